@@ -1,0 +1,1 @@
+"""The Scripta client: streams audio to a gateway and yields words."""

@@ -1,0 +1,1 @@
+"""What every Scripta service shares: the session log, wire types, settings, telemetry."""

@@ -1,0 +1,181 @@
+"""What crosses the session log: audio entries one way, results the other.
+
+Owns the types and their bytes on the broker. Positions are samples at 16 kHz on the
+session's audio clock, which starts at 0 and advances only with accepted audio. Everything
+here is immutable; nothing here knows Redis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+SAMPLE_RATE: Final = 16_000
+"""Samples per second of all audio behind the gateway (mono, s16le)."""
+
+BYTES_PER_SAMPLE: Final = 2
+
+
+class EntryKind(StrEnum):
+    """What an entry of a session's audio stream is."""
+
+    AUDIO = "audio"
+    FINALIZE = "finalize"
+    END = "end"
+
+
+class Reason(StrEnum):
+    """Why a segment ended where it did."""
+
+    ENDPOINT = "endpoint"
+    LENGTH = "length"
+    FINALIZE = "finalize"
+    IDLE = "idle"
+    END = "end"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a session's audio stream.
+
+    Attributes:
+        seq: Position in the stream: 1, 2, 3 … without a gap. It is also the stream entry's id.
+        kind: Audio, or a boundary that the gateway decided.
+        first_sample: Session sample at which the entry stands (for audio: of its first sample).
+        pcm: Mono s16le at 16 kHz; empty for control entries (and for audio messages that were
+            too short to fill a sample).
+        accepted_ms: Unix time in milliseconds at which the gateway took it.
+        message_bytes: Size of the client message that this entry completes; 0 when the message
+            goes on in the next entry, and for control entries.
+        reason: For ``FINALIZE``: ``FINALIZE`` if the client asked, ``IDLE`` if it fell silent.
+    """
+
+    seq: int
+    kind: EntryKind
+    first_sample: int
+    pcm: bytes = b""
+    accepted_ms: int = 0
+    message_bytes: int = 0
+    reason: Reason = Reason.FINALIZE
+
+    @property
+    def end_sample(self) -> int:
+        """Session sample just past this entry."""
+        return self.first_sample + len(self.pcm) // BYTES_PER_SAMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Up to where a session is decided; a replay starts here.
+
+    Attributes:
+        sample: Audio before this session sample is covered by committed results.
+        seq: Last entry that is consumed entirely. A replay reads on at ``seq + 1`` and drops
+            the samples before ``sample``.
+    """
+
+    sample: int = 0
+    seq: int = 0
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """One word with its times in seconds on the session's audio clock."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+
+
+class Final(msgspec.Struct, frozen=True, array_like=True, tag="final"):
+    """A permanent result: the words of one segment.
+
+    Attributes:
+        index: Place among the session's results: 1, 2, 3 … without a gap.
+        start: Start of the segment in seconds on the audio clock.
+        end: End of the segment in seconds.
+        text: The words; empty where a boundary was asked for and nothing was said.
+        reason: Why the segment ended.
+        words: The words with times; empty where the engine has none.
+        words_estimated: Whether the word times are estimated and not from the engine.
+        confidence: 0 to 1, or ``None`` where the engine has none.
+        language: BCP-47 tag of the segment's language.
+    """
+
+    index: int
+    start: float
+    end: float
+    text: str
+    reason: Reason
+    words: tuple[Word, ...] = ()
+    words_estimated: bool = False
+    confidence: float | None = None
+    language: str | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
+    """The session's last result: everything accepted is transcribed."""
+
+    index: int
+    duration: float
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
+    """The session's last result: it can not go on; ``code`` names an error of the tree."""
+
+    index: int
+    code: str
+    message: str
+
+
+class Interim(msgspec.Struct, frozen=True, array_like=True, tag="interim"):
+    """A revisable result for the open segment; never recorded, nobody is owed one."""
+
+    start: float
+    end: float
+    text: str
+    stable: str = ""
+
+
+Recorded = Final | Ended | Failed
+"""Results that the results stream keeps, each with its index."""
+
+
+class Ring(msgspec.Struct, frozen=True, array_like=True):
+    """The doorbell on ``gateway:<id>``: results as they are committed, and the checkpoint.
+
+    Attributes:
+        sid: The session.
+        checkpoint_sample: The session's checkpoint after this commit; -1 with an interim.
+        checkpoint_seq: Likewise.
+        results: Recorded results in order, or one interim, or none (the checkpoint moved).
+    """
+
+    sid: str
+    checkpoint_sample: int
+    checkpoint_seq: int
+    results: tuple[Final | Ended | Failed | Interim, ...]
+
+
+_recorded_encoder = msgspec.msgpack.Encoder()
+_recorded_decoder = msgspec.msgpack.Decoder(Final | Ended | Failed)
+_ring_decoder = msgspec.msgpack.Decoder(Ring)
+
+
+def encode(message: Recorded | Ring) -> bytes:
+    """Returns the bytes of a result or a doorbell."""
+    return _recorded_encoder.encode(message)
+
+
+def decode_recorded(data: bytes) -> Recorded:
+    """Returns the recorded result; raises ``msgspec.DecodeError`` on anything else."""
+    return _recorded_decoder.decode(data)
+
+
+def decode_ring(data: bytes) -> Ring:
+    """Returns the doorbell; raises ``msgspec.DecodeError`` on anything else."""
+    return _ring_decoder.decode(data)

@@ -1,0 +1,1 @@
+"""The gateway: holds connections, decodes audio into the session log, relays results."""

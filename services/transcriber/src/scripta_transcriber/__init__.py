@@ -1,0 +1,1 @@
+"""The transcriber: leases sessions, cuts speech into segments, commits finals."""

@@ -1,0 +1,1 @@
+"""Engines: the models a transcriber can run, one module each."""

@@ -1,0 +1,123 @@
+"""The seam between a transcriber and the model it runs.
+
+An engine turns segments of audio into text. It is loaded once, called from worker threads,
+keeps no state between calls, and knows neither sessions nor the broker. A final is a
+function of its segment alone: the same segment gives the same text, whatever else the engine
+was asked before or at the same time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason, Word
+
+
+class Segmentation(StrEnum):
+    """How an engine's segments are cut from a session's audio."""
+
+    SPEECH = "speech"
+    """Stretches of speech, found by voice activity."""
+
+    MESSAGE = "message"
+    """One segment a client message (the mock engine)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do.
+
+    Attributes:
+        languages: BCP-47 primary tags it transcribes; empty for any.
+        segmentation: How its segments are cut.
+        interims: Whether it is worth asking for revisable results.
+        max_segment_seconds: Longest segment it takes.
+    """
+
+    languages: frozenset[str]
+    segmentation: Segmentation = Segmentation.SPEECH
+    interims: bool = True
+    max_segment_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a session's audio that is decoded as one.
+
+    Attributes:
+        start: First sample on the session's audio clock.
+        pcm: Mono s16le at 16 kHz.
+        reason: Why it ended (for an interim: the open segment so far, ``LENGTH``).
+        message_bytes: Size of the client message it is made of, with ``Segmentation.MESSAGE``.
+        accepted_ms: Unix milliseconds at which the gateway took the last of its audio.
+    """
+
+    start: int
+    pcm: bytes
+    reason: Reason
+    message_bytes: int = 0
+    accepted_ms: int = 0
+
+    @property
+    def end(self) -> int:
+        """Session sample just past the segment."""
+        return self.start + len(self.pcm) // BYTES_PER_SAMPLE
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds of audio."""
+        return len(self.pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What an engine heard in a segment.
+
+    Attributes:
+        text: The words, trimmed; empty for none.
+        confidence: Mean over the words, 0 to 1, or ``None``.
+        words: Words with times in seconds on the session's audio clock; empty where the
+            engine has no times.
+        language: BCP-47 tag, where the engine tells.
+    """
+
+    text: str
+    confidence: float | None = None
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+
+
+class EngineError(Exception):
+    """The engine can not be used; the message says what to do about it."""
+
+
+class Engine(Protocol):
+    """A speech model behind the seam."""
+
+    @property
+    def name(self) -> str:
+        """Stable short name, also a metric label."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; known before it is loaded."""
+        ...
+
+    def load(self) -> None:
+        """Loads the model; blocking, called once in a worker thread.
+
+        Raises:
+            EngineError: A file is missing or broken; the message names the fix.
+        """
+        ...
+
+    def transcribe(self, segment: Segment) -> Transcript:
+        """Returns the final transcript of a segment; blocking, thread-safe, deterministic."""
+        ...
+
+    def draft(self, segment: Segment) -> Transcript:
+        """Returns an interim transcript of an open segment; may trade accuracy for speed."""
+        ...

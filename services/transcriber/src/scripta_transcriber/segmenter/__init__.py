@@ -1,0 +1,1 @@
+"""Segmenters: where a session's audio is cut, decided by the audio alone."""
