@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final as Constant
 
 import msgspec
 
-SAMPLE_RATE: Final = 16_000
+SAMPLE_RATE: Constant = 16_000
 """Samples per second of all audio behind the gateway (mono, s16le)."""
 
-BYTES_PER_SAMPLE: Final = 2
+BYTES_PER_SAMPLE: Constant = 2
 
 
 class EntryKind(StrEnum):
