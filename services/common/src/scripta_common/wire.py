@@ -162,7 +162,7 @@ class Ring(msgspec.Struct, frozen=True, array_like=True):
 
 
 _recorded_encoder = msgspec.msgpack.Encoder()
-_recorded_decoder = msgspec.msgpack.Decoder(Final | Ended | Failed)
+_recorded_decoder: msgspec.msgpack.Decoder[Recorded] = msgspec.msgpack.Decoder(Recorded)
 _ring_decoder = msgspec.msgpack.Decoder(Ring)
 
 

@@ -1,0 +1,194 @@
+"""The connection to Redis or Valkey: two clients made in one place, and batched commands.
+
+Owns the time-outs and retries of every command. Commands issued in the same turn of the event
+loop travel in one pipeline over one of a few connections, so the number of connections of a
+process does not grow with its sessions and neither does the number of system calls.
+
+Commands may run twice (a time-out after the server has done the work): callers issue only
+what absorbs that. Blocking reads have a client of their own that never repeats silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import ConnectionError as BrokerConnectionError
+from redis.exceptions import TimeoutError as BrokerTimeoutError
+
+from scripta_common.errors import BrokerUnavailable
+
+COMMAND_TIMEOUT: Final = 2.0
+"""Seconds a command may take before its connection is given up."""
+
+LANES: Final = 2
+"""Pipelines under way at once: one is filled while the other is awaited."""
+
+MAX_BATCH: Final = 256
+"""Commands in one pipeline; more wait for the next, which bounds the buffers on both sides."""
+
+_TRANSIENT = (
+    BrokerConnectionError,
+    BrokerTimeoutError,
+    BusyLoadingError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+
+Argument = str | bytes | int
+
+
+class Script:
+    """A Lua script, called by its digest and sent whole where the server does not know it."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self.source = source
+        self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+class Broker:
+    """A process's access to Redis or Valkey.
+
+    Args:
+        url: ``redis://[user:password@]host:port/db`` or ``rediss://…``.
+        name: Name of the process in the server's client list.
+    """
+
+    def __init__(self, url: str, *, name: str) -> None:
+        common: dict[str, Any] = {
+            "client_name": name,
+            "decode_responses": False,
+            "protocol": 3,
+            "legacy_responses": False,
+            "socket_connect_timeout": COMMAND_TIMEOUT,
+            "socket_keepalive": True,
+        }
+        self._commands = Redis.from_url(
+            url,
+            socket_timeout=COMMAND_TIMEOUT,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1),
+            **common,
+        )
+        # A blocked read outlives any command's time-out; repeating one would hide entries that
+        # the server has already handed out.
+        self._blocking = Redis.from_url(
+            url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common
+        )
+        self._waiting: deque[tuple[Sequence[Argument], asyncio.Future[Any]]] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
+
+    async def execute(self, *command: Argument) -> Any:
+        """Runs one command, batched with what others issue meanwhile.
+
+        Raises:
+            BrokerUnavailable: No answer, or the server can not write now.
+            RedisError: The server refuses the command for good.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, future))
+        if len(self._lanes) < LANES:
+            lane = asyncio.create_task(self._drive_lane(), name="broker-lane")
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        return await future
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
+        """Runs a script; ``keys`` must share a hash tag.
+
+        Raises:
+            BrokerUnavailable: As ``execute``.
+        """
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await self.execute("EVALSHA", script.digest, *rest)
+        except NoScriptError:
+            return await self.execute("EVAL", script.source, *rest)
+
+    async def execute_blocking(self, seconds: float, *command: Argument) -> Any:
+        """Runs a command that may block on the server for up to ``seconds``.
+
+        Raises:
+            BrokerUnavailable: No answer well after that time; the command may have run.
+        """
+        try:
+            async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
+                return await self._blocking.execute_command(*command)  # type: ignore[no-untyped-call]
+        except (*_TRANSIENT, TimeoutError) as error:
+            raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+
+    def pubsub(self) -> PubSub:
+        """Returns a subscriber on a connection of its own."""
+        return self._blocking.pubsub(ignore_subscribe_messages=True)
+
+    async def ping(self) -> None:
+        """Raises ``BrokerUnavailable`` unless the broker answers."""
+        await self.execute("PING")
+
+    async def aclose(self) -> None:
+        """Closes all connections; commands under way fail."""
+        for lane in tuple(self._lanes):
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        await self._commands.aclose()
+        await self._blocking.aclose()
+
+    async def _drive_lane(self) -> None:
+        # The first yield lets everything that is ready in this turn of the loop join the batch.
+        await asyncio.sleep(0)
+        while self._waiting:
+            count = min(len(self._waiting), MAX_BATCH)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            try:
+                answers = await self._send(batch)
+            except _TRANSIENT as error:
+                answers = [error] * count
+            except asyncio.CancelledError:
+                for _, future in batch:
+                    future.cancel()
+                raise
+            for (_, future), answer in zip(batch, answers, strict=True):
+                _settle(future, answer)
+
+    async def _send(self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]) -> list[Any]:
+        if len(batch) == 1:
+            try:
+                return [await self._commands.execute_command(*batch[0][0])]  # type: ignore[no-untyped-call]
+            except RedisError as error:
+                return [error]
+        async with self._commands.pipeline(transaction=False) as pipeline:
+            for command, _ in batch:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
+
+
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():  # its caller was cancelled
+        return
+    if isinstance(answer, _TRANSIENT):
+        error = BrokerUnavailable(f"The broker does not answer: {_plain(answer)}")
+        error.__cause__ = answer
+        future.set_exception(error)
+    elif isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _plain(error: BaseException) -> str:
+    # Messages of connection errors may quote the address, never the password.
+    return str(error) or type(error).__name__

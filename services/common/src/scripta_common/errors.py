@@ -1,0 +1,100 @@
+"""Errors that services agree on, and what each means to a client.
+
+::
+
+    ScriptaError
+    ├── BadRequest            options that can not be served; refused before the upgrade
+    ├── BadAudio              audio that can not be decoded; the connection goes on
+    ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
+    ├── EngineFailure         the engine failed on a session's audio
+    ├── SessionLost           the session is not in the log any more and can not be restored
+    ├── SessionIdle           the client sent nothing for too long
+    ├── Draining              this process is going away; another one serves
+    ├── NoCapacity            every slot and place in line is taken
+    └── BrokerUnavailable     Redis or Valkey does not answer
+
+Each class has a stable ``code`` (also the metric label), whether a retry can help, and the
+WebSocket close code that fits. A dialect maps them to what its clients understand.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ScriptaError(Exception):
+    """Something a client is told about; the message is written for the client."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+    close_code: ClassVar[int] = 1011
+
+
+class BadRequest(ScriptaError):
+    """The options of a session can not be served; the message names the option."""
+
+    code = "bad_request"
+    close_code = 1008
+
+
+class BadAudio(ScriptaError):
+    """Audio can not be decoded; the session goes on with the next message."""
+
+    code = "bad_audio"
+    close_code = 1007
+
+
+class UnsupportedLanguage(ScriptaError):
+    """The transcriber's engine does not speak the session's language."""
+
+    code = "unsupported_language"
+    close_code = 1008
+
+
+class EngineFailure(ScriptaError):
+    """The engine failed on this session's audio, again and again."""
+
+    code = "engine_failure"
+
+
+class SessionLost(ScriptaError):
+    """The session vanished from the log and what remains is not enough to restore it."""
+
+    code = "session_lost"
+    retryable = True
+
+
+class SessionIdle(ScriptaError):
+    """The client sent nothing within the idle limit."""
+
+    code = "idle"
+    close_code = 1001
+
+
+class Draining(ScriptaError):
+    """The gateway is going away; a new connection reaches another one."""
+
+    code = "draining"
+    retryable = True
+    close_code = 1012
+
+
+class NoCapacity(ScriptaError):
+    """All slots and places in line are taken; try again later."""
+
+    code = "no_capacity"
+    retryable = True
+    close_code = 1013
+
+
+class BrokerUnavailable(ScriptaError):
+    """The broker does not answer; accepted audio is kept, new audio is not accepted."""
+
+    code = "broker_unavailable"
+    retryable = True
+    close_code = 1013
+
+
+def by_code(code: str) -> type[ScriptaError]:
+    """Returns the error class with this code; ``ScriptaError`` for an unknown one."""
+    return next((cls for cls in ScriptaError.__subclasses__() if cls.code == code), ScriptaError)

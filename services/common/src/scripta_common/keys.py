@@ -1,0 +1,39 @@
+"""Names of everything on the broker, in one place.
+
+All keys of a session share the hash tag ``{sid}``, so that scripts over them work in a Cluster.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "scripta:v1:"
+ASSIGN: Final = PREFIX + "assign"
+"""Stream with one entry a session that needs an owner; its pending entry is the lease."""
+GROUP: Final = "transcribers"
+"""Consumer group on ``ASSIGN``."""
+
+
+def state(sid: str) -> str:
+    """Hash: what a session is, and who owns it."""
+    return f"{PREFIX}{{{sid}}}:state"
+
+
+def audio(sid: str) -> str:
+    """Stream: entries of a session from its checkpoint on; the id of entry n is ``n-0``."""
+    return f"{PREFIX}{{{sid}}}:audio"
+
+
+def results(sid: str) -> str:
+    """Stream: recorded results of a session; the id of result n is ``n-0``."""
+    return f"{PREFIX}{{{sid}}}:results"
+
+
+def gateway_channel(gateway_id: str) -> str:
+    """Pub/sub channel on which a gateway hears of results."""
+    return f"{PREFIX}gateway:{gateway_id}"
+
+
+def transcriber_channel(transcriber_id: str) -> str:
+    """Pub/sub channel on which a transcriber hears of new entries."""
+    return f"{PREFIX}transcriber:{transcriber_id}"

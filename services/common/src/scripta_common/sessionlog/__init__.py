@@ -1,0 +1,30 @@
+"""The session log: everything that gateways and transcribers tell each other.
+
+``GatewayLog`` is the gateway's half (open, append, poll, read results), ``TranscriberLog`` the
+transcriber's (lease, read audio, commit). Every change of more than one key is one script, and
+every script absorbs being run twice.
+"""
+
+from scripta_common.sessionlog.doorbell import Doorbell
+from scripta_common.sessionlog.gateway import AppendOutcome, GatewayLog, Progress
+from scripta_common.sessionlog.options import SessionOptions
+from scripta_common.sessionlog.transcriber import (
+    Assignment,
+    Claim,
+    Fenced,
+    SessionGone,
+    TranscriberLog,
+)
+
+__all__ = [
+    "AppendOutcome",
+    "Assignment",
+    "Claim",
+    "Doorbell",
+    "Fenced",
+    "GatewayLog",
+    "Progress",
+    "SessionGone",
+    "SessionOptions",
+    "TranscriberLog",
+]

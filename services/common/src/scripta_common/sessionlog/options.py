@@ -1,0 +1,30 @@
+"""What a session was opened with, as it stands in its state."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Options that the transcriber needs; JSON in the session's state.
+
+    Attributes:
+        language: BCP-47 tag the client asked for; ``None`` leaves it to the engine.
+        interim_results: Whether anybody looks at interims.
+        endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default.
+        traceparent: W3C trace context of the session's trace.
+    """
+
+    language: str | None = None
+    interim_results: bool = False
+    endpointing_ms: int | None = None
+    traceparent: str | None = None
+
+    def encode(self) -> bytes:
+        """Returns the JSON bytes."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> SessionOptions:
+        """Returns the options; names it does not know are ignored (a newer gateway)."""
+        return msgspec.json.decode(data, type=cls)

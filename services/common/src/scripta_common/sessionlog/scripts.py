@@ -1,0 +1,22 @@
+"""The session log's Lua scripts; what each takes and answers stands at its top."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from scripta_common.broker import Script
+
+
+def _load(name: str) -> Script:
+    return Script(name, files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8"))
+
+
+OPEN = _load("open")
+APPEND = _load("append")
+POLL = _load("poll")
+CLAIM = _load("claim")
+COMMIT = _load("commit")
+INTERIM = _load("interim")
+RELEASE = _load("release")
+HEARTBEAT = _load("heartbeat")
+HANDOFF = _load("handoff")

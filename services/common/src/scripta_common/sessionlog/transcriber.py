@@ -1,0 +1,241 @@
+"""The transcriber's half of the session log: lease, read audio, commit, let go.
+
+A lease is a pending entry of the assignment stream; its age is the server's to tell. The epoch
+that a claim gives goes with every commit, so an owner that has lost its lease without noticing
+is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import ResponseError
+
+from scripta_common import keys
+from scripta_common.broker import Broker
+from scripta_common.sessionlog import scripts
+from scripta_common.sessionlog.options import SessionOptions
+from scripta_common.wire import (
+    Checkpoint,
+    Ended,
+    Entry,
+    EntryKind,
+    Failed,
+    Interim,
+    Reason,
+    Recorded,
+    Ring,
+    encode,
+)
+
+
+class Fenced(Exception):
+    """Another transcriber owns the session now; whatever was to be done is not ours any more."""
+
+
+class SessionGone(Exception):
+    """The broker does not know the session any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A lease just taken: the pending entry and the session it stands for."""
+
+    entry_id: bytes
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ownership of a session.
+
+    Attributes:
+        sid: The session.
+        entry_id: The pending entry that is the lease.
+        epoch: Fencing token.
+        checkpoint: Where to go on from.
+        index: Last recorded result.
+        options: What the client asked for.
+    """
+
+    sid: str
+    entry_id: bytes
+    epoch: int
+    checkpoint: Checkpoint
+    index: int
+    options: SessionOptions
+
+
+class TranscriberLog:
+    """Session log as one transcriber sees it.
+
+    Args:
+        broker: Connection to the broker.
+        transcriber_id: This transcriber: its consumer name and doorbell.
+        lease: Seconds without a heartbeat after which a session may be taken over.
+        ttl: Seconds after which a session that nobody touches is forgotten; also how long the
+            results of an ended one can be read.
+    """
+
+    def __init__(self, broker: Broker, transcriber_id: str, *, lease: float, ttl: float) -> None:
+        self._broker = broker
+        self._id = transcriber_id
+        self._lease_ms = int(lease * 1000)
+        self._ttl_ms = int(ttl * 1000)
+
+    async def join(self) -> None:
+        """Makes sure the group exists; entries from before it are delivered too."""
+        try:
+            await self._broker.execute("XGROUP", "CREATE", keys.ASSIGN, keys.GROUP, "0", "MKSTREAM")
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def leave(self) -> None:
+        """Removes this consumer from the group, unless it still holds a lease."""
+        pending = await self._broker.execute(
+            "XPENDING", keys.ASSIGN, keys.GROUP, "-", "+", 1, self._id
+        )
+        if not pending:  # deleting a consumer would destroy its pending entries
+            await self._broker.execute("XGROUP", "DELCONSUMER", keys.ASSIGN, keys.GROUP, self._id)
+
+    async def next_assignment(self, wait: float) -> Assignment | None:
+        """Waits up to ``wait`` seconds for a session in line and leases it."""
+        answer = await self._broker.execute_blocking(
+            wait,
+            *("XREADGROUP", "GROUP", keys.GROUP, self._id, "COUNT", 1),
+            *("BLOCK", max(1, int(wait * 1000)), "STREAMS", keys.ASSIGN, ">"),
+        )
+        if not answer:
+            return None
+        return _assignments(answer[keys.ASSIGN.encode()][0])[0]
+
+    async def reclaim(self, count: int) -> list[Assignment]:
+        """Leases up to ``count`` sessions whose owner's heartbeat has stopped."""
+        _, rows, _ = await self._broker.execute(
+            *("XAUTOCLAIM", keys.ASSIGN, keys.GROUP, self._id, self._lease_ms, "0-0"),
+            *("COUNT", count),
+        )
+        return _assignments(rows)
+
+    async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
+        """Renews leases; returns those still held. The others have a new owner."""
+        held = await self._broker.run(
+            scripts.HEARTBEAT, [keys.ASSIGN], keys.GROUP, self._id, *leases
+        )
+        return set(held)
+
+    async def claim(self, assignment: Assignment) -> Claim | None:
+        """Becomes the owner of a leased session; ``None`` (lease dropped) if it is over."""
+        answer = await self._broker.run(scripts.CLAIM, [keys.state(assignment.sid)], self._id)
+        if answer[0] != b"ok":
+            await self.drop(assignment.entry_id)
+            return None
+        _, epoch, sample, seq, index, options = answer
+        return Claim(
+            sid=assignment.sid,
+            entry_id=assignment.entry_id,
+            epoch=epoch,
+            checkpoint=Checkpoint(sample, seq),
+            index=index,
+            options=SessionOptions.decode(options),
+        )
+
+    async def read(self, sid: str, after: int, count: int) -> list[Entry]:
+        """Returns up to ``count`` entries behind number ``after``, in order."""
+        rows = await self._broker.execute(
+            "XRANGE", keys.audio(sid), f"({after}-0", "+", "COUNT", count
+        )
+        return [_entry(entry_id, fields) for entry_id, fields in rows]
+
+    async def check(self, claim: Claim) -> None:
+        """Raises ``Fenced`` or ``SessionGone`` unless the claim is still good."""
+        epoch = await self._broker.execute("HGET", keys.state(claim.sid), "epoch")
+        if epoch is None:
+            raise SessionGone(claim.sid)
+        if int(epoch) != claim.epoch:
+            raise Fenced(claim.sid)
+
+    async def commit(
+        self, claim: Claim, checkpoint: Checkpoint, recorded: Sequence[Recorded]
+    ) -> None:
+        """Records results and moves the checkpoint, atomically; safe to repeat.
+
+        Args:
+            claim: Ownership to commit under.
+            checkpoint: New checkpoint; never behind the last one.
+            recorded: Results with consecutive indexes; may be empty.
+
+        Raises:
+            Fenced: Another transcriber owns the session.
+            SessionGone: The broker has lost it.
+        """
+        status = "open"
+        if recorded and isinstance(recorded[-1], Ended | Failed):
+            status = "ended" if isinstance(recorded[-1], Ended) else "failed"
+        ring = Ring(claim.sid, checkpoint.sample, checkpoint.seq, tuple(recorded))
+        outcome, last = await self._broker.run(
+            scripts.COMMIT,
+            [keys.state(claim.sid), keys.audio(claim.sid), keys.results(claim.sid)],
+            claim.epoch,
+            recorded[0].index if recorded else 0,
+            checkpoint.sample,
+            checkpoint.seq,
+            status,
+            encode(ring),
+            keys.gateway_channel(""),
+            self._ttl_ms,
+            *(encode(result) for result in recorded),
+        )
+        if outcome == b"fenced":
+            raise Fenced(claim.sid)
+        if outcome == b"gone":
+            raise SessionGone(claim.sid)
+        if outcome == b"conflict":
+            raise RuntimeError(
+                f"commit out of order: results from {recorded[0].index if recorded else '-'} "
+                f"after {last}, checkpoint {checkpoint}"
+            )
+
+    async def ring_interim(self, claim: Claim, interim: Interim) -> bool:
+        """Sends an interim past the record; returns whether the claim was still good."""
+        ring = Ring(claim.sid, -1, -1, (interim,))
+        return bool(
+            await self._broker.run(
+                scripts.INTERIM,
+                [keys.state(claim.sid)],
+                claim.epoch,
+                encode(ring),
+                keys.gateway_channel(""),
+            )
+        )
+
+    async def drop(self, entry_id: bytes) -> None:
+        """Gives up a lease for good: its session needs no owner any more."""
+        await self._broker.execute("XACK", keys.ASSIGN, keys.GROUP, entry_id)
+        await self._broker.execute("XDEL", keys.ASSIGN, entry_id)
+
+    async def hand_off(self, claim: Claim) -> None:
+        """Puts a live session back in line; another transcriber goes on at the checkpoint."""
+        await self._broker.run(scripts.RELEASE, [keys.state(claim.sid)], claim.epoch)
+        await self._broker.run(
+            scripts.HANDOFF, [keys.ASSIGN], keys.GROUP, self._id, claim.entry_id, claim.sid
+        )
+
+
+def _assignments(rows: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[Assignment]:
+    return [Assignment(entry_id, fields[1].decode()) for entry_id, fields in rows]
+
+
+def _entry(entry_id: bytes, fields: Sequence[bytes]) -> Entry:
+    values = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Entry(
+        seq=int(entry_id.partition(b"-")[0]),
+        kind=EntryKind(values[b"k"].decode()),
+        first_sample=int(values[b"s"]),
+        pcm=values[b"d"],
+        accepted_ms=int(values[b"t"]),
+        message_bytes=int(values[b"m"]),
+        reason=Reason(values[b"r"].decode()),
+    )

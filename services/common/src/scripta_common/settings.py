@@ -1,0 +1,46 @@
+"""Settings that every service has, read from the environment and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CommonSettings(BaseSettings):
+    """What gateway and transcriber read alike; names are the environment's, in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    redis_url: str = Field(
+        "redis://localhost:6379/0",
+        description="Redis or Valkey: redis:// or, with TLS, rediss://[user:password@]host:port/db",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged"
+    )
+    log_format: Literal["json", "human"] = Field(
+        "json", description="One JSON object a line, or text for a person"
+    )
+    lease_seconds: float = Field(
+        1.5,
+        ge=0.5,
+        le=60,
+        description="A session whose transcriber gave no sign for so long is taken over",
+    )
+    session_ttl_seconds: float = Field(
+        300,
+        ge=30,
+        description="A session nobody touches is forgotten after this; so are an ended one's results",
+    )
+
+
+def mask_password(url: str) -> str:
+    """Returns a broker URL with its password replaced by ``***``."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
