@@ -1,0 +1,55 @@
+"""The numbers that decide where speech is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When speech starts, ends, and where it is cut if it does not end; in seconds.
+
+    Attributes:
+        start_probability: A frame of at least this probability starts speech.
+        keep_probability: A frame of at least this probability goes on with speech.
+        endpoint_silence: Silence that ends a segment.
+        pre_roll: Audio kept from before the first frame of speech: the model misses a word
+            that starts with the audio.
+        post_roll: Audio kept from after the last frame of speech, at most; whatever of the
+            endpoint silence is left over is the next segment's pre-roll.
+        least_speech: Speech shorter than this is taken for a noise at an endpoint.
+        longest_segment: A segment is cut when it reaches this length …
+        search_window: … at the quietest place within this much audio before.
+        longest_silence: Silence is passed on without a segment when it reaches this length.
+    """
+
+    start_probability: float = 0.5
+    keep_probability: float = 0.35
+    endpoint_silence: float = 0.45
+    pre_roll: float = 0.25
+    post_roll: float = 0.2
+    least_speech: float = 0.09
+    longest_segment: float = 15.0
+    search_window: float = 7.5
+    longest_silence: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.keep_probability <= self.start_probability <= 1.0:
+            raise ValueError("keep_probability must be above 0 and at most start_probability")
+        if self.endpoint_silence <= 0.0 or self.longest_silence <= self.pre_roll:
+            raise ValueError("silences must be longer than nothing and than the pre-roll")
+        if not 0.0 < self.search_window < self.longest_segment - self.pre_roll:
+            raise ValueError("search_window must be shorter than longest_segment and its pre-roll")
+
+    def with_endpointing(self, milliseconds: int | None) -> Rules:
+        """Returns these rules with a session's own endpoint silence; ``None`` leaves it."""
+        if milliseconds is None:
+            return self
+        return replace(self, endpoint_silence=milliseconds / 1000)
+
+    def with_longest_segment(self, seconds: float) -> Rules:
+        """Returns these rules for an engine that takes at most ``seconds``."""
+        if seconds >= self.longest_segment:
+            return self
+        scale = seconds / self.longest_segment
+        return replace(self, longest_segment=seconds, search_window=self.search_window * scale)

@@ -1,0 +1,189 @@
+"""Cuts a session's audio into stretches of speech.
+
+``SpeechCutter`` is the state machine: audio and probabilities of speech go in, cuts come out.
+It runs no model, so that whoever drives it may score the frames of many sessions at once.
+``SpeechSegmenter`` drives one with one stream of a voice detector.
+
+What always holds: segments do not overlap, every cut moves the checkpoint on, and after every
+cut the machine and the detector stand as if they had been made at its checkpoint. The audio
+past a checkpoint is then read again, so that a replay from it sees what the live run saw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
+from scripta_transcriber.engines.base import Segment
+from scripta_transcriber.segmenter.base import Cut
+from scripta_transcriber.segmenter.pauses import Heard, quietest
+from scripta_transcriber.segmenter.rules import Rules
+from scripta_transcriber.segmenter.tape import Tape
+from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, VoiceStream
+
+Frame = npt.NDArray[np.int16]
+
+
+class SpeechCutter:
+    """Decides where a session is cut.
+
+    Drive it so: ``push`` entries; take ``next_frame`` and answer each with ``score``; when
+    there is none, ask for a ``boundary``. Whenever one of the last two returns a cut, start
+    the detector's stream afresh before the next frame.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, rules: Rules) -> None:
+        self._rules = rules
+        self._endpoint = _samples(rules.endpoint_silence)
+        self._pre_roll = _samples(rules.pre_roll)
+        # The rest of a short endpoint silence is left to the next segment as its pre-roll.
+        self._post_roll = min(_samples(rules.post_roll), self._endpoint // 2)
+        self._longest = _samples(rules.longest_segment)
+        self._longest_silence = _samples(rules.longest_silence)
+        self._least_frames = rules.least_speech * SAMPLE_RATE / FRAME_SAMPLES
+        self._window_frames = max(1, _samples(rules.search_window) // FRAME_SAMPLES)
+        self._tape = Tape(checkpoint)
+        self._frame: Frame | None = None
+        self._onset: int | None = None
+        self._voiced_end = 0
+        self._voiced_frames = 0
+        self._heard: list[Heard] = []
+
+    def push(self, entry: Entry) -> None:
+        """Takes the next entry; audio in it that lies before the checkpoint is skipped."""
+        self._tape.push(entry)
+
+    def next_frame(self) -> Frame | None:
+        """Returns the next ``FRAME_SAMPLES`` samples, which ``score`` is owed an answer to.
+
+        ``None`` means that a boundary comes first or that audio is wanting.
+        """
+        if self._frame is not None:
+            raise RuntimeError("the last frame has no score yet")
+        self._frame = self._tape.read(FRAME_SAMPLES)
+        return self._frame
+
+    def score(self, probability: float) -> Cut | None:
+        """Takes the probability of speech in the last frame; returns a cut if it decides one."""
+        if self._frame is None:
+            raise RuntimeError("there is no frame to score")
+        frame, self._frame = self._frame, None
+        now = self._tape.position
+        if self._onset is None:
+            if probability < self._rules.start_probability:
+                return self._pass_silence(now)
+            self._onset = now - FRAME_SAMPLES
+        voiced = probability >= self._rules.keep_probability
+        if voiced:
+            self._voiced_end = now
+            self._voiced_frames += 1
+        self._heard.append(Heard(voiced, _power(frame)))
+        if now - self._voiced_end >= self._endpoint:
+            return self._end_speech(now)
+        if now + FRAME_SAMPLES - self._segment_start(self._onset) > self._longest:
+            return self._cut_long(self._onset)
+        return None
+
+    def boundary(self) -> Cut | None:
+        """Returns the cut of the control entry that is next in line, if one is."""
+        entry = self._tape.boundary()
+        if entry is None:
+            return None
+        now = self._tape.end
+        ended = entry.kind is EntryKind.END
+        reason = Reason.END if ended else entry.reason
+        segment: Segment | None = None
+        if self._onset is not None:
+            segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
+        elif not ended:
+            segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
+        return Cut(segment, self._start_afresh(now, consumed=entry.seq), ended=ended)
+
+    def open_segment(self) -> Segment | None:
+        """Returns the speech since the last cut, once it is more than a noise."""
+        if self._onset is None or self._voiced_frames < self._least_frames:
+            return None
+        return self._segment(self._tape.position, Reason.LENGTH)
+
+    def _pass_silence(self, now: int) -> Cut | None:
+        if now - self._tape.start < self._longest_silence:
+            return None
+        return Cut(None, self._start_afresh(now - self._pre_roll))
+
+    def _end_speech(self, now: int) -> Cut | None:
+        if self._voiced_frames < self._least_frames:
+            self._forget_speech()
+            return self._pass_silence(now)
+        end = self._voiced_end + self._post_roll
+        segment = self._segment(end, Reason.ENDPOINT)
+        return Cut(segment, self._start_afresh(end))
+
+    def _cut_long(self, onset: int) -> Cut:
+        pause = quietest(self._heard, max(1, len(self._heard) - self._window_frames))
+        first = onset + pause.first * FRAME_SAMPLES
+        middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
+        end = min(middle, first + max(self._post_roll, FRAME_SAMPLES))
+        segment = self._segment(end, Reason.LENGTH)
+        return Cut(segment, self._start_afresh(end))
+
+    def _segment_start(self, onset: int) -> int:
+        return max(self._tape.start, onset - self._pre_roll)
+
+    def _segment(self, end: int, reason: Reason) -> Segment:
+        if self._onset is None:
+            raise RuntimeError("there is no speech to make a segment of")
+        start = self._segment_start(self._onset)
+        return Segment(
+            start=start,
+            pcm=self._tape.pcm(start, end),
+            reason=reason,
+            accepted_ms=self._tape.accepted_ms(end),
+        )
+
+    def _forget_speech(self) -> None:
+        self._onset = None
+        self._voiced_end = 0
+        self._voiced_frames = 0
+        self._heard.clear()
+
+    def _start_afresh(self, sample: int, consumed: int | None = None) -> Checkpoint:
+        self._forget_speech()
+        return self._tape.rewind(sample, consumed)
+
+
+class SpeechSegmenter:
+    """Cuts one session by its speech, found by a voice detector."""
+
+    def __init__(self, checkpoint: Checkpoint, voice: VoiceStream, rules: Rules) -> None:
+        self._cutter = SpeechCutter(checkpoint, rules)
+        self._voice = voice
+
+    def feed(self, entry: Entry) -> list[Cut]:
+        """Takes the next entry and returns the cuts that are decided by it."""
+        self._cutter.push(entry)
+        cuts: list[Cut] = []
+        while True:
+            frame = self._cutter.next_frame()
+            if frame is None:
+                cut = self._cutter.boundary()
+                if cut is None:
+                    return cuts
+            else:
+                cut = self._cutter.score(self._voice.probability(frame))
+            if cut is not None:
+                self._voice.reset()
+                cuts.append(cut)
+
+    def open_segment(self) -> Segment | None:
+        """Returns the speech since the last cut, for an interim; ``None`` in silence."""
+        return self._cutter.open_segment()
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE)
+
+
+def _power(frame: Frame) -> float:
+    samples = frame.astype(np.float64)
+    return float(samples @ samples) / len(samples)

@@ -1,0 +1,111 @@
+"""The audio of a session past its checkpoint, and which entries it came in.
+
+Entries are taken up one by one as their audio is needed, so that nothing depends on how many
+are waiting.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry, EntryKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where an audio entry ends on the tape."""
+
+    seq: int
+    end: int
+    accepted_ms: int
+
+
+class Tape:
+    """Audio from the checkpoint on, read frame by frame. Positions are session samples.
+
+    Attributes:
+        start: First sample on the tape: the checkpoint's.
+        position: Sample up to which frames were read.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.start = self.position = checkpoint.sample
+        self._seq = checkpoint.seq
+        self._pcm = bytearray()
+        self._marks: deque[_Mark] = deque()
+        self._waiting: deque[Entry] = deque()
+
+    @property
+    def end(self) -> int:
+        """Sample just past the audio that was taken up."""
+        return self.start + len(self._pcm) // BYTES_PER_SAMPLE
+
+    def push(self, entry: Entry) -> None:
+        """Puts an entry in line."""
+        self._waiting.append(entry)
+
+    def read(self, samples: int) -> npt.NDArray[np.int16] | None:
+        """Returns the next ``samples`` samples, or ``None`` before a boundary or for want of more.
+
+        Only as many entries are taken up as that needs.
+        """
+        while self.end - self.position < samples:
+            if not self._waiting or self._waiting[0].kind is not EntryKind.AUDIO:
+                return None
+            self._take_up(self._waiting.popleft())
+        at = self.position
+        self.position += samples
+        return np.frombuffer(self.pcm(at, self.position), dtype="<i2")
+
+    def boundary(self) -> Entry | None:
+        """Takes up and returns the control entry next in line, once all audio before it is."""
+        if self._waiting and self._waiting[0].kind is not EntryKind.AUDIO:
+            return self._waiting.popleft()
+        return None
+
+    def pcm(self, start: int, end: int) -> bytes:
+        """Returns the audio between two samples."""
+        return bytes(
+            self._pcm[
+                (start - self.start) * BYTES_PER_SAMPLE : (end - self.start) * BYTES_PER_SAMPLE
+            ]
+        )
+
+    def accepted_ms(self, sample: int) -> int:
+        """Returns when the entry that reaches up to ``sample`` was accepted; 0 if unknown."""
+        for mark in self._marks:
+            if mark.end >= sample:
+                return mark.accepted_ms
+        return 0
+
+    def rewind(self, sample: int, consumed: int | None = None) -> Checkpoint:
+        """Drops the audio before ``sample``, reads from there on, and returns the checkpoint.
+
+        Args:
+            sample: Where to go on.
+            consumed: Number of the control entry that is now consumed with all before it.
+        """
+        del self._pcm[: (sample - self.start) * BYTES_PER_SAMPLE]
+        self.start = self.position = sample
+        while self._marks and (consumed is not None or self._marks[0].end <= sample):
+            self._seq = self._marks.popleft().seq
+        if consumed is not None:
+            self._seq = consumed
+        return Checkpoint(sample, self._seq)
+
+    def _take_up(self, entry: Entry) -> None:
+        if entry.first_sample > self.end:
+            raise ValueError(
+                f"entry {entry.seq} starts at sample {entry.first_sample}, "
+                f"but the audio before it ends at {self.end}"
+            )
+        skipped = self.end - entry.first_sample
+        self._pcm += memoryview(entry.pcm)[skipped * BYTES_PER_SAMPLE :]
+        accepted_ms = entry.accepted_ms
+        if self._marks and self._marks[-1].end == self.end:
+            accepted_ms = self._marks.pop().accepted_ms
+        self._marks.append(_Mark(entry.seq, self.end, accepted_ms))
