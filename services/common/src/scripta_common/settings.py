@@ -31,9 +31,10 @@ class CommonSettings(BaseSettings):
         description="A session whose transcriber gave no sign for so long is taken over",
     )
     session_ttl_seconds: float = Field(
-        300,
+        120,
         ge=30,
-        description="A session nobody touches is forgotten after this; so are an ended one's results",
+        description="A session that no gateway keeps alive is forgotten after this, as are the "
+        "results of an ended one",
     )
 
 

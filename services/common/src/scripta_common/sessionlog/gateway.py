@@ -78,14 +78,42 @@ class GatewayLog:
             await self.assign(sid)
         return bool(created)
 
+    async def restore(
+        self, sid: str, options: SessionOptions, checkpoint: Checkpoint, index: int
+    ) -> None:
+        """Writes a lost session anew at a checkpoint and puts it in line; safe to repeat.
+
+        Args:
+            sid: The session.
+            options: What it was opened with.
+            checkpoint: The last one that its gateway knows; entries from there on follow.
+            index: Last recorded result that its gateway knows.
+        """
+        await self._broker.run(
+            scripts.RESTORE,
+            [keys.state(sid), keys.audio(sid)],
+            self._gateway_id,
+            options.encode(),
+            int(time.time() * 1000),
+            self._ttl_ms,
+            checkpoint.sample,
+            checkpoint.seq,
+            index,
+        )
+        await self.assign(sid)
+
     async def assign(self, sid: str) -> None:
         """Puts a session in line for a transcriber; a second entry for it does no harm."""
         await self._broker.execute("XADD", keys.ASSIGN, "*", "sid", sid)
         await self._broker.execute("PEXPIRE", keys.ASSIGN, _ASSIGN_TTL_MS)
 
-    async def append(self, sid: str, entry: Entry) -> AppendOutcome:
-        """Appends one entry and rings the session's owner; safe to repeat."""
-        outcome, _ = await self._broker.run(
+    async def append(self, sid: str, entry: Entry) -> tuple[AppendOutcome, int]:
+        """Appends one entry and rings the session's owner; safe to repeat.
+
+        Returns:
+            What became of it, and the last entry that the log has now.
+        """
+        outcome, last = await self._broker.run(
             scripts.APPEND,
             [keys.state(sid), keys.audio(sid)],
             entry.seq,
@@ -99,7 +127,7 @@ class GatewayLog:
             keys.transcriber_channel(""),
             self._ttl_ms,
         )
-        return AppendOutcome(outcome.decode())
+        return AppendOutcome(outcome.decode()), last
 
     async def poll(self, sid: str) -> Progress | None:
         """Keeps a session alive; returns how far it is, ``None`` if the broker has lost it."""

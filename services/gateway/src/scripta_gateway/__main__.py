@@ -1,0 +1,31 @@
+"""Entry point of the gateway: settings from the environment, then serve until told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from scripta_common.logs import configure_logging
+from scripta_gateway.server import GatewayServer
+from scripta_gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    """Runs the gateway."""
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"scripta-gateway: bad setting {name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    configure_logging("gateway", settings.log_level, settings.log_format)
+    server = GatewayServer(settings)
+    uvloop.run(server.serve())
+    sys.exit(0 if server.started else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The gateway as an ASGI application: one hub, the HTTP routes, one route a dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, WebSocket
+
+from scripta_common.broker import Broker
+from scripta_gateway.connection import ConnectionLimits
+from scripta_gateway.dialects.native import serve_native
+from scripta_gateway.hub import Hub
+from scripta_gateway.routes import make_router
+from scripta_gateway.session import Limits
+from scripta_gateway.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """Returns the application; its hub is ``app.state.hub``."""
+    gateway_id = secrets.token_hex(6)
+    broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
+    hub = Hub(
+        broker,
+        gateway_id,
+        ttl=settings.session_ttl_seconds,
+        limits=Limits(
+            backlog=settings.backlog_seconds,
+            stall=settings.stall_seconds,
+            broker_patience=settings.broker_patience_seconds,
+        ),
+        max_sessions=settings.max_sessions,
+    )
+    limits = ConnectionLimits(
+        idle_flush=settings.idle_flush_seconds,
+        idle_close=settings.idle_timeout_seconds,
+        max_message=settings.max_audio_size,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        upkeep = asyncio.create_task(hub.run(), name="hub")
+        logger.info("gateway started", extra={"gateway": gateway_id})
+        yield
+        upkeep.cancel()
+        with suppress(asyncio.CancelledError):
+            await upkeep
+        await broker.aclose()
+        logger.info("gateway stopped")
+
+    app = FastAPI(title="Scripta gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.hub = hub
+    app.include_router(make_router(settings, hub))
+
+    @app.websocket("/ws")
+    async def native(websocket: WebSocket) -> None:
+        await serve_native(websocket, hub, limits)
+
+    return app

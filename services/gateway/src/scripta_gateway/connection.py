@@ -1,0 +1,219 @@
+"""A client's connection, whatever its dialect: receives at the session's pace, delivers results.
+
+A dialect subclasses ``Connection`` and says what its frames mean. Time-based behaviour (idle
+flush, idle close), drain, errors and closing are the same for all and live here. One task
+receives, one delivers; whichever ends first ends the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from scripta_common.errors import ScriptaError, SessionIdle, by_code
+from scripta_common.logs import session_id
+from scripta_common.wire import Ended, Failed, Interim, Reason
+from scripta_common.wire import Final as FinalResult
+from scripta_gateway import metrics
+from scripta_gateway.audio import AudioDecoder
+from scripta_gateway.hub import Hub
+from scripta_gateway.idle_clock import Due, IdleClock
+from scripta_gateway.session import Session
+
+logger = logging.getLogger(__name__)
+
+_SEND_SECONDS: Final = 60.0
+"""How long a client may leave results unread before its connection is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of a connection: seconds, and bytes of a message."""
+
+    idle_flush: float
+    idle_close: float
+    max_message: int
+
+
+class Connection(ABC):
+    """One accepted WebSocket and the session that it feeds.
+
+    Args:
+        websocket: Accepted socket.
+        hub: Where the session came from and goes back to.
+        session: The open session.
+        decoder: Turns the client's audio into PCM.
+        limits: Bounds.
+    """
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        hub: Hub,
+        session: Session,
+        decoder: AudioDecoder,
+        limits: ConnectionLimits,
+    ) -> None:
+        self.session = session
+        self.limits = limits
+        self._websocket = websocket
+        self._hub = hub
+        self._decoder = decoder
+        self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
+
+    @abstractmethod
+    async def on_open(self) -> None:
+        """Says what the dialect says first."""
+
+    @abstractmethod
+    async def on_audio(self, message: bytes) -> None:
+        """Handles a binary message."""
+
+    @abstractmethod
+    async def on_text(self, text: str) -> None:
+        """Handles a text message."""
+
+    @abstractmethod
+    async def on_result(self, result: FinalResult | Interim) -> None:
+        """Sends a result."""
+
+    @abstractmethod
+    async def on_end(self) -> None:
+        """Says what the dialect says before a normal close."""
+
+    @abstractmethod
+    async def on_failure(self, error: ScriptaError) -> None:
+        """Says why the session can not go on; the close with the error's code follows."""
+
+    async def run(self) -> None:
+        """Serves the connection until it is closed."""
+        session_id.set(self.session.sid)
+        logger.info("connection opened")
+        code = 1011
+        try:
+            code = await self._converse()
+        except WebSocketDisconnect as left:
+            code = left.code
+        except Exception:
+            logger.exception("connection failed")
+            await self._fail(ScriptaError("The gateway failed; this is our fault."))
+        finally:
+            self._hub.leave(self.session)
+            await self._decoder.close()
+            metrics.CLOSES.labels(str(code)).inc()
+            logger.info(
+                "connection closed",
+                extra={"code": code, "audio_seconds": round(self.session.seconds, 1)},
+            )
+
+    async def send(self, text: str) -> None:
+        """Sends a text frame; raises ``WebSocketDisconnect`` if the client does not read."""
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await self._websocket.send_text(text)
+        except TimeoutError:
+            raise WebSocketDisconnect(1006, "client does not read") from None
+
+    async def accept_audio(self, message: bytes) -> None:
+        """Decodes a message and puts it into the log.
+
+        Raises:
+            BadAudio: It can not be decoded; the session goes on.
+            ScriptaError: The session can not go on.
+        """
+        pcm = await self._decoder.feed(message)
+        await self.session.append(pcm, len(message))
+        self._clock.audio(time.monotonic())
+        metrics.MESSAGES.inc()
+
+    async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
+        """Ends the current segment; exactly one final follows."""
+        await self._append_rest()
+        await self.session.finalize(reason)
+        self._clock.boundary()
+
+    async def end(self) -> None:
+        """Ends the stream; the last finals and the close follow."""
+        if not self.session.ending:
+            await self._append_rest()
+            await self.session.end()
+        self._clock.boundary()
+
+    async def _append_rest(self) -> None:
+        rest = await self._decoder.flush()
+        if rest:
+            await self.session.append(rest, 0)
+
+    async def _converse(self) -> int:
+        error: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                receiver = tasks.create_task(self._receive(), name="receive")
+                deliverer = tasks.create_task(self._deliver(), name="deliver")
+                receiver.add_done_callback(lambda _: deliverer.cancel())
+                deliverer.add_done_callback(lambda _: receiver.cancel())
+        except* Exception as group:
+            error = group.exceptions[0]
+        if isinstance(error, ScriptaError):
+            await self._fail(error)
+            return error.close_code
+        if error is not None:
+            raise error
+        return 1000
+
+    async def _receive(self) -> None:
+        await self.on_open()
+        while True:
+            try:
+                async with asyncio.timeout(self._clock.deadline() - time.monotonic()):
+                    message = await self._websocket.receive()
+            except TimeoutError:
+                await self._on_silence()
+                continue
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code") or 1005)
+            self._clock.message(time.monotonic())
+            if (data := message.get("bytes")) is not None:
+                await self.on_audio(data)
+            elif (text := message.get("text")) is not None:
+                await self.on_text(text)
+
+    async def _on_silence(self) -> None:
+        match self._clock.due(time.monotonic()):
+            case Due.FLUSH:
+                await self.finalize(Reason.IDLE)
+            case Due.CLOSE if not self.session.outstanding:
+                raise SessionIdle("The client sent nothing for too long.")
+            case Due.CLOSE:
+                self._clock.message(time.monotonic())  # it waits for results, rightly
+
+    async def _deliver(self) -> None:
+        while True:
+            for result in await self.session.next_results():
+                if isinstance(result, Ended):
+                    await self.on_end()
+                    await self._websocket.close(1000)
+                    return
+                if isinstance(result, Failed):
+                    raise _failure(result)
+                await self.on_result(result)
+                if isinstance(result, FinalResult):
+                    metrics.FINALS.inc()
+
+    async def _fail(self, error: ScriptaError) -> None:
+        logger.warning("session failed", extra={"code": error.code})
+        try:
+            await self.on_failure(error)
+            await self._websocket.close(error.close_code)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the client has gone meanwhile
+
+
+def _failure(result: Failed) -> ScriptaError:
+    return by_code(result.code)(result.message)

@@ -1,0 +1,1 @@
+"""Dialects: the wire protocols that clients speak, one thin adapter each."""

@@ -1,0 +1,110 @@
+"""The native dialect at ``/ws``: maps its frames to a session and results to its frames."""
+
+from __future__ import annotations
+
+from starlette.websockets import WebSocket
+
+from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError
+from scripta_common.wire import Final, Interim
+from scripta_gateway import metrics
+from scripta_gateway.audio import AudioDecoder, AudioFormat
+from scripta_gateway.connection import Connection, ConnectionLimits
+from scripta_gateway.dialects import native_frames as frames
+from scripta_gateway.dialects.refusal import refuse
+from scripta_gateway.hub import Hub
+
+
+class NativeConnection(Connection):
+    """A client that speaks the native dialect.
+
+    Attributes:
+        query: What it asked for.
+    """
+
+    query: frames.Query
+
+    async def on_open(self) -> None:
+        """Names the session to a client that wants events."""
+        if self.query.events:
+            await self.send(frames.session_opened(self.session.sid, self.session.client_id))
+
+    async def on_audio(self, message: bytes) -> None:
+        """Accepts or refuses an audio message; either way the client hears of it."""
+        if not message:
+            await self._refuse("Audio data is empty")
+        elif len(message) > self.limits.max_message:
+            await self._refuse(f"Audio data too large (max {self.limits.max_message} bytes)")
+        elif self.session.ending:
+            await self._refuse("The stream has ended; open a new connection for more audio")
+        else:
+            try:
+                await self.accept_audio(message)
+            except BadAudio as error:
+                await self._refuse(f"Audio cannot be decoded: {error}")
+            else:
+                await self.send(frames.received(len(message)))
+
+    async def on_text(self, text: str) -> None:
+        """Carries out a command."""
+        try:
+            command = frames.parse_command(text)
+        except frames.BadFrame as error:
+            await self._refuse(str(error))
+            return
+        try:
+            if command is frames.Command.END:
+                await self.end()
+            elif command is frames.Command.FINALIZE and not self.session.ending:
+                await self.finalize()
+        except BadAudio as error:  # the rest of a file that was cut short
+            await self._refuse(f"Audio cannot be decoded: {error}")
+
+    async def on_result(self, result: Final | Interim) -> None:
+        """Sends a transcript or, if asked for, an interim."""
+        if isinstance(result, Final):
+            await self.send(frames.transcript(self.session.client_id, result))
+        elif self.query.interim_results:
+            await self.send(frames.interim(self.session.client_id, result))
+
+    async def on_end(self) -> None:
+        """Says how long the stream was to a client that wants events."""
+        if self.query.events:
+            await self.send(frames.ended(self.session.seconds))
+
+    async def on_failure(self, error: ScriptaError) -> None:
+        """Says what went wrong, or that the gateway is going away."""
+        if not isinstance(error, Draining):
+            await self.send(frames.failed(error))
+        elif self.query.events:
+            await self.send(frames.going_away())
+
+    async def _refuse(self, message: str) -> None:
+        metrics.MESSAGES_REFUSED.inc()
+        await self.send(frames.refused(message))
+
+
+async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits) -> None:
+    """Serves one client of ``/ws`` from the handshake to the close."""
+    try:
+        query = frames.Query.parse(websocket.query_params)
+        session = await hub.open(query.options(websocket.headers.get("traceparent")))
+    except ScriptaError as error:
+        status = 400 if isinstance(error, BadRequest) else 503
+        await refuse(websocket, error, status, frames.refused(str(error)))
+        return
+    try:
+        await websocket.accept(
+            headers=[
+                (b"scripta-session", session.sid.encode()),
+                (b"scripta-client-id", str(session.client_id).encode()),
+            ]
+        )
+    except BaseException:
+        hub.leave(session)
+        raise
+    decoder = AudioDecoder(
+        AudioFormat(encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels)
+    )
+    connection = NativeConnection(websocket, hub, session, decoder, limits)
+    connection.query = query
+    await connection.run()

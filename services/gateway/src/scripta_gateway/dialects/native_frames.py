@@ -1,0 +1,151 @@
+"""Frames of the native dialect: what a client may say and what it hears. Pure.
+
+Owns the names and forms on the wire at ``/ws``. Does not know sockets or the session log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from scripta_common.errors import BadRequest, ScriptaError
+from scripta_common.sessionlog import SessionOptions
+from scripta_common.wire import Final, Interim, Word
+
+
+class Query(BaseModel):
+    """Query parameters of ``/ws``; unknown names are tolerated."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    encoding: Literal["linear16", "mulaw", "alaw"] | None = None
+    sample_rate: int = Field(16_000, ge=8_000, le=96_000)
+    channels: int = Field(1, ge=1, le=8)
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | (
+        None
+    ) = None
+    interim_results: bool = False
+    endpointing: int | None = Field(None, ge=100, le=5_000)
+    events: bool = False
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, str]) -> Query:
+        """Returns the parameters; raises ``BadRequest`` that names the first bad one."""
+        try:
+            return cls.model_validate(dict(parameters))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise BadRequest(f"Bad value for {name}: {first['msg']}") from None
+
+    def options(self, traceparent: str | None) -> SessionOptions:
+        """Returns what of this concerns the transcriber."""
+        return SessionOptions(
+            language=self.language,
+            interim_results=self.interim_results,
+            endpointing_ms=self.endpointing,
+            traceparent=traceparent,
+        )
+
+
+class Command(StrEnum):
+    """What a client's text frame asks for."""
+
+    FINALIZE = "finalize"
+    KEEPALIVE = "keepalive"
+    END = "end"
+
+
+class BadFrame(Exception):
+    """A text frame that is not understood; the message is for the client."""
+
+
+def parse_command(text: str) -> Command:
+    """Returns the command of a text frame; raises ``BadFrame``."""
+    try:
+        frame: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise BadFrame("Message is not valid JSON") from None
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+        raise BadFrame('Message has no "type"')
+    try:
+        return Command(frame["type"])
+    except ValueError:
+        known = ", ".join(Command)
+        raise BadFrame(f"Unknown message type: {frame['type'][:40]!r} (known: {known})") from None
+
+
+def received(size: int) -> str:
+    """Returns the acknowledgement of an audio message of ``size`` bytes."""
+    return f'{{"status":"received","size":{size}}}'
+
+
+def refused(message: str) -> str:
+    """Returns the error for one message; the connection goes on."""
+    return _json({"status": "error", "error": message})
+
+
+def failed(error: ScriptaError) -> str:
+    """Returns the error that ends a session; a close follows."""
+    return _json({"status": "error", "error": str(error), "code": error.code})
+
+
+def session_opened(sid: str, client_id: int) -> str:
+    """Returns the first event for a client that wants events."""
+    return _json({"status": "session", "session": sid, "client_id": client_id})
+
+
+def going_away() -> str:
+    """Returns the event that announces a drain."""
+    return _json({"status": "going_away"})
+
+
+def ended(seconds: float) -> str:
+    """Returns the event before a normal close."""
+    return _json({"status": "ended", "duration": round(seconds, 3)})
+
+
+def transcript(client_id: int, final: Final) -> str:
+    """Returns the frame of a final."""
+    return _json(
+        {
+            "client_id": client_id,
+            "text": final.text,
+            "status": "transcript",
+            "index": final.index,
+            "start": round(final.start, 3),
+            "end": round(final.end, 3),
+            "reason": final.reason.value,
+            "words": [_word(word) for word in final.words],
+            "words_estimated": final.words_estimated,
+            "confidence": None if final.confidence is None else round(final.confidence, 3),
+            "language": final.language,
+        }
+    )
+
+
+def interim(client_id: int, result: Interim) -> str:
+    """Returns the frame of an interim."""
+    return _json(
+        {
+            "client_id": client_id,
+            "text": result.text,
+            "status": "interim",
+            "stable": result.stable,
+            "start": round(result.start, 3),
+            "end": round(result.end, 3),
+        }
+    )
+
+
+def _word(word: Word) -> dict[str, Any]:
+    frame = {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
+    return frame if word.confidence is None else {**frame, "confidence": round(word.confidence, 3)}
+
+
+def _json(frame: dict[str, Any]) -> str:
+    return msgspec.json.encode(frame).decode()

@@ -1,0 +1,57 @@
+"""When a silent client is flushed and when it is let go: pure, in seconds of any clock."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Due(Enum):
+    """What silence on the wire has made due."""
+
+    FLUSH = auto()
+    CLOSE = auto()
+
+
+class IdleClock:
+    """Follows one connection's messages.
+
+    Args:
+        flush_after: Silence after audio until it is finalized, once.
+        close_after: Silence after any message until the connection is closed.
+        now: Time at which the connection was accepted.
+    """
+
+    def __init__(self, flush_after: float, close_after: float, now: float) -> None:
+        self._flush_after = flush_after
+        self._close_after = close_after
+        self._heard = now
+        # Time of audio that no boundary has followed yet.
+        self._unflushed: float | None = None
+
+    def message(self, now: float) -> None:
+        """Notes any message."""
+        self._heard = now
+
+    def audio(self, now: float) -> None:
+        """Notes accepted audio."""
+        self._heard = now
+        self._unflushed = now
+
+    def boundary(self) -> None:
+        """Notes that what was said has been finalized."""
+        self._unflushed = None
+
+    def deadline(self) -> float:
+        """Returns the time at which something becomes due if nothing is heard."""
+        close_at = self._heard + self._close_after
+        if self._unflushed is None:
+            return close_at
+        return min(close_at, self._unflushed + self._flush_after)
+
+    def due(self, now: float) -> Due | None:
+        """Returns what is due at ``now``."""
+        if now >= self._heard + self._close_after:
+            return Due.CLOSE
+        if self._unflushed is not None and now >= self._unflushed + self._flush_after:
+            return Due.FLUSH
+        return None

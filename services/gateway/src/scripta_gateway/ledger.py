@@ -1,0 +1,130 @@
+"""A session's books at the gateway: pure, no I/O, no clock.
+
+Owns the numbering of entries, the audio clock, what the log holds that is not yet decided, and
+the order of results. Always true: entries are numbered 1, 2, 3 …; every recorded result is
+delivered once and in order; the checkpoint only grows; what is retained is exactly the entries
+behind the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from scripta_common.wire import (
+    BYTES_PER_SAMPLE,
+    SAMPLE_RATE,
+    Checkpoint,
+    Entry,
+    EntryKind,
+    Reason,
+    Recorded,
+)
+
+MAX_ENTRY_SAMPLES: Final = SAMPLE_RATE
+"""Audio in one entry, at most one second: what a replay reads again behind a checkpoint."""
+
+MAX_BACKLOG_ENTRIES: Final = 4096
+"""Entries past the checkpoint, whatever their length: bounds what tiny messages can cost."""
+
+
+class Ledger:
+    """Numbers what goes into the log and orders what comes out of it.
+
+    Args:
+        max_backlog_samples: Audio past the checkpoint that ``has_room`` allows.
+    """
+
+    def __init__(self, max_backlog_samples: int) -> None:
+        self._max_backlog = max_backlog_samples
+        self._retained: deque[Entry] = deque()
+        self.last_seq = 0
+        self.samples = 0
+        self.index = 0
+        self.checkpoint = Checkpoint()
+
+    @property
+    def outstanding(self) -> bool:
+        """Whether the log holds anything that is not yet decided."""
+        return bool(self._retained)
+
+    def has_room(self, entry: Entry) -> bool:
+        """Returns whether an entry is near enough to the checkpoint to go into the log."""
+        return (
+            entry.end_sample - self.checkpoint.sample <= self._max_backlog
+            and entry.seq - self.checkpoint.seq <= MAX_BACKLOG_ENTRIES
+        )
+
+    def next_after(self, seq: int) -> Entry | None:
+        """Returns the retained entry behind number ``seq``, ``None`` if that is the last.
+
+        Raises:
+            LookupError: It is behind the checkpoint and not kept any more.
+        """
+        if seq >= self.last_seq:
+            return None
+        if seq < self.checkpoint.seq:
+            raise LookupError(f"entry {seq + 1} is behind checkpoint {self.checkpoint.seq}")
+        # Entries are asked for from the end (the newest) or the start (a refill), where a deque
+        # is fast.
+        return self._retained[seq - self.checkpoint.seq]
+
+    def enter_audio(self, pcm: bytes, message_bytes: int, accepted_ms: int) -> None:
+        """Numbers a message's audio, in entries of at most ``MAX_ENTRY_SAMPLES``.
+
+        Args:
+            pcm: Whole samples, mono s16le at 16 kHz; may be empty.
+            message_bytes: Size of the client's message; 0 for audio that no message completes.
+            accepted_ms: Unix milliseconds.
+        """
+        view = memoryview(pcm)
+        step = MAX_ENTRY_SAMPLES * BYTES_PER_SAMPLE
+        for start in range(0, len(pcm) or 1, step):
+            last = start + step >= len(pcm)
+            self._enter(
+                Entry(
+                    seq=self.last_seq + 1,
+                    kind=EntryKind.AUDIO,
+                    first_sample=self.samples,
+                    pcm=bytes(view[start : start + step]),
+                    accepted_ms=accepted_ms,
+                    message_bytes=message_bytes if last else 0,
+                )
+            )
+
+    def enter_control(self, kind: EntryKind, reason: Reason, accepted_ms: int) -> None:
+        """Numbers a boundary at the present end of the audio."""
+        self._enter(
+            Entry(self.last_seq + 1, kind, self.samples, accepted_ms=accepted_ms, reason=reason)
+        )
+
+    def _enter(self, entry: Entry) -> None:
+        self.last_seq = entry.seq
+        self.samples = entry.end_sample
+        self._retained.append(entry)
+
+    def advance(self, checkpoint: Checkpoint) -> bool:
+        """Takes over a checkpoint; returns whether it moved. An older one is ignored."""
+        if checkpoint.seq < self.checkpoint.seq or checkpoint.sample < self.checkpoint.sample:
+            return False
+        moved = checkpoint != self.checkpoint
+        self.checkpoint = checkpoint
+        while self._retained and self._retained[0].seq <= checkpoint.seq:
+            self._retained.popleft()
+        return moved
+
+    def accept(self, results: Iterable[Recorded]) -> tuple[list[Recorded], bool]:
+        """Sorts out recorded results as they come.
+
+        Returns:
+            Those that are next in order, and whether one before them is missing.
+        """
+        fresh: list[Recorded] = []
+        for result in results:
+            if result.index > self.index + 1:
+                return fresh, True
+            if result.index == self.index + 1:
+                self.index = result.index
+                fresh.append(result)
+        return fresh, False

@@ -1,0 +1,21 @@
+"""Metrics of the gateway."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
+SESSIONS_OPENED = Counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
+REFUSALS = Counter(
+    "scripta_gateway_refusals_total", "Clients refused before the upgrade.", ["reason"]
+)
+CLOSES = Counter("scripta_gateway_closes_total", "Connections closed, by close code.", ["code"])
+MESSAGES = Counter("scripta_gateway_messages_total", "Audio messages accepted.")
+MESSAGES_REFUSED = Counter("scripta_gateway_messages_refused_total", "Messages refused.")
+AUDIO_SECONDS = Counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
+FINALS = Counter("scripta_gateway_finals_total", "Finals delivered to clients.")
+
+for _code in (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013):
+    CLOSES.labels(str(_code))
+for _reason in ("bad_request", "draining", "no_capacity", "broker_unavailable"):
+    REFUSALS.labels(_reason)

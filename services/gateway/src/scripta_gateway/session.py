@@ -1,0 +1,281 @@
+"""A client's session at the gateway: audio in, results out, whatever happens in between.
+
+The async shell round ``Ledger``. One task appends (the connection's receiver), one takes
+results (its deliverer); the hub rings. Back-pressure: ``append`` returns when the audio is in
+the log, and waits while the session is too far ahead of its transcript.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from scripta_common.errors import (
+    BrokerUnavailable,
+    NoCapacity,
+    ScriptaError,
+)
+from scripta_common.sessionlog import AppendOutcome, GatewayLog, SessionOptions
+from scripta_common.wire import (
+    SAMPLE_RATE,
+    Checkpoint,
+    Ended,
+    Entry,
+    EntryKind,
+    Failed,
+    Interim,
+    Reason,
+    Recorded,
+    Ring,
+)
+from scripta_gateway.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MAX_UNDELIVERED: Final = 512
+"""Results kept for a client that does not read; more stay in the log until it does."""
+
+_RETRY_FIRST: Final = 0.05
+_RETRY_MOST: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a session, in seconds."""
+
+    backlog: float
+    stall: float
+    broker_patience: float
+
+
+class Session:
+    """One session, from open to ended.
+
+    Args:
+        log: The session log.
+        sid: The session's id: secret enough to resume by.
+        client_id: Number that the client sees; a safe integer in JavaScript.
+        options: What the session was opened with.
+        limits: Bounds.
+    """
+
+    def __init__(
+        self, log: GatewayLog, sid: str, client_id: int, options: SessionOptions, limits: Limits
+    ) -> None:
+        self.sid = sid
+        self.client_id = client_id
+        self.options = options
+        self._log = log
+        self._limits = limits
+        self._ledger = Ledger(int(limits.backlog * SAMPLE_RATE))
+        self._undelivered: deque[Recorded] = deque()
+        self._interim: Interim | None = None
+        # Set when there is something to deliver, to read up on, or to fail with.
+        self._wake = asyncio.Event()
+        # Set when the checkpoint has moved, so that a waiting append looks again.
+        self._moved = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        # Last entry that the log is known to have.
+        self._logged = 0
+        # True while the log has, or may have, results that did not come with a ring.
+        self._behind = False
+        self._failure: ScriptaError | None = None
+        self.heard_at = time.monotonic()
+        self.ending = False
+        self.over = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio accepted."""
+        return self._ledger.samples / SAMPLE_RATE
+
+    @property
+    def outstanding(self) -> bool:
+        """Whether results are still owed."""
+        return self._ledger.outstanding and not self.over
+
+    async def append(self, pcm: bytes, message_bytes: int) -> None:
+        """Puts a message's audio into the log; when this returns, it is accepted.
+
+        Args:
+            pcm: Mono s16le at 16 kHz; may be empty.
+            message_bytes: Size of the client's message; 0 for what a decoder held back.
+
+        Raises:
+            NoCapacity: The transcript does not move on and the backlog is full.
+            BrokerUnavailable: The broker does not answer, for too long.
+        """
+        self._ledger.enter_audio(pcm, message_bytes, int(time.time() * 1000))
+        await self._flush()
+
+    async def finalize(self, reason: Reason) -> None:
+        """Ends the current segment now; exactly one final follows. Raises as ``append``."""
+        self._ledger.enter_control(EntryKind.FINALIZE, reason, int(time.time() * 1000))
+        await self._flush()
+
+    async def end(self) -> None:
+        """Ends the stream: the last finals and then ``Ended`` follow. Raises as ``append``."""
+        if not self.ending:
+            self.ending = True
+            self._ledger.enter_control(EntryKind.END, Reason.END, int(time.time() * 1000))
+        await self._flush()
+
+    async def next_results(self) -> list[Recorded | Interim]:
+        """Waits for results and returns all there are, in order; an interim comes last.
+
+        Raises:
+            ScriptaError: The session can not go on.
+        """
+        while True:
+            if self._undelivered or self._interim:
+                batch: list[Recorded | Interim] = list(self._undelivered)
+                self._undelivered.clear()
+                if self._interim is not None:
+                    batch.append(self._interim)
+                    self._interim = None
+                return batch
+            if self._failure is not None:
+                raise self._failure
+            if self._behind:
+                await self._catch_up()
+                continue
+            self._wake.clear()
+            await self._wake.wait()
+
+    def ring(self, ring: Ring) -> None:
+        """Takes what came by the doorbell; never blocks."""
+        self.heard_at = time.monotonic()
+        if ring.checkpoint_seq < 0:
+            interim = ring.results[-1]
+            if isinstance(interim, Interim) and not self._behind:
+                self._interim = interim  # only the newest matters
+                self._wake.set()
+            return
+        if len(self._undelivered) >= _MAX_UNDELIVERED:
+            self._behind = bool(ring.results) or self._behind
+        else:
+            self._accept([r for r in ring.results if not isinstance(r, Interim)])
+        self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq))
+
+    async def reconcile(self) -> None:
+        """Compares with the log: heals whatever the doorbell missed or the broker lost.
+
+        Raises:
+            BrokerUnavailable, NoCapacity: As ``append``.
+        """
+        self.heard_at = time.monotonic()
+        progress = await self._log.poll(self.sid)
+        if progress is None:
+            await self._heal()
+            return
+        if progress.index > self._ledger.index:
+            self.read_up()
+        self._advance(progress.checkpoint)
+
+    async def _heal(self) -> None:
+        if self.over:
+            return
+        async with self._flushing:
+            await self._restore()
+        await self._flush()
+
+    def read_up(self) -> None:
+        """Makes the deliverer look into the log: rings may have been missed."""
+        self._behind = True
+        self._wake.set()
+
+    def fail(self, error: ScriptaError) -> None:
+        """Ends the session for its client, once what is there has been delivered."""
+        if self._failure is None:
+            self._failure = error
+        self._wake.set()
+
+    def _advance(self, checkpoint: Checkpoint) -> None:
+        if self._ledger.advance(checkpoint):
+            self._moved.set()
+
+    def _accept(self, results: list[Recorded]) -> None:
+        fresh, missing = self._ledger.accept(results)
+        if fresh:
+            # What was open is decided; an interim of it would only confuse.
+            self._interim = None
+            self._undelivered.extend(fresh)
+            if isinstance(fresh[-1], Ended | Failed):
+                self.over = True
+        self._behind = self._behind or missing
+        self._wake.set()
+
+    async def _catch_up(self) -> None:
+        self._behind = False
+        try:
+            results = await self._log.read_results(self.sid, self._ledger.index)
+        except BrokerUnavailable:
+            self._behind = True
+            await asyncio.sleep(_RETRY_MOST)
+            return
+        if results:
+            self._accept(results)
+            self._behind = True  # a read is bounded: there may be more
+
+    async def _flush(self) -> None:
+        """Brings the log up to the ledger; an interrupted flush is taken up by the next."""
+        async with self._flushing:
+            while not self.over:
+                try:
+                    entry = self._ledger.next_after(self._logged)
+                except LookupError:
+                    await self._restore()
+                    continue
+                if entry is None:
+                    return
+                if not self._ledger.has_room(entry):
+                    await self._wait_for_room(entry)
+                outcome, last = await self._patiently(partial(self._log.append, self.sid, entry))
+                match outcome:
+                    case AppendOutcome.OK | AppendOutcome.DUPLICATE:
+                        self._logged = entry.seq
+                    case AppendOutcome.GAP:
+                        self._logged = last
+                    case AppendOutcome.LOST:
+                        await self._restore()
+                    case AppendOutcome.OVER:
+                        self.read_up()  # how it ended stands in the results
+                        return
+
+    async def _restore(self) -> None:
+        checkpoint, index = self._ledger.checkpoint, self._ledger.index
+        await self._patiently(partial(self._log.restore, self.sid, self.options, checkpoint, index))
+        self._logged = checkpoint.seq
+        logger.warning("session restored", extra={"session": self.sid, "seq": checkpoint.seq})
+
+    async def _wait_for_room(self, entry: Entry) -> None:
+        while not self._ledger.has_room(entry):
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(self._limits.stall):
+                    await self._moved.wait()
+            except TimeoutError:
+                raise NoCapacity(
+                    "No transcriber takes up this session's audio; try again later."
+                ) from None
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeats a call to the log while the broker does not answer, for a bounded time."""
+        pause = _RETRY_FIRST
+        give_up_at = time.monotonic() + self._limits.broker_patience
+        while True:
+            try:
+                return await attempt()
+            except BrokerUnavailable:
+                if time.monotonic() >= give_up_at:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _RETRY_MOST)

@@ -1,0 +1,37 @@
+"""Settings of the gateway, read from the environment and nowhere else."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from scripta_common.settings import CommonSettings
+
+
+class GatewaySettings(CommonSettings):
+    """What can be set on a gateway; the names are those of the environment, in lower case."""
+
+    app_host: str = Field("0.0.0.0", description="Address to listen on")
+    app_port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
+    max_audio_size: int = Field(
+        1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
+    )
+    max_sessions: int = Field(
+        5000, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"
+    )
+    idle_flush_seconds: float = Field(
+        1.0, gt=0, description="Silence on the wire after which what was said is finalized"
+    )
+    idle_timeout_seconds: float = Field(
+        300, gt=0, description="A connection without any message for so long is closed with 1001"
+    )
+    backlog_seconds: float = Field(
+        60,
+        ge=35,
+        description="Audio a session may be ahead of its transcript; beyond, the client waits",
+    )
+    stall_seconds: float = Field(
+        120, gt=0, description="A full backlog that does not move for so long ends the session"
+    )
+    broker_patience_seconds: float = Field(
+        30, gt=0, description="How long a session outlives a broker that does not answer"
+    )
