@@ -1,0 +1,93 @@
+/**
+ * What went wrong, in plain words, and what to do about it.
+ *
+ * A browser hides why an upgrade was refused, so for that the gateway's `/readyz` is asked.
+ */
+
+const READY_TIMEOUT_MS = 5000;
+
+/** What a close code means, and whether connecting again may help. */
+const CLOSES = new Map([
+  [1000, ["The gateway ended the session.", true]],
+  [1001, ["No audio came for a while, so the gateway closed the session.", true]],
+  [1005, ["The gateway closed the session without saying why.", true]],
+  [1006, [
+    "The connection was lost: the network failed or the gateway stopped. Words that were not " +
+    "yet final are lost.",
+    true,
+  ]],
+  [1007, ["The gateway could not read the audio. Send wav, flac, mp3, ogg, webm or m4a.", false]],
+  [1008, ["The gateway does not allow this session. Check the language under Options.", false]],
+  [1009, [
+    "The gateway takes smaller messages than this page sends; its operator should raise " +
+    "MAX_AUDIO_SIZE to 65536 or more.",
+    false,
+  ]],
+  [1011, ["Something failed inside the service. If it happens again, tell its operator.", true]],
+  [1012, ["The gateway is restarting. Reconnect to go on in a new session.", true]],
+  [1013, ["The service has no free capacity. Wait a few seconds, then reconnect.", true]],
+]);
+
+/** Explains a connection that was open: `{text, retry}`. `failure` is the gateway's last error. */
+export function explainClose({ code, reason }, failure) {
+  const [words, retry] = CLOSES.get(code) ?? ["The gateway closed the session.", true];
+  const said = failure ?? (reason === "" ? null : reason);
+  const quoted = said === null ? "" : ` The gateway says: ${sentence(said)}`;
+  return { text: `${words}${quoted} (Close code ${code}.)`, retry };
+}
+
+/** Explains a connection that never opened, from what `/readyz` beside the page says. */
+export async function explainRefusal(base) {
+  let response;
+  try {
+    const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
+    response = await fetch(new URL("readyz", base), { cache: "no-store", signal });
+    const said = spoken(await response.text());
+    if (response.ok) {
+      return (
+        "The gateway is ready but refused this session. Check the options (endpointing 100 to " +
+        "5000, language) and whether a proxy in between lets WebSockets through."
+      );
+    }
+    const wait = response.headers.get("Retry-After");
+    const advice = wait === null ? "Wait a little" : `Wait ${wait} s`;
+    return `The gateway takes no sessions now (${response.status}): ${said} ${advice}, then reconnect.`;
+  } catch {
+    return (
+      "The gateway cannot be reached. Check that it runs and that the network is up, then " +
+      "reconnect."
+    );
+  }
+}
+
+/** Explains why the browser gave no microphone. */
+export function explainMicrophone(error) {
+  switch (error.name) {
+    case "NotAllowedError":
+      return "The browser was not allowed to use the microphone. Allow it for this page (beside the address) and start again.";
+    case "NotFoundError":
+      return "There is no microphone on this machine. Plug one in and start again.";
+    case "NotReadableError":
+      return "The microphone is in use by another program. Close that and start again.";
+    default:
+      return `The microphone does not work: ${sentence(error.message)}`;
+  }
+}
+
+/** The text, ended like a sentence. */
+export function sentence(text) {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+/** What a body says: the error or status of JSON, or the plain text. */
+function spoken(body) {
+  let said = body.trim();
+  try {
+    const value = JSON.parse(body);
+    const told = value.error ?? value.reason ?? value.detail ?? value.status;
+    if (typeof told === "string") said = told;
+  } catch {
+    // plain text is shown as it is
+  }
+  return said === "" ? "" : sentence(said.slice(0, 300));
+}
