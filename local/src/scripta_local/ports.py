@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from pathlib import Path
@@ -20,14 +21,17 @@ def free_port(host: str = "127.0.0.1") -> int:
     """Returns a port that nothing is bound to right now."""
     for _ in range(_ATTEMPTS):
         port = random.randrange(*FREE_RANGE)
-        if _can_bind(host, port):
+        if _bind_error(host, port) is None:
             return port
     raise LocalError(f"No free port on {host} between {FREE_RANGE[0]} and {FREE_RANGE[1]}.")
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises ``PortInUse`` if the port is taken; the error names its holder where it can."""
-    if _can_bind(host, port) and not _answers(port):
+    """Raises ``PortInUse`` if the port is taken; the error names its holder where it can.
+
+    Other reasons for which a server can not listen there are left to the server to tell.
+    """
+    if _bind_error(host, port) != errno.EADDRINUSE and not _answers(port):
         return
     holder = holder_of(port)
     raise PortInUse(
@@ -62,16 +66,17 @@ def _listening_inodes(table: str, port: int) -> list[str]:
     return [f[9] for f in fields if f[3] == _LISTEN and int(f[1].rpartition(":")[2], 16) == port]
 
 
-def _can_bind(host: str, port: int) -> bool:
+def _bind_error(host: str, port: int) -> int | None:
+    """Returns why a server can not bind there, as an errno; ``None`` if it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(family, socket.SOCK_STREAM) as server:
         # As servers do: a port whose last connections are still closing counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            server.bind((host, port))
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def _answers(port: int) -> bool:

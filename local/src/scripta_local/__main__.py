@@ -1,0 +1,142 @@
+"""``make run``: starts the whole system, shows that it works, and stays up until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from scripta_client.errors import ScriptaError
+from scripta_local.console import Console
+from scripta_local.demo import play_mock, play_sample
+from scripta_local.errors import LocalError
+from scripta_local.redis_check import check_redis
+from scripta_local.settings import LocalSettings
+from scripta_local.stack import Stack
+
+FAILED = 1
+MISUSED = 2
+
+
+class Application:
+    """One run: its stack, and the person who may stop it at any time."""
+
+    def __init__(self, settings: LocalSettings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._stop = asyncio.Event()
+        self._stack = Stack(
+            transcribers=settings.transcribers,
+            engine=settings.engine,
+            host=settings.app_host,
+            port=settings.app_port,
+            redis_url=settings.redis_url,
+            console=console,
+        )
+
+    async def run(self) -> int:
+        """Runs until a signal comes or the start fails; returns the exit code."""
+        self._listen_for_signals()
+        serving = asyncio.create_task(self._serve(), name="serve")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        code = 0
+        try:
+            if self._stop.is_set():
+                self._console.note("Stopping; once more kills at once.")
+                serving.cancel()
+            await serving
+        except asyncio.CancelledError:
+            pass
+        except LocalError as error:
+            self._console.note(f"\nError: {error}")
+            code = FAILED
+        finally:
+            stopped.cancel()
+            await self._stack.stop()
+        self._console.note("Everything is stopped.")
+        return code
+
+    async def _serve(self) -> None:
+        await self._start()
+        if self._settings.demo:
+            await self._demonstrate()
+        self._invite()
+        await asyncio.Event().wait()
+
+    async def _start(self) -> None:
+        settings, stack = self._settings, self._stack
+        if settings.redis_url is not None:
+            await check_redis(settings.redis_url)
+        await stack.start()
+        broker = f"embedded Valkey on port {stack.broker.port}" if stack.broker else "REDIS_URL"
+        count = settings.transcribers
+        self._console.note(f"Broker: {broker}.")
+        self._console.note(
+            f"Waiting for the gateway on port {stack.port} and {count} "
+            f"transcriber{'s' if count > 1 else ''} with the engine {settings.engine} …"
+        )
+        await stack.wait_ready()
+        self._console.note("All are ready.\n")
+
+    async def _demonstrate(self) -> None:
+        """Shows the first words; a failure is told and changes nothing."""
+        play = play_mock if self._settings.engine == "mock" else play_sample
+        try:
+            await play(self._stack.ws_url, self._console)
+        except TimeoutError:
+            self._console.note("The demo failed: the last words did not come. See the log above.")
+        except (ScriptaError, LocalError) as error:
+            self._console.note(f"The demo failed: {error}")
+
+    def _invite(self) -> None:
+        stack = self._stack
+        url = "" if stack.port == 8000 else f" --url {stack.ws_url}"
+        self._console.note(
+            f"\nScripta is up. Ctrl-C stops it.\n"
+            f"  browser    {stack.url}/\n"
+            f"  WebSocket  {stack.ws_url}\n"
+            f"  a file     {_shown(Path(sys.executable).with_name('scripta'))} "
+            f"transcribe FILE{url}\n"
+        )
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup the end of the terminal is not a wish to stop.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            self._stack.kill()
+        self._stop.set()
+
+
+def main() -> None:
+    """Runs the local stack; exits with 0 when it was asked to stop."""
+    console = Console.of_process()
+    try:
+        settings = LocalSettings()
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = str(wrong["loc"][0]).upper()
+            console.note(f"{name}={wrong['input']!r} is not valid: {wrong['msg']}.")
+        sys.exit(MISUSED)
+    sys.exit(asyncio.run(_run(settings, console)))
+
+
+async def _run(settings: LocalSettings, console: Console) -> int:
+    return await Application(settings, console).run()
+
+
+def _shown(path: Path) -> Path:
+    """Returns the path as short as it can be typed from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    main()
