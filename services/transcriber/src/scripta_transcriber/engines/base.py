@@ -34,12 +34,16 @@ class Capabilities:
         segmentation: How its segments are cut.
         interims: Whether it is worth asking for revisable results.
         max_segment_seconds: Longest segment it takes.
+        instant: Whether its calls cost so little that a worker thread would cost more.
+        slots_per_thread: Sessions that one worker thread serves well: the default for slots.
     """
 
     languages: frozenset[str]
     segmentation: Segmentation = Segmentation.SPEECH
     interims: bool = True
     max_segment_seconds: float = 30.0
+    instant: bool = False
+    slots_per_thread: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,11 @@ class MockEngine:
 
     name = "mock"
     capabilities = Capabilities(
-        languages=frozenset(), segmentation=Segmentation.MESSAGE, interims=False
+        languages=frozenset(),
+        segmentation=Segmentation.MESSAGE,
+        interims=False,
+        instant=True,
+        slots_per_thread=1000,
     )
 
     def load(self) -> None:

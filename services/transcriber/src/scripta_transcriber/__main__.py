@@ -1,0 +1,38 @@
+"""Entry point of the transcriber: settings from the environment, then serve until told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from pydantic import ValidationError
+
+from scripta_common.logs import configure_logging
+from scripta_transcriber.engines.base import EngineError
+from scripta_transcriber.service import TranscriberService
+from scripta_transcriber.settings import TranscriberSettings
+
+
+def main() -> None:
+    """Runs the transcriber."""
+    try:
+        settings = TranscriberSettings()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"scripta-transcriber: bad setting {name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    configure_logging("transcriber", settings.log_level, settings.log_format)
+
+    async def serve() -> None:
+        await TranscriberService(settings).run()
+
+    try:
+        uvloop.run(serve())
+    except EngineError as error:
+        print(f"scripta-transcriber: {error}", file=sys.stderr)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Interims of one session: at most one under way, only of the open segment, never owed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from itertools import takewhile
+
+from scripta_common.errors import BrokerUnavailable
+from scripta_common.sessionlog import Claim, TranscriberLog
+from scripta_common.wire import SAMPLE_RATE, Interim
+from scripta_transcriber.engines.base import Engine, Segment
+from scripta_transcriber.scheduler import Priority, Scheduler
+
+logger = logging.getLogger(__name__)
+
+
+class Interims:
+    """Decides when an interim is worth it, and sends it."""
+
+    def __init__(
+        self, claim: Claim, log: TranscriberLog, engine: Engine, scheduler: Scheduler
+    ) -> None:
+        self._claim = claim
+        self._log = log
+        self._engine = engine
+        self._scheduler = scheduler
+        self._task: asyncio.Task[None] | None = None
+        self._last_end = 0
+        self._last_words: list[str] = []
+
+    def offer(self, segment: Segment | None, interval: float) -> None:
+        """Starts an interim of the open segment if enough is new and none is under way.
+
+        Args:
+            segment: The open segment so far; ``None`` in silence.
+            interval: Seconds of new audio that make another one worth it.
+        """
+        if segment is None or self._task is not None or not self._engine.capabilities.interims:
+            return
+        if segment.end - max(self._last_end, segment.start) < interval * SAMPLE_RATE:
+            return
+        self._last_end = segment.end
+        self._task = asyncio.create_task(self._send(segment), name=f"interim-{self._claim.sid}")
+        self._task.add_done_callback(self._finished)
+
+    def close(self) -> None:
+        """Drops the interim under way: its segment is decided, or its session is not ours."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._last_words = []
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("interim failed", exc_info=task.exception())
+
+    async def _send(self, segment: Segment) -> None:
+        heard = await self._scheduler.run(Priority.INTERIM, partial(self._engine.draft, segment))
+        words = heard.text.split()
+        # What two interims in a row agree on will hardly change any more.
+        agreed = takewhile(
+            lambda pair: pair[0] == pair[1], zip(words, self._last_words, strict=False)
+        )
+        stable = " ".join(word for word, _ in agreed)
+        self._last_words = words
+        interim = Interim(
+            segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE, heard.text, stable
+        )
+        with suppress(BrokerUnavailable):
+            await self._log.ring_interim(self._claim, interim)

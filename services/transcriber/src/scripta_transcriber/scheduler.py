@@ -1,0 +1,77 @@
+"""The scheduler: who of all sessions gets a thread next.
+
+Owns the worker threads that run native code, and the order: listening first (cheap, and every
+boundary waits for it), then finals, then interims. Within a kind, first come, first served. A
+job whose caller has gone before it started is not run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Priority(IntEnum):
+    """Kinds of jobs, the most urgent first."""
+
+    LISTEN = 0
+    FINAL = 1
+    INTERIM = 2
+
+
+class Scheduler:
+    """Runs jobs of all sessions on a fixed number of threads.
+
+    A session has at most one job of each kind waiting, so the queue is bounded by the slots.
+
+    Args:
+        threads: Number of worker threads.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._queue: list[tuple[Priority, int, Callable[[], Any], asyncio.Future[Any]]] = []
+        self._arrivals = itertools.count()
+        self._idle = threads
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, priority: Priority, job: Callable[[], T]) -> T:
+        """Runs a blocking job on a thread when its turn comes and returns its result."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (priority, next(self._arrivals), job, future))
+        if self._idle:
+            self._idle -= 1
+            task = asyncio.create_task(self._work(), name="scheduler")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await future
+
+    def close(self) -> None:
+        """Lets the threads end; jobs that have not started are dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._queue:
+                _, _, job, future = heapq.heappop(self._queue)
+                if future.done():
+                    continue
+                try:
+                    result = await loop.run_in_executor(self._pool, job)
+                except Exception as error:
+                    if not future.done():
+                        future.set_exception(error)
+                else:
+                    if not future.done():
+                        future.set_result(result)
+        finally:
+            self._idle += 1

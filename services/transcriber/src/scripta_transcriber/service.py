@@ -1,0 +1,136 @@
+"""The transcriber as a service: start up, work, drain.
+
+Starts in the order that readiness needs (probes, model, broker) and stops in reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+
+from scripta_common import keys
+from scripta_common.broker import Broker
+from scripta_common.errors import BrokerUnavailable
+from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
+from scripta_transcriber.engines import create_engine
+from scripta_transcriber.probes import ProbeServer
+from scripta_transcriber.scheduler import Scheduler
+from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
+from scripta_transcriber.settings import TranscriberSettings
+from scripta_transcriber.transcription import Tools, Transcription
+from scripta_transcriber.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+_READY_SECONDS = 1.0
+
+
+class TranscriberService:
+    """One transcriber process.
+
+    Args:
+        settings: The transcriber's settings.
+
+    Raises:
+        EngineError: There is no engine of that name.
+    """
+
+    def __init__(self, settings: TranscriberSettings) -> None:
+        self._settings = settings
+        self._id = secrets.token_hex(6)
+        self._engine = create_engine(settings.engine, settings.threads)
+        self._slots = settings.slots or (
+            self._engine.capabilities.slots_per_thread * settings.threads
+        )
+        self._broker = Broker(settings.redis_url, name=f"scripta-transcriber-{self._id}")
+        self._log = TranscriberLog(
+            self._broker, self._id, lease=settings.lease_seconds, ttl=settings.session_ttl_seconds
+        )
+        self._scheduler = Scheduler(settings.threads)
+        self._worker: Worker | None = None
+        self._probes = ProbeServer(settings.health_host, settings.health_port, self._readiness)
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or SIGINT, then drains.
+
+        Raises:
+            EngineError: The model can not be loaded; the message names the fix.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        probes = asyncio.create_task(self._probes.serve(), name="probes")
+        try:
+            await self._serve()
+        finally:
+            self._scheduler.close()
+            await self._broker.aclose()
+            self._probes.should_exit = True
+            await probes
+        logger.info("transcriber stopped")
+
+    async def _serve(self) -> None:
+        worker = await self._start_worker()
+        doorbell = Doorbell(
+            self._broker,
+            keys.transcriber_channel(self._id),
+            on_ring=worker.ring,
+            on_join=worker.ring_all,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(doorbell.run(), name="doorbell")
+            working = tasks.create_task(worker.run(), name="worker")
+            stopping = tasks.create_task(self._drain_on_stop(worker), name="stop")
+            await asyncio.wait([working])
+            listening.cancel()
+            stopping.cancel()
+
+    async def _start_worker(self) -> Worker:
+        began = time.monotonic()
+        capabilities = self._engine.capabilities
+        await asyncio.to_thread(self._engine.load)
+        detector = await asyncio.to_thread(load_detector, capabilities)
+        logger.info(
+            "engine loaded",
+            extra={
+                "engine": self._engine.name,
+                "seconds": round(time.monotonic() - began, 2),
+                "slots": self._slots,
+                "threads": self._settings.threads,
+            },
+        )
+        tools = Tools(self._log, self._engine, self._scheduler, self._settings.interim_seconds)
+
+        def transcribe(claim: Claim) -> Transcription:
+            options = SegmenterOptions(endpointing_ms=claim.options.endpointing_ms)
+            segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector)
+            return Transcription(claim, segmenter, tools)
+
+        self._worker = Worker(
+            self._log,
+            slots=self._slots,
+            lease=self._settings.lease_seconds,
+            transcribe=transcribe,
+        )
+        return self._worker
+
+    async def _drain_on_stop(self, worker: Worker) -> None:
+        await self._stop.wait()
+        logger.info("transcriber draining")
+        await worker.drain()
+
+    async def _readiness(self) -> str | None:
+        if self._worker is None:
+            return "The model is being loaded."
+        if not self._worker.ready:
+            return "Not in the group of transcribers, or draining."
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._broker.ping()
+        except (BrokerUnavailable, TimeoutError):
+            return "The broker does not answer."
+        return None

@@ -1,0 +1,30 @@
+"""Settings of the transcriber, read from the environment and nowhere else."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field
+
+from scripta_common.settings import CommonSettings
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class TranscriberSettings(CommonSettings):
+    """What can be set on a transcriber; the names are the environment's, in lower case."""
+
+    engine: str = Field("moonshine", description="Speech model: moonshine, or mock for load tests")
+    slots: int | None = Field(
+        None, ge=1, description="Sessions at a time; by default what the engine does per thread"
+    )
+    threads: int = Field(
+        default_factory=_cores, ge=1, le=64, description="Threads that run the engine"
+    )
+    interim_seconds: float = Field(
+        0.5, ge=0.1, description="New audio that makes another interim worth it"
+    )
+    health_host: str = Field("0.0.0.0", description="Address of the probes and metrics")
+    health_port: int = Field(8001, ge=1, le=65535, description="Port of the probes and metrics")

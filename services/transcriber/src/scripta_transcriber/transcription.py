@@ -1,0 +1,220 @@
+"""One session's transcription: from its log to its finals, in one task.
+
+Reads entries behind the checkpoint, lets the segmenter cut, decodes each segment alone and
+commits. Everything here can be thrown away at any moment: another transcriber goes on from the
+last checkpoint and comes to the same finals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final as Constant
+from typing import TypeVar
+
+from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
+from scripta_common.sessionlog import Claim, TranscriberLog
+from scripta_common.wire import (
+    SAMPLE_RATE,
+    Checkpoint,
+    Ended,
+    Entry,
+    Failed,
+    Final,
+    Reason,
+    Recorded,
+)
+from scripta_transcriber.engines.base import Engine, Segment, Segmentation
+from scripta_transcriber.interims import Interims
+from scripta_transcriber.scheduler import Priority, Scheduler
+from scripta_transcriber.segmenter.base import Cut, Segmenter
+from scripta_transcriber.word_times import estimate_words
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_READ_ENTRIES: Constant = 64
+_LISTEN_ENTRIES: Constant = 8
+"""Entries in one listening job: bounds how long the others wait behind a replay."""
+
+_CHECK_SECONDS: Constant = 1.0
+"""How often a silent session is looked at without a ring."""
+
+_RETRY_FIRST: Constant = 0.05
+_RETRY_MOST: Constant = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all transcriptions of a transcriber share."""
+
+    log: TranscriberLog
+    engine: Engine
+    scheduler: Scheduler
+    interim_seconds: float
+
+
+class Transcription:
+    """The work on one claimed session.
+
+    Args:
+        claim: Ownership of the session.
+        segmenter: Made at the claim's checkpoint.
+        tools: What it works with.
+    """
+
+    def __init__(self, claim: Claim, segmenter: Segmenter, tools: Tools) -> None:
+        self.claim = claim
+        self._segmenter = segmenter
+        self._tools = tools
+        self._seq = claim.checkpoint.seq
+        self._index = claim.index
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
+
+    def ring(self) -> None:
+        """Says that the log has something new."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Asks ``run`` to return at the next point where nothing is half done."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> bool:
+        """Works until the session is over or ``stop`` is heeded.
+
+        Returns:
+            Whether the session is over.
+
+        Raises:
+            Fenced: Another transcriber owns the session.
+            SessionGone: The broker has lost the session.
+        """
+        try:
+            if not self._speaks():
+                await self._fail(UnsupportedLanguage.code, self._languages_message())
+                return True
+            while not self._stopping:
+                entries = await self._patiently(
+                    partial(self._tools.log.read, self.claim.sid, self._seq, _READ_ENTRIES)
+                )
+                if not entries:
+                    await self._wait()
+                elif await self._take(entries):
+                    return True
+            return False
+        finally:
+            self._interims.close()
+
+    async def _take(self, entries: Sequence[Entry]) -> bool:
+        catching_up = len(entries) == _READ_ENTRIES
+        for first in range(0, len(entries), _LISTEN_ENTRIES):
+            batch = entries[first : first + _LISTEN_ENTRIES]
+            cuts = await self._native(Priority.LISTEN, partial(_feed, self._segmenter, batch))
+            self._seq = batch[-1].seq
+            if cuts:
+                self._interims.close()
+                if await self._decide(cuts):
+                    return True
+            if self._stopping:
+                return False
+        if self.claim.options.interim_results and not catching_up:
+            self._interims.offer(self._segmenter.open_segment(), self._tools.interim_seconds)
+        return False
+
+    async def _decide(self, cuts: Sequence[Cut]) -> bool:
+        results: list[Recorded] = []
+        index = self._index
+        for cut in cuts:
+            segment = cut.segment
+            if segment is None and cut.ended and self._owes_an_answer(index):
+                segment = Segment(cut.checkpoint.sample, b"", Reason.END)
+            if segment is not None:
+                index += 1
+                try:
+                    results.append(await self._decode(segment, index))
+                except Exception:
+                    logger.exception("engine failed")
+                    await self._fail(EngineFailure.code, "The engine failed on this audio.")
+                    return True
+            if cut.ended:
+                index += 1
+                results.append(Ended(index, cut.checkpoint.sample / SAMPLE_RATE))
+        await self._commit(cuts[-1].checkpoint, results)
+        self._index = index
+        return cuts[-1].ended
+
+    def _owes_an_answer(self, index: int) -> bool:
+        # Whoever sent audio and hears of nothing is told, once, that nothing was said.
+        by_speech = self._tools.engine.capabilities.segmentation is Segmentation.SPEECH
+        return by_speech and index == 0
+
+    async def _decode(self, segment: Segment, index: int) -> Final:
+        start, end = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
+        if not segment.pcm and not segment.message_bytes:
+            return Final(index, start, end, "", segment.reason)
+        heard = await self._native(Priority.FINAL, partial(self._tools.engine.transcribe, segment))
+        return Final(
+            index=index,
+            start=start,
+            end=end,
+            text=heard.text,
+            reason=segment.reason,
+            words=heard.words or estimate_words(heard.text, start, end),
+            words_estimated=not heard.words,
+            confidence=heard.confidence,
+            language=heard.language or self.claim.options.language,
+        )
+
+    async def _commit(self, checkpoint: Checkpoint, results: Sequence[Recorded]) -> None:
+        await self._patiently(partial(self._tools.log.commit, self.claim, checkpoint, results))
+
+    async def _fail(self, code: str, message: str) -> None:
+        checkpoint = Checkpoint(self.claim.checkpoint.sample, self.claim.checkpoint.seq)
+        self._index += 1
+        await self._commit(checkpoint, [Failed(self._index, code, message)])
+
+    async def _native(self, priority: Priority, job: Callable[[], T]) -> T:
+        if self._tools.engine.capabilities.instant:
+            return job()
+        return await self._tools.scheduler.run(priority, job)
+
+    async def _wait(self) -> None:
+        # Cleared only after a read found nothing: a ring in between is not lost, it wakes at once.
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            await self._patiently(partial(self._tools.log.check, self.claim))
+        self._wake.clear()
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        # Without end: whether the session is still ours is for the lease to say.
+        pause = _RETRY_FIRST
+        while True:
+            try:
+                return await attempt()
+            except BrokerUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _RETRY_MOST)
+
+    def _speaks(self) -> bool:
+        asked, known = self.claim.options.language, self._tools.engine.capabilities.languages
+        return not asked or not known or asked.partition("-")[0].lower() in known
+
+    def _languages_message(self) -> str:
+        known = ", ".join(sorted(self._tools.engine.capabilities.languages))
+        return (
+            f"Language {self.claim.options.language!r} is not supported by the "
+            f"{self._tools.engine.name} engine (it speaks: {known})."
+        )
+
+
+def _feed(segmenter: Segmenter, entries: Sequence[Entry]) -> list[Cut]:
+    return [cut for entry in entries for cut in segmenter.feed(entry)]
