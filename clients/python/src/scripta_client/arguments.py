@@ -1,0 +1,186 @@
+"""The command line: what may be said, and what of it makes no sense."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from scripta_client.formats import Format
+from scripta_client.settings import DEFAULT_URL, gateway_url
+from scripta_client.sources import AudioFormat
+
+_EXIT_CODES = """\
+exit codes:
+  0    everything is transcribed
+  1    the server or the session failed, or the results could not be written
+  2    wrong usage, a file that can not be read, no microphone
+  3    the gateway can not be reached, or refuses
+  130  interrupted
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A valid command line.
+
+    Attributes:
+        command: ``transcribe`` or ``mic``.
+        file: What to transcribe; ``None`` is standard input.
+        device: The microphone; ``None`` is the system's default.
+        url: The gateway.
+        language: BCP-47 tag of the speech.
+        form: The form of the transcript.
+        output: Where it goes; ``None`` is standard output.
+        interim: Whether to show interims; ``None`` leaves it to the terminal.
+        realtime: Whether a file is sent at its own speed.
+        raw: How raw samples are encoded.
+    """
+
+    command: str
+    file: Path | None
+    device: int | str | None
+    url: str
+    language: str | None
+    form: Format
+    output: Path | None
+    interim: bool | None
+    realtime: bool
+    raw: AudioFormat
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parse_arguments(argv: Sequence[str] | None) -> Arguments:
+    """Returns the command line's meaning; ends the program with status 2 if it has none."""
+    parser, transcribe = _parsers()
+    given = parser.parse_args(argv)
+    file = getattr(given, "file", None)
+    from_file = file is not None and file != "-"
+    if given.command == "transcribe" and not from_file:
+        if given.realtime:
+            transcribe.error("--realtime needs a file; standard input is sent as it comes")
+        if sys.stdin is None or sys.stdin.isatty():
+            transcribe.error("standard input is a terminal; pipe audio into it")
+    output: Path | None = given.output
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        parser.error(f"cannot write {output}: it is a directory, or its directory is missing")
+    return Arguments(
+        command=given.command,
+        file=Path(file) if file is not None and from_file else None,
+        device=_device(getattr(given, "device", None)),
+        url=given.url,
+        language=given.language,
+        form=Format(given.format),
+        output=output,
+        interim=given.interim,
+        realtime=getattr(given, "realtime", False),
+        raw=AudioFormat(
+            getattr(given, "encoding", None),
+            getattr(given, "sample_rate", None),
+            getattr(given, "channels", None),
+        ),
+    )
+
+
+def _parsers() -> tuple[_Parser, argparse.ArgumentParser]:
+    parser = _Parser(
+        prog="scripta",
+        description="Streams speech to a Scripta gateway and prints the words.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version("scripta-client"))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    transcribe = commands.add_parser(
+        "transcribe",
+        help="transcribe a file or standard input",
+        description="Transcribes a recording, or audio that comes on standard input.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_audio(transcribe)
+    _add_common(transcribe)
+    mic = commands.add_parser(
+        "mic",
+        help="transcribe the microphone",
+        description="Transcribes the microphone until Ctrl-C; a second Ctrl-C quits at once.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    mic.add_argument("--device", help="which microphone: a number or a part of its name")
+    _add_common(mic)
+    return parser, transcribe
+
+
+def _add_audio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a recording in any container; - reads standard input: a container, "
+        "or raw 16-bit mono samples at 16 kHz",
+    )
+    parser.add_argument(
+        "--realtime", action="store_true", help="send the file at the speed it was spoken"
+    )
+    parser.add_argument(
+        "--encoding",
+        choices=("linear16", "mulaw", "alaw"),
+        help="the audio is raw samples so encoded",
+    )
+    parser.add_argument(
+        "--sample-rate",
+        type=_between(8000, 96_000),
+        metavar="HZ",
+        help="samples per second of raw audio (default: 16000)",
+    )
+    parser.add_argument(
+        "--channels",
+        type=_between(1, 8),
+        metavar="N",
+        help="channels of raw audio, which are mixed (default: 1)",
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url",
+        default=gateway_url(),
+        help=f"the gateway (default: $SCRIPTA_URL, else {DEFAULT_URL})",
+    )
+    parser.add_argument("--language", metavar="TAG", help="language of the speech, such as en")
+    parser.add_argument(
+        "--format",
+        choices=[str(form) for form in Format],
+        default=str(Format.TEXT),
+        help="form of the transcript (default: text); json is one final a line",
+    )
+    parser.add_argument(
+        "--interim",
+        action=argparse.BooleanOptionalAction,
+        help="show words while they are being spoken; for text, and only on a terminal "
+        "(default: if the transcript goes to a terminal)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the transcript there")
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not between {low} and {high}")
+        return int(text)
+
+    return number
+
+
+def _device(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text

@@ -1,0 +1,174 @@
+"""The command ``scripta``: transcribes a file, standard input or the microphone.
+
+Standard output carries results and nothing else. Every failure is one line on standard error
+and an exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from scripta_client.arguments import Arguments, parse_arguments
+from scripta_client.errors import (
+    BadAudioFile,
+    ConnectError,
+    InvalidUrl,
+    MicrophoneUnavailable,
+    ScriptaError,
+)
+from scripta_client.events import Ended
+from scripta_client.formats import Format, transcript
+from scripta_client.live import Pipe
+from scripta_client.microphone import Microphone, open_microphone
+from scripta_client.output import Output
+from scripta_client.streaming import stream, stream_file
+from scripta_client.terminal import StatusLine
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    arguments = parse_arguments(argv)
+    # Pipes and files get UTF-8 everywhere; a terminal keeps its own encoding.
+    if not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    else:
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    status = StatusLine(sys.stderr)
+    try:
+        return asyncio.run(_run(arguments, status))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status.hide()
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads the results has enough. What is left in the buffer must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status.hide()
+        return EXIT_OK
+    except ScriptaError as error:
+        return _fail(status, str(error), _exit_code(error))
+    except OSError as error:
+        return _fail(status, _describe(error, arguments), EXIT_FAILED)
+
+
+async def _run(arguments: Arguments, status: StatusLine) -> int:
+    if arguments.command == "mic":
+        return await _mic(arguments, status)
+    if arguments.file is None:
+        return await _pipe(arguments, status)
+    with _output(arguments, status) as output:
+        begun = asyncio.get_running_loop().time()
+        ended = await stream_file(
+            arguments.url,
+            arguments.file,
+            realtime=arguments.realtime,
+            on_result=output.result,
+            on_progress=status.progress if status.active else None,
+            language=arguments.language,
+            interim_results=_interims(arguments, status),
+            raw=arguments.raw,
+        )
+        output.finish()
+    status.hide()
+    _summarise(ended, asyncio.get_running_loop().time() - begun, status)
+    return EXIT_OK
+
+
+async def _pipe(arguments: Arguments, status: StatusLine) -> int:
+    """Transcribes standard input; Ctrl-C still prints the words that were heard."""
+    source = Pipe(sys.stdin.fileno(), arguments.raw)
+    _end_on_interrupt(source.stop)
+    await _live(arguments, source, status)
+    return EXIT_INTERRUPTED if source.stop.is_set() else EXIT_OK
+
+
+async def _mic(arguments: Arguments, status: StatusLine) -> int:
+    """Transcribes the microphone; Ctrl-C is how one ends it."""
+    source = open_microphone(arguments.device)
+    _end_on_interrupt(source.stop)
+    if status.active:
+        _say("listening; Ctrl-C ends")
+    await _live(arguments, source, status)
+    if source.lost_seconds:
+        _say(f"{source.lost_seconds:.1f} s were not sent: the server is too slow")
+    return EXIT_OK
+
+
+async def _live(arguments: Arguments, source: Pipe | Microphone, status: StatusLine) -> None:
+    with _output(arguments, status) as output:
+        await stream(
+            arguments.url,
+            source,
+            on_result=output.result,
+            language=arguments.language,
+            interim_results=_interims(arguments, status),
+        )
+        output.finish()
+    status.hide()
+
+
+def _end_on_interrupt(stop: asyncio.Event) -> None:
+    """Makes the first Ctrl-C end the stream and the second one end the program."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def interrupted() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    # Where the loop has no signal handlers, Ctrl-C ends the program at once.
+    with suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGINT, interrupted)
+
+
+def _output(arguments: Arguments, status: StatusLine) -> Output:
+    return Output(transcript(arguments.form), arguments.output, sys.stdout, status)
+
+
+def _interims(arguments: Arguments, status: StatusLine) -> bool:
+    """Returns whether interims are to be shown."""
+    if arguments.form is not Format.TEXT or not status.active:
+        return False
+    if arguments.interim is None:
+        return arguments.output is None and sys.stdout.isatty()
+    return arguments.interim
+
+
+def _summarise(ended: Ended, elapsed: float, status: StatusLine) -> None:
+    if status.active and ended.duration is not None:
+        speed = ended.duration / elapsed
+        _say(f"{ended.duration:.1f} s of audio in {elapsed:.1f} s ({speed:.1f}×)")
+
+
+def _fail(status: StatusLine, message: str, code: int) -> int:
+    status.hide()
+    _say(message)
+    return code
+
+
+def _say(message: str) -> None:
+    print(f"scripta: {message}", file=sys.stderr)
+
+
+def _exit_code(error: ScriptaError) -> int:
+    if isinstance(error, ConnectError):
+        return EXIT_UNREACHABLE
+    if isinstance(error, BadAudioFile | InvalidUrl | MicrophoneUnavailable):
+        return EXIT_USAGE
+    return EXIT_FAILED
+
+
+def _describe(error: OSError, arguments: Arguments) -> str:
+    where = f" {arguments.output}" if arguments.output is not None else ""
+    return f"cannot write the results{where}: {error.strerror or error}"

@@ -1,0 +1,12 @@
+"""What the environment says; read nowhere else."""
+
+from __future__ import annotations
+
+import os
+
+DEFAULT_URL = "ws://localhost:8000/ws"
+
+
+def gateway_url() -> str:
+    """Returns the gateway's address: ``SCRIPTA_URL``, or that of one on this machine."""
+    return os.environ.get("SCRIPTA_URL") or DEFAULT_URL
