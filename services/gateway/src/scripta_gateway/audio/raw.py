@@ -1,0 +1,146 @@
+"""Uncompressed samples of any width, rate and channel count."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Final as Constant
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripta_common.wire import SAMPLE_RATE
+from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.limits import DecoderLimits
+from scripta_gateway.audio.resample import Mono, Resampler
+from scripta_gateway.audio.source import Progress
+
+
+class SampleFormat(StrEnum):
+    """How a sample is written (little-endian)."""
+
+    U8 = "u8"
+    S16 = "s16"
+    S24 = "s24"
+    S32 = "s32"
+    F32 = "f32"
+    F64 = "f64"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+
+
+_BYTES: Constant = {
+    SampleFormat.U8: 1,
+    SampleFormat.S16: 2,
+    SampleFormat.S24: 3,
+    SampleFormat.S32: 4,
+    SampleFormat.F32: 4,
+    SampleFormat.F64: 8,
+    SampleFormat.MULAW: 1,
+    SampleFormat.ALAW: 1,
+}
+
+
+def _mulaw_table() -> Mono:
+    code = ~np.arange(256, dtype=np.uint8)
+    exponent, mantissa = (code >> 4 & 7).astype(int), (code & 15).astype(int)
+    magnitude = ((mantissa << 3) + 132 << exponent) - 132
+    signed = np.where(code & 128, -magnitude, magnitude)
+    table: Mono = (signed / 32768).astype(np.float32)
+    return table
+
+
+def _alaw_table() -> Mono:
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent, mantissa = (code >> 4 & 7).astype(int), (code & 15).astype(int)
+    step = (mantissa << 4) + 8 + np.where(exponent > 0, 256, 0)
+    magnitude = step << np.maximum(exponent - 1, 0)
+    signed = np.where(code & 128, magnitude, -magnitude)
+    table: Mono = (signed / 32768).astype(np.float32)
+    return table
+
+
+_MULAW: Constant = _mulaw_table()
+_ALAW: Constant = _alaw_table()
+
+
+def samples_of(data: bytes, form: SampleFormat) -> Mono:
+    """Returns the samples as floats, channels still interleaved; the length has to be whole."""
+    scale = np.float32
+    samples: Mono
+    match form:
+        case SampleFormat.U8:
+            samples = (np.frombuffer(data, np.uint8).astype(np.float32) - scale(128)) / scale(128)
+        case SampleFormat.S16:
+            samples = np.frombuffer(data, "<i2").astype(np.float32) / scale(32768)
+        case SampleFormat.S24:
+            wide: NDArray[np.uint8] = np.zeros((len(data) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            samples = (wide.view("<i4").ravel() / 2.0**31).astype(np.float32)
+        case SampleFormat.S32:
+            samples = (np.frombuffer(data, "<i4") / 2.0**31).astype(np.float32)
+        case SampleFormat.F32 | SampleFormat.F64:
+            kind = "<f4" if form is SampleFormat.F32 else "<f8"
+            finite = np.nan_to_num(np.frombuffer(data, kind), posinf=1.0, neginf=-1.0)
+            samples = np.clip(finite, -8.0, 8.0).astype(np.float32)
+        case SampleFormat.MULAW:
+            samples = _MULAW[np.frombuffer(data, np.uint8)]
+        case SampleFormat.ALAW:
+            samples = _ALAW[np.frombuffer(data, np.uint8)]
+    return samples
+
+
+class RawSource:
+    """Turns samples into PCM; a sample cut by the end of a message waits for its other part."""
+
+    def __init__(
+        self, form: SampleFormat, sample_rate: int, channels: int, limits: DecoderLimits
+    ) -> None:
+        self._form = form
+        self._rate = sample_rate
+        self._channels = channels
+        self._limits = limits
+        self._frame_bytes = _BYTES[form] * channels
+        self._as_is = (form, sample_rate, channels) == (SampleFormat.S16, SAMPLE_RATE, 1)
+        self._carry = b""
+        self._resampler = Resampler(sample_rate)
+
+    async def feed(self, data: bytes) -> Progress:
+        """Returns the PCM that these bytes complete; raw audio has no end."""
+        if len(data) > self._limits.seconds_per_message * self._rate * self._frame_bytes:
+            raise AudioError(f"it is more than {self._limits.seconds_per_message:.0f} seconds long")
+        if self._as_is:
+            return Progress(self._whole(data))
+        if len(data) > self._limits.off_loop_bytes:
+            return Progress(await asyncio.to_thread(self._convert, data))
+        return Progress(self._convert(data))
+
+    async def flush(self, *, end: bool) -> bytes:
+        """Returns what the rate conversion holds back; part of a sample stays, or ends."""
+        if end:
+            self._carry = b""
+        return self._resampler.flush()
+
+    def expects(self, message: bytes) -> bool:
+        """Whether a message that looks like a new file is not one: never."""
+        return False
+
+    def abort(self) -> None:
+        """Does nothing: a conversion on a thread ends by itself."""
+
+    async def close(self) -> None:
+        """Does nothing: memory is all there is."""
+
+    def _whole(self, data: bytes) -> bytes:
+        """Returns the whole frames of the carry and the data; keeps the rest."""
+        if self._carry:
+            data = self._carry + data
+        over = len(data) % self._frame_bytes
+        self._carry = data[len(data) - over :] if over else b""
+        return data[: len(data) - over] if over else data
+
+    def _convert(self, data: bytes) -> bytes:
+        samples = samples_of(self._whole(data), self._form)
+        if self._channels > 1:
+            samples = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
+        return self._resampler.push(samples)
