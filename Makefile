@@ -1,0 +1,72 @@
+# Scripta on one machine. Needs Python 3.11 or newer, make and pip; `make` lists what it can do.
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+PACKAGES := services/common services/gateway services/transcriber clients/python local
+UPGRADE :=
+ARGS :=
+
+# Another environment that happens to be active must not leak in.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock bench-acks bench-accuracy clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+run: $(RUN) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 ENGINE=moonshine|mock REDIS_URL= DEMO=1
+	@exec $(BIN)/python -m scripta_local
+
+test: $(DEV) ## Run all tests (ARGS=… goes to pytest)
+	@$(BIN)/python -m pytest --timeout 300 $(ARGS)
+
+check: $(DEV) ## Check lint, format and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(DEV) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix --exit-zero
+	@$(BIN)/ruff format
+
+bench-acks: $(DEV) ## Measure acknowledged chunks a second
+	@$(BIN)/python bench/acks.py $(ARGS)
+
+bench-accuracy: $(DEV) ## Measure word error rates on real speech
+	@$(BIN)/python bench/accuracy.py $(ARGS)
+
+# The widest lock comes first and binds the others, so that one environment satisfies all.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	--override requirements/overrides.txt $(if $(UPGRADE),--upgrade) \
+	--no-emit-package scripta-common --no-emit-package scripta-gateway \
+	--no-emit-package scripta-transcriber --no-emit-package scripta-client \
+	--no-emit-package scripta-local
+
+lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (UPGRADE=1: newest)
+	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/run.in -o requirements/run.txt
+	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
+		requirements/gateway.in -o services/gateway/requirements.txt
+	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
+		requirements/transcriber.in -o services/transcriber/requirements.txt
+
+clean: ## Remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that was moved here, or whose Python has gone, is made anew.
+SOUND := $(shell [ "$$(cat $(RUN) 2>/dev/null)" = "$(CURDIR)" ] && \
+	[ ! -e $(VENV)/.installing ] && $(BIN)/python -c '' 2>/dev/null && echo yes)
+ifneq ($(SOUND),yes)
+.PHONY: $(RUN)
+endif
+
+$(RUN): requirements/run.txt requirements/install $(PACKAGES:%=%/pyproject.toml)
+	@requirements/install $(VENV) run
+
+$(DEV): requirements/dev.txt $(RUN)
+	@requirements/install $(VENV) dev

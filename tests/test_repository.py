@@ -1,0 +1,142 @@
+"""What holds for the repository as a whole: who may import whom, locks, typed packages."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "scripta_common": ROOT / "services/common",
+    "scripta_gateway": ROOT / "services/gateway",
+    "scripta_transcriber": ROOT / "services/transcriber",
+    "scripta_client": ROOT / "clients/python",
+    "scripta_local": ROOT / "local",
+}
+MAY_IMPORT = {
+    "scripta_common": set[str](),
+    "scripta_gateway": {"scripta_common"},
+    "scripta_transcriber": {"scripta_common"},
+    "scripta_client": set[str](),
+    # It runs the services as processes; of their code it needs none.
+    "scripta_local": {"scripta_common", "scripta_client"},
+}
+LOCKS = [
+    "requirements/run.txt",
+    "requirements/dev.txt",
+    "services/gateway/requirements.txt",
+    "services/transcriber/requirements.txt",
+]
+
+
+def imported_roots(package: str) -> dict[str, Path]:
+    """Returns the top-level modules that a package imports, each with one file that does."""
+    found: dict[str, Path] = {}
+    for path in (PACKAGES[package] / "src" / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in _imports(node):
+                found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
+    return found
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        yield node.module
+
+
+def declared(package: str) -> set[str]:
+    """Returns the names of the distributions that a package says it needs."""
+    project = tomllib.loads((PACKAGES[package] / "pyproject.toml").read_text())["project"]
+    optional = project.get("optional-dependencies", {}).values()
+    wanted = [*project["dependencies"], *(each for group in optional for each in group)]
+    return {
+        normal(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]) for requirement in wanted
+    }
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_imports_only_the_neighbours_it_may(package: str) -> None:
+    roots = imported_roots(package)
+    neighbours = {name for name in roots if name in PACKAGES and name != package}
+    forbidden = {name: str(roots[name]) for name in neighbours - MAY_IMPORT[package]}
+    assert not forbidden
+
+
+@pytest.fixture(scope="module")
+def distributions() -> Mapping[str, list[str]]:
+    """The installed distributions of each top-level module."""
+    return packages_distributions()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_declares_what_it_imports(
+    package: str, distributions: Mapping[str, list[str]]
+) -> None:
+    """Guards an image that lacks a package which the shared environment happens to have."""
+    roots = imported_roots(package)
+    foreign = set(roots) - set(sys.stdlib_module_names) - {package}
+    missing = {
+        name: str(roots[name])
+        for name in foreign
+        if not {normal(d) for d in distributions.get(name, [name])} & declared(package)
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_is_typed_and_says_its_licence_and_python(package: str) -> None:
+    assert (PACKAGES[package] / "src" / package / "py.typed").is_file()
+    project = tomllib.loads((PACKAGES[package] / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    assert project["requires-python"] == ">=3.11"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_every_package_by_hash_and_names_no_index(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    requirements = text.replace("\\\n", " ").splitlines()
+    pinned = [line for line in requirements if line and not line.lstrip().startswith("#")]
+    assert len(pinned) > 10
+    for line in pinned:
+        assert re.match(r"[a-z0-9.-]+==\S+", line), line
+        assert "--hash=sha256:" in line, line
+    assert "://" not in text
+    assert not re.search(r"(?m)^\s*(--|-e|-i|-f)", text.replace("    --hash", "hash"))
+    assert "\nscripta-" not in text
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"(?m)^([a-z0-9.-]+)==([^ \\;]+)", (ROOT / lock).read_text()))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_agree(lock: str) -> None:
+    assert pins(lock).items() <= pins("requirements/dev.txt").items()
+
+
+@pytest.mark.parametrize(
+    ("lock", "packages"),
+    [
+        ("requirements/run.txt", set(PACKAGES)),
+        ("services/gateway/requirements.txt", {"scripta_common", "scripta_gateway"}),
+        ("services/transcriber/requirements.txt", {"scripta_common", "scripta_transcriber"}),
+    ],
+)
+def test_lock_holds_what_its_packages_declare(lock: str, packages: set[str]) -> None:
+    wanted = {name for package in packages for name in declared(package)}
+    assert {name for name in wanted if not name.startswith("scripta-")} <= pins(lock).keys()
