@@ -31,7 +31,6 @@ async def test_sound_comes_as_100_ms_messages_of_16_khz(page, gateway, until) ->
 
     assert {len(message) for message in gateway.audio[:-1]} == {MESSAGE}
     assert 0 < len(gateway.audio[-1]) <= MESSAGE
-    assert not samples(gateway.audio)[:16].any()
     spectrum = np.abs(np.fft.rfft(samples(gateway.audio)[8000:16_000] * np.hanning(8000)))
     assert abs(int(spectrum.argmax()) * 2 - 1000) <= 2
 
@@ -69,6 +68,35 @@ async def test_resampling_keeps_speech_and_admits_no_alias(page: Page, rate: int
     for alias in levels[1:]:
         above = np.array(alias[3200:19_200], dtype=np.float64) / 32_768
         assert np.sqrt(np.mean(above**2)) < 0.002
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+async def test_messages_hold_all_sound_after_a_silent_millisecond(page: Page, rate: int) -> None:
+    """Guards against speech that looks like a file's header, and against a lost last word."""
+    sizes, first = await page.evaluate(
+        """async (rate) => {
+            const context = new OfflineAudioContext(1, rate * 0.256, rate);
+            await context.audioWorklet.addModule("page/capture-worklet.js");
+            const node = new AudioWorkletNode(context, "capture");
+            const messages = [];
+            const flushed = new Promise((resolve) => {
+                node.port.onmessage = ({ data }) => (data ? messages.push(data) : resolve());
+            });
+            const sound = new ConstantSourceNode(context, { offset: 0.5 });
+            sound.connect(node).connect(context.destination);
+            sound.start();
+            await context.startRendering();
+            node.port.postMessage("stop");
+            await flushed;
+            const first = Array.from(new Int16Array(messages[0]).slice(0, 40));
+            return [messages.map((message) => message.byteLength), first];
+        }""",
+        rate,
+    )
+    assert sizes[:2] == [MESSAGE, MESSAGE]
+    assert sum(sizes) == pytest.approx(0.256 * 32_000, abs=96)  # the filter reaches 1 ms
+    assert first[:16] == [0] * 16
+    assert first[39] == pytest.approx(0.5 * 32_767, rel=0.02)
 
 
 async def test_microphone_can_go_on_in_the_same_session(page, gateway, until) -> None:

@@ -55,13 +55,16 @@ async def test_options_are_sent_with_the_next_connection(page: Page, gateway) ->
     await expect(page.get_by_label("Language")).to_be_disabled()
 
 
-async def test_option_out_of_range_is_not_sent(page: Page, gateway) -> None:
+@pytest.mark.parametrize(("option", "value"), [("Endpointing", "50"), ("Language", "english")])
+async def test_option_that_the_gateway_would_refuse_is_not_sent(
+    page: Page, gateway, option: str, value: str
+) -> None:
     await page.locator("summary").click()
-    await page.get_by_label("Endpointing").fill("50")
+    await page.get_by_label(option).fill(value)
     await page.locator("summary").click()
     await page.locator("#connect").click()
 
-    await expect(page.get_by_label("Endpointing")).to_be_focused()
+    await expect(page.get_by_label(option)).to_be_focused()
     assert gateway.queries == []
 
 

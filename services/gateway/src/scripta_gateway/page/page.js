@@ -84,13 +84,15 @@ function notify(text, { error = true, retry = false } = {}) {
 /** Opens a session; null if that failed (and was explained) or an option is not valid. */
 async function connect() {
   ui.notice.hidden = true;
-  if (!ui.endpointing.checkValidity()) {
-    ui.endpointing.closest("details").open = true;
-    ui.endpointing.reportValidity();
+  const { language, endpointing } = ui;
+  language.value = language.value.trim();
+  const invalid = [language, endpointing].find((field) => !field.checkValidity());
+  if (invalid !== undefined) {
+    invalid.closest("details").open = true;
+    invalid.reportValidity();
     return null;
   }
-  const { language, endpointing } = ui;
-  const options = { language: language.value.trim(), endpointing: endpointing.value };
+  const options = { language: language.value, endpointing: endpointing.value };
   const opening = new Session(sessionUrl(document.baseURI, options));
   [session, link] = [opening, "connecting"];
   [carried, failure, farewell] = [null, null, null];
