@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -89,7 +90,7 @@ def _read_into(
     """Moves what can be read into the queue, waiting for room there; at the end an empty one."""
     data: bytes | BadAudioFile = b"begin"
     # The loop is closed, or cancels the put, when the program is over before its input is.
-    with suppress(RuntimeError, asyncio.CancelledError):
+    with suppress(RuntimeError, CancelledError):
         while data and not isinstance(data, BadAudioFile):
             try:
                 data = os.read(descriptor, MESSAGE_BYTES)

@@ -28,6 +28,8 @@ MESSAGE_BYTES = 65_536
 UNACKNOWLEDGED_BYTES = 262_144
 """Audio that may be on its way by default."""
 
+_CLOSED_HERE = "it was closed on this side"
+
 
 @asynccontextmanager
 async def connect(
@@ -114,6 +116,7 @@ class Session:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait([self._reader])
+        self._inbox.close(ConnectionLost(1006, _CLOSED_HERE))
         await self._socket.close()
 
     @property
@@ -206,7 +209,7 @@ class Session:
 
     async def _read(self) -> None:
         """Reads the socket until the session is over, and keeps how it ended."""
-        outcome: ScriptaError | None = ConnectionLost(1006, "it was closed on this side")
+        outcome: ScriptaError | None = ConnectionLost(1006, _CLOSED_HERE)
         try:
             while self._protocol.state is not State.ENDED:
                 await self._read_once()

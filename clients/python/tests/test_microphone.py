@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from scripta_client.errors import MicrophoneUnavailable
+from scripta_client.microphone import BUFFERED_BLOCKS, open_microphone
+
+pytestmark = pytest.mark.unit
+
+
+class PortAudioError(Exception):
+    pass
+
+
+class Library:
+    """Stands in for ``sounddevice``: one device, whose sound the test makes."""
+
+    PortAudioError = PortAudioError
+
+    def __init__(self, rates=(16_000,), default_rate=48_000.0, opens=True):
+        self.rates = rates
+        self.default_rate = default_rate
+        self.opens = opens
+        self.callback = None
+        self.closed = False
+
+    def query_devices(self, device, kind):
+        if not self.rates:
+            raise PortAudioError("Error querying device -1")
+        return {"default_samplerate": self.default_rate}
+
+    def check_input_settings(self, device, channels, dtype, samplerate):
+        if samplerate not in self.rates:
+            raise PortAudioError("Invalid sample rate")
+
+    def RawInputStream(self, **settings):
+        if not self.opens:
+            raise PortAudioError("Device unavailable")
+        self.settings = settings
+        self.callback = settings["callback"]
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closed = True
+
+    def hear(self, block):
+        self.callback(memoryview(block), len(block) // 2, None, None)
+
+
+async def test_sound_is_yielded_until_stopped_with_what_was_heard_by_then():
+    library = Library()
+    microphone = open_microphone(library=library)
+    messages = microphone.messages()
+    async with asyncio.timeout(10):
+        first = asyncio.create_task(anext(messages))
+        while library.callback is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        library.hear(b"ab")
+        assert await first == b"ab"
+        library.hear(b"cd")
+        library.hear(b"ef")
+        microphone.stop.set()
+        assert [message async for message in messages] == [b"cd", b"ef"]
+    assert library.closed
+    assert library.settings["samplerate"] == 16_000
+
+
+async def test_server_that_does_not_keep_up_costs_sound_and_it_is_counted():
+    library = Library()
+    microphone = open_microphone(library=library)
+    messages = microphone.messages()
+    async with asyncio.timeout(10):
+        first = asyncio.create_task(anext(messages))
+        while library.callback is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        library.hear(bytes(3200))
+        await first
+        for _ in range(BUFFERED_BLOCKS + 10):
+            library.hear(bytes(3200))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert microphone.lost_seconds == pytest.approx(0.9, abs=0.15)
+        await messages.aclose()
+
+
+def test_device_that_does_not_resample_is_taken_as_it_is():
+    assert open_microphone(library=Library(rates=(48_000,))).format.sample_rate == 48_000
+
+
+def test_missing_device_is_told():
+    with pytest.raises(MicrophoneUnavailable, match="plug one in"):
+        open_microphone(library=Library(rates=()))
+
+
+async def test_device_that_is_taken_is_told():
+    microphone = open_microphone(library=Library(opens=False))
+    with pytest.raises(MicrophoneUnavailable, match="Device unavailable"):
+        await anext(microphone.messages())
+
+
+def test_missing_library_is_told_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(MicrophoneUnavailable, match=r"pip install 'scripta-client\[mic\]'"):
+        open_microphone()
