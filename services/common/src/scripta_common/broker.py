@@ -89,6 +89,10 @@ class Broker:
         self._blocking = Redis.from_url(
             url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common
         )
+        # Answers as the server sends them: the library's own readings differ by command, by
+        # version and by how a command was called.
+        for client in (self._commands, self._blocking):
+            client.response_callbacks.clear()
         self._waiting: deque[tuple[Sequence[Argument], asyncio.Future[Any]]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 
@@ -155,12 +159,12 @@ class Broker:
             batch = [self._waiting.popleft() for _ in range(count)]
             try:
                 answers = await self._send(batch)
-            except _TRANSIENT as error:
-                answers = [error] * count
             except asyncio.CancelledError:
                 for _, future in batch:
                     future.cancel()
                 raise
+            except Exception as error:  # whatever it is, every caller in this batch hears of it
+                answers = [error] * count
             for (_, future), answer in zip(batch, answers, strict=True):
                 _settle(future, answer)
 

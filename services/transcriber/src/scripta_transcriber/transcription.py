@@ -159,6 +159,7 @@ class Transcription:
         start, end = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
         if not segment.pcm and not segment.message_bytes:
             return Final(index, start, end, "", segment.reason)
+        speech = self._tools.engine.capabilities.segmentation is Segmentation.SPEECH
         heard = await self._native(Priority.FINAL, partial(self._tools.engine.transcribe, segment))
         return Final(
             index=index,
@@ -166,8 +167,8 @@ class Transcription:
             end=end,
             text=heard.text,
             reason=segment.reason,
-            words=heard.words or estimate_words(heard.text, start, end),
-            words_estimated=not heard.words,
+            words=heard.words or (estimate_words(heard.text, start, end) if speech else ()),
+            words_estimated=speech and not heard.words,
             confidence=heard.confidence,
             language=heard.language or self.claim.options.language,
         )

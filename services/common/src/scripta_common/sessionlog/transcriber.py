@@ -109,7 +109,7 @@ class TranscriberLog:
         )
         if not answer:
             return None
-        return _assignments(answer[keys.ASSIGN.encode()][0])[0]
+        return _assignments(answer[keys.ASSIGN.encode()])[0]
 
     async def reclaim(self, count: int) -> list[Assignment]:
         """Leases up to ``count`` sessions whose owner's heartbeat has stopped."""
