@@ -54,7 +54,7 @@ def test_hidden_line_is_erased_and_comes_back():
     status.interim("words")
     status.hide()
     assert screen(terminal.getvalue()) == ""
-    status.show()
+    status.interim("words")
     assert screen(terminal.getvalue()) == "words"
 
 

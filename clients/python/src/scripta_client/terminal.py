@@ -48,14 +48,10 @@ class StatusLine:
         self._draw()
 
     def hide(self) -> None:
-        """Clears the line, so that something else can be written."""
+        """Clears the line, so that something else can be written; the next news shows it again."""
         if self._shown:
             self._write(_ERASE)
             self._shown = ""
-
-    def show(self) -> None:
-        """Shows the line again."""
-        self._draw()
 
     def _draw(self) -> None:
         if not self.active:
