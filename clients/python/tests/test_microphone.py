@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from scripta_client.errors import MicrophoneUnavailable
 from scripta_client.microphone import BUFFERED_BLOCKS, open_microphone
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.asgi
 
 
 class PortAudioError(Exception):
@@ -108,3 +110,79 @@ def test_missing_library_is_told_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(MicrophoneUnavailable, match=r"pip install 'scripta-client\[mic\]'"):
         open_microphone()
+
+
+FAKE = """
+import threading, time
+
+class PortAudioError(Exception):
+    pass
+
+def query_devices(device, kind):
+    return {"default_samplerate": 16000.0}
+
+def check_input_settings(device, **settings):
+    pass
+
+class RawInputStream:
+    def __init__(self, callback, **settings):
+        self.callback = callback
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.stop.wait(0.01):
+            self.callback(bytes(3200), 1600, None, None)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+"""
+
+
+async def mic(tmp_path, library, url):
+    (tmp_path / "sounddevice.py").write_text(library)
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripta_client", "mic", "--url", url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+
+
+async def test_interrupt_ends_dictation_politely_with_the_last_words(gateway, tmp_path):
+    asked = []
+
+    async def script(peer):
+        asked.append(peer.asked)
+        await peer.ack(await peer.audio())
+        await peer.final(1, "first", 0.0, 0.1)
+        await peer.until_end()
+        await peer.final(2, "last words", 0.1, 0.2)
+        await peer.over()
+
+    async with gateway(script) as server, asyncio.timeout(20):
+        process = await mic(tmp_path, FAKE, server.url)
+        try:
+            assert await process.stdout.readline() == b"first\n"
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert (process.returncode, out, err) == (0, b"last words\n", b"")
+    assert (asked[0]["encoding"], asked[0]["sample_rate"]) == ("linear16", "16000")
+
+
+async def test_missing_portaudio_is_told_by_the_command_and_exits_2(tmp_path):
+    async with asyncio.timeout(20):
+        process = await mic(tmp_path, "raise OSError('PortAudio library not found')", "ws://x")
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert err.decode() == (
+        "scripta: no microphone: PortAudio is missing; install it "
+        "(Debian and Ubuntu: apt install libportaudio2)\n"
+    )
