@@ -15,7 +15,7 @@ from scripta_local.demo import play_mock, play_sample
 from scripta_local.errors import LocalError
 from scripta_local.redis_check import check_redis
 from scripta_local.settings import LocalSettings
-from scripta_local.stack import Stack
+from scripta_local.stack import Commands, Stack
 
 FAILED = 1
 MISUSED = 2
@@ -24,7 +24,9 @@ MISUSED = 2
 class Application:
     """One run: its stack, and the person who may stop it at any time."""
 
-    def __init__(self, settings: LocalSettings, console: Console) -> None:
+    def __init__(
+        self, settings: LocalSettings, console: Console, commands: Commands | None = None
+    ) -> None:
         self._settings = settings
         self._console = console
         self._stop = asyncio.Event()
@@ -35,6 +37,7 @@ class Application:
             port=settings.app_port,
             redis_url=settings.redis_url,
             console=console,
+            commands=commands,
         )
 
     async def run(self) -> int:
@@ -59,6 +62,12 @@ class Application:
             await self._stack.stop()
         self._console.note("Everything is stopped.")
         return code
+
+    def stop(self) -> None:
+        """Asks for an orderly stop; asked once more, kills everything."""
+        if self._stop.is_set():
+            self._stack.kill()
+        self._stop.set()
 
     async def _serve(self) -> None:
         await self._start()
@@ -108,12 +117,7 @@ class Application:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # Under nohup the end of the terminal is not a wish to stop.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._on_signal)
-
-    def _on_signal(self) -> None:
-        if self._stop.is_set():
-            self._stack.kill()
-        self._stop.set()
+                loop.add_signal_handler(number, self.stop)
 
 
 def main() -> None:
