@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,12 +106,18 @@ def test_paused_broker_can_be_stopped(broker: Broker) -> None:
     assert not broker.alive
 
 
-def test_program_that_ends_at_once_is_reported_with_its_last_lines(tmp_path: Path) -> None:
+def test_program_that_ends_at_once_is_reported_with_its_last_lines_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     program = tmp_path / "server"
     program.write_text("#!/bin/sh\necho 'this disk is full'\nexit 1\n")
     program.chmod(0o755)
     with pytest.raises(BrokerError, match="this disk is full"):
         Broker(program=program).start()
+    assert not list(folder.iterdir())
 
 
 def test_missing_program_is_reported(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Broker:
         """Starts nothing yet.
 
         Args:
-            program: Server program; the embedded one if ``None``.
+            program: Server program, by path or by name; the embedded one if ``None``.
             appendonly: Whether data survives a restart (what was answered survives a kill too).
             options: Further arguments of the server, such as ``("--maxmemory", "64mb")``.
         """
@@ -107,25 +107,15 @@ class Broker:
         """
         if self.alive:
             return
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="scripta-broker-"))
-        fresh_port = self._port == 0
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
-            if fresh_port:
-                self._port = free_port()
-            self._spawn(self._folder)
-            if self._answers_in_time():
-                return
-            lines = self._last_lines()
-            self._end(signal.SIGKILL)
-            # Another process may take a port between finding it free and listening on it.
-            lost_race = fresh_port and any("Address already in use" in line for line in lines)
-            if not lost_race or attempt == _PORT_ATTEMPTS:
-                raise BrokerError(
-                    f"The broker does not start on port {self._port}.",
-                    detail=lines,
-                    fix="Set REDIS_URL to use a Valkey or Redis server of your own.",
-                )
+        if self._folder is not None:
+            self._launch(self._folder)
+            return
+        self._folder = Path(tempfile.mkdtemp(prefix="scripta-broker-"))
+        try:
+            self._launch(self._folder)
+        except BaseException:
+            self.close()
+            raise
 
     def stop(self) -> None:
         """Asks the server to end, kills it if it does not, and keeps its data."""
@@ -176,8 +166,28 @@ class Broker:
     ) -> None:
         self.close()
 
+    def _launch(self, folder: Path) -> None:
+        fresh_port = self._port == 0
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            if fresh_port:
+                self._port = free_port()
+            self._spawn(folder)
+            if self._answers_in_time():
+                return
+            lines = self._last_lines()
+            self._end(signal.SIGKILL)
+            # Another process may take a port between finding it free and listening on it.
+            lost_race = fresh_port and any("Address already in use" in line for line in lines)
+            if not lost_race or attempt == _PORT_ATTEMPTS:
+                raise BrokerError(
+                    f"The broker does not start on port {self._port}.",
+                    detail=lines,
+                    fix="Set REDIS_URL to use a Valkey or Redis server of your own.",
+                )
+
     def _spawn(self, folder: Path) -> None:
         program = str(self._program or embedded_server())
+        program = shutil.which(program) or program
         command = [
             *(program, "--bind", "127.0.0.1", "--port", str(self._port)),
             *("--dir", str(folder), "--save", "", "--daemonize", "no"),
