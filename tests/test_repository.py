@@ -38,10 +38,14 @@ LOCKS = [
 ]
 
 
-def imported_roots(package: str) -> dict[str, Path]:
-    """Returns the top-level modules that a package imports, each with one file that does."""
+def source_of(package: str) -> Path:
+    return PACKAGES[package] / "src" / package
+
+
+def imported_roots(folder: Path) -> dict[str, Path]:
+    """Returns the top-level modules that a folder imports, each with one file that does."""
     found: dict[str, Path] = {}
-    for path in (PACKAGES[package] / "src" / package).rglob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             for name in _imports(node):
                 found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
@@ -65,13 +69,25 @@ def declared(package: str) -> set[str]:
     }
 
 
+def lacking(
+    roots: Mapping[str, Path], available: set[str], distributions: Mapping[str, list[str]]
+) -> dict[str, str]:
+    """Returns the imports, each with its file, that no available distribution provides."""
+    return {
+        name: str(path)
+        for name, path in roots.items()
+        if name not in sys.stdlib_module_names
+        and not {normal(each) for each in distributions.get(name, [name])} & available
+    }
+
+
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_package_imports_only_the_neighbours_it_may(package: str) -> None:
-    roots = imported_roots(package)
+    roots = imported_roots(source_of(package))
     neighbours = {name for name in roots if name in PACKAGES and name != package}
     forbidden = {name: str(roots[name]) for name in neighbours - MAY_IMPORT[package]}
     assert not forbidden
@@ -88,14 +104,20 @@ def test_package_declares_what_it_imports(
     package: str, distributions: Mapping[str, list[str]]
 ) -> None:
     """Guards an image that lacks a package which the shared environment happens to have."""
-    roots = imported_roots(package)
-    foreign = set(roots) - set(sys.stdlib_module_names) - {package}
-    missing = {
-        name: str(roots[name])
-        for name in foreign
-        if not {normal(d) for d in distributions.get(name, [name])} & declared(package)
-    }
-    assert not missing
+    roots = imported_roots(source_of(package))
+    assert not lacking(roots, declared(package) | {normal(package)}, distributions)
+
+
+@pytest.mark.parametrize("folder", ["bench", "tests", "local", "clients", "services"])
+def test_tests_and_benches_find_all_they_import_in_the_lock(
+    folder: str, distributions: Mapping[str, list[str]]
+) -> None:
+    """Guards tests that pass only where somebody has installed more by hand."""
+    roots = imported_roots(ROOT / folder)
+    neighbours = {path.stem for path in (ROOT / folder).rglob("*.py")}
+    third_party = {name: path for name, path in roots.items() if name not in neighbours}
+    available = {*pins("requirements/dev.txt"), *map(normal, PACKAGES)}
+    assert not lacking(third_party, available, distributions)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
