@@ -1,0 +1,29 @@
+"""The running system for tests of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from recordings import SHARED, WHY_NOT_SHARED
+
+from scripta_local.stack import Stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system() -> AsyncIterator[Stack]:
+    """Broker, gateway and a transcriber with the real engine, for one module's tests.
+
+    They run in the module's loop, which reads the services' logs. A message may be larger than
+    by default, so that every recording fits into one.
+    """
+    async with Stack(env={"MAX_AUDIO_SIZE": "4194304"}) as stack:
+        yield stack
+
+
+@pytest.fixture
+def development_set() -> None:
+    """Skips a test that needs the development recordings where there are none."""
+    if not (SHARED / "manifest.jsonl").is_file():
+        pytest.skip(WHY_NOT_SHARED)
