@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -106,9 +106,7 @@ class Broker:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
         if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._drive_lane(), name="broker-lane")
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._drive_lane(), name="broker-lane"))
         return await future
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
@@ -144,29 +142,42 @@ class Broker:
         await self.execute("PING")
 
     async def aclose(self) -> None:
-        """Closes all connections; commands under way fail."""
-        for lane in tuple(self._lanes):
+        """Closes all connections; commands under way or in line are cancelled."""
+        lanes = tuple(self._lanes)
+        for lane in lanes:
             lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        await asyncio.gather(*lanes, return_exceptions=True)
+        self._lanes.clear()  # one that was cancelled before it began is still there
+        while self._waiting:
+            self._waiting.popleft()[1].cancel()
         await self._commands.aclose()
         await self._blocking.aclose()
 
     async def _drive_lane(self) -> None:
-        # The first yield lets everything that is ready in this turn of the loop join the batch.
-        await asyncio.sleep(0)
-        while self._waiting:
-            count = min(len(self._waiting), MAX_BATCH)
-            batch = [self._waiting.popleft() for _ in range(count)]
-            try:
-                answers = await self._send(batch)
-            except asyncio.CancelledError:
-                for _, future in batch:
-                    future.cancel()
-                raise
-            except Exception as error:  # whatever it is, every caller in this batch hears of it
-                answers = [error] * count
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _settle(future, answer)
+        try:
+            # The first yield lets everything that is ready in this turn join the batch.
+            await asyncio.sleep(0)
+            while self._waiting:
+                count = min(len(self._waiting), MAX_BATCH)
+                await self._drive_batch([self._waiting.popleft() for _ in range(count)])
+        finally:
+            # Here and not in a callback: a command issued between the two would wait for a lane
+            # that has ended.
+            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _drive_batch(
+        self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]
+    ) -> None:
+        try:
+            answers = await self._send(batch)
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:  # whatever it is, every caller in this batch hears of it
+            answers = [error] * len(batch)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            _settle(future, answer)
 
     async def _send(self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]) -> list[Any]:
         if len(batch) == 1:
