@@ -152,12 +152,15 @@ class Ring(msgspec.Struct, frozen=True, array_like=True):
         sid: The session.
         checkpoint_sample: The session's checkpoint after this commit; -1 with an interim.
         checkpoint_seq: Likewise.
+        index: Last recorded result up to that checkpoint, whether it is in this ring or was in
+            an earlier one; -1 with an interim.
         results: Recorded results in order, or one interim, or none (the checkpoint moved).
     """
 
     sid: str
     checkpoint_sample: int
     checkpoint_seq: int
+    index: int
     results: tuple[Final | Ended | Failed | Interim, ...]
 
 

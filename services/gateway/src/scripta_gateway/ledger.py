@@ -2,8 +2,8 @@
 
 Owns the numbering of entries, the audio clock, what the log holds that is not yet decided, and
 the order of results. Always true: entries are numbered 1, 2, 3 …; every recorded result is
-delivered once and in order; the checkpoint only grows; what is retained is exactly the entries
-behind the checkpoint.
+delivered once and in order; the checkpoint only grows, and not before all results up to it are
+here, so that what is retained (exactly the entries behind it) yields whatever is still owed.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Ledger:
         self.samples = 0
         self.index = 0
         self.checkpoint = Checkpoint()
+        # Last result up to the checkpoint: where a restored session goes on counting.
+        self.checkpoint_index = 0
+        # The newest checkpoint that waits for results, with the index of the last of them.
+        self._ahead: tuple[Checkpoint, int] | None = None
 
     @property
     def outstanding(self) -> bool:
@@ -104,15 +108,35 @@ class Ledger:
         self.samples = entry.end_sample
         self._retained.append(entry)
 
-    def advance(self, checkpoint: Checkpoint) -> bool:
-        """Takes over a checkpoint; returns whether it moved. An older one is ignored."""
-        if checkpoint.seq < self.checkpoint.seq or checkpoint.sample < self.checkpoint.sample:
+    def advance(self, checkpoint: Checkpoint, index: int) -> bool:
+        """Takes over a checkpoint once the results up to it are accepted; an older one never.
+
+        Args:
+            checkpoint: One that was committed.
+            index: Last recorded result up to it.
+
+        Returns:
+            Whether the checkpoint moved.
+        """
+        newest, newest_index = self._ahead or (self.checkpoint, self.checkpoint_index)
+        if checkpoint.seq < newest.seq or checkpoint.sample < newest.sample or index < newest_index:
             return False
-        moved = checkpoint != self.checkpoint
-        self.checkpoint = checkpoint
-        while self._retained and self._retained[0].seq <= checkpoint.seq:
+        self._ahead = checkpoint, index
+        return self._catch_up()
+
+    def _catch_up(self) -> bool:
+        if self._ahead is None or self._ahead[1] > self.index:
+            return False
+        moved = self._ahead[0] != self.checkpoint
+        self.checkpoint, self.checkpoint_index = self._ahead
+        self._ahead = None
+        while self._retained and self._retained[0].seq <= self.checkpoint.seq:
             self._retained.popleft()
         return moved
+
+    def rewind(self) -> None:
+        """Forgets checkpoints whose results have not come: the log has lost them."""
+        self._ahead = None
 
     def accept(self, results: Iterable[Recorded]) -> tuple[list[Recorded], bool]:
         """Sorts out recorded results as they come.
@@ -121,10 +145,11 @@ class Ledger:
             Those that are next in order, and whether one before them is missing.
         """
         fresh: list[Recorded] = []
+        missing = False
         for result in results:
-            if result.index > self.index + 1:
-                return fresh, True
+            missing = missing or result.index > self.index + 1
             if result.index == self.index + 1:
                 self.index = result.index
                 fresh.append(result)
-        return fresh, False
+        self._catch_up()
+        return fresh, missing

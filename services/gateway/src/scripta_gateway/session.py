@@ -26,7 +26,6 @@ from scripta_common.wire import (
     SAMPLE_RATE,
     Checkpoint,
     Ended,
-    Entry,
     EntryKind,
     Failed,
     Interim,
@@ -34,6 +33,7 @@ from scripta_common.wire import (
     Recorded,
     Ring,
 )
+from scripta_common.wire import Final as FinalResult
 from scripta_gateway.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,10 @@ class Session:
         self._logged = 0
         # True while the log has, or may have, results that did not come with a ring.
         self._behind = False
+        # True from when the broker is found to have lost the session until it is restored.
+        self._lost = False
+        # End of the last final, in seconds: an interim of what lies before comes too late.
+        self._decided_until = 0.0
         self._failure: ScriptaError | None = None
         self.heard_at = time.monotonic()
         self.ending = False
@@ -155,7 +159,9 @@ class Session:
         self.heard_at = time.monotonic()
         if ring.checkpoint_seq < 0:
             interim = ring.results[-1]
-            if isinstance(interim, Interim) and not self._behind:
+            if not isinstance(interim, Interim) or self._behind:
+                return
+            if interim.start >= self._decided_until:  # a slow one may come behind its final
                 self._interim = interim  # only the newest matters
                 self._wake.set()
             return
@@ -163,7 +169,7 @@ class Session:
             self._behind = bool(ring.results) or self._behind
         else:
             self._accept([r for r in ring.results if not isinstance(r, Interim)])
-        self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq))
+        self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq), ring.index)
 
     async def reconcile(self) -> None:
         """Compares with the log: heals whatever the doorbell missed or the broker lost.
@@ -176,16 +182,14 @@ class Session:
         if progress is None:
             await self._heal()
             return
-        if progress.index > self._ledger.index:
-            self.read_up()
-        self._advance(progress.checkpoint)
+        self._advance(progress.checkpoint, progress.index)
 
     async def _heal(self) -> None:
-        if self.over:
-            return
-        async with self._flushing:
-            await self._restore()
-        await self._flush()
+        self._lost = True
+        self._moved.set()
+        # Whoever is at it, perhaps waiting for room, restores what is lost.
+        if not self._flushing.locked():
+            await self._flush()
 
     def read_up(self) -> None:
         """Makes the deliverer look into the log: rings may have been missed."""
@@ -198,8 +202,10 @@ class Session:
             self._failure = error
         self._wake.set()
 
-    def _advance(self, checkpoint: Checkpoint) -> None:
-        if self._ledger.advance(checkpoint):
+    def _advance(self, checkpoint: Checkpoint, index: int) -> None:
+        if index > self._ledger.index:
+            self.read_up()
+        if self._ledger.advance(checkpoint, index):
             self._moved.set()
 
     def _accept(self, results: list[Recorded]) -> None:
@@ -208,8 +214,11 @@ class Session:
             # What was open is decided; an interim of it would only confuse.
             self._interim = None
             self._undelivered.extend(fresh)
-            if isinstance(fresh[-1], Ended | Failed):
-                self.over = True
+            self._decided_until = max(
+                [self._decided_until, *(r.end for r in fresh if isinstance(r, FinalResult))]
+            )
+            self.over = isinstance(fresh[-1], Ended | Failed)
+            self._moved.set()
         self._behind = self._behind or missing
         self._wake.set()
 
@@ -221,14 +230,21 @@ class Session:
             self._behind = True
             await asyncio.sleep(_RETRY_MOST)
             return
-        if results:
-            self._accept(results)
-            self._behind = True  # a read is bounded: there may be more
+        if not results:
+            return
+        lost = results[0].index > self._ledger.index + 1
+        self._accept(results)
+        self._behind = True  # a read is bounded: there may be more
+        if lost:  # the audio of those in between is still here
+            await self._heal()
+            await asyncio.sleep(_RETRY_FIRST)
 
     async def _flush(self) -> None:
         """Brings the log up to the ledger; an interrupted flush is taken up by the next."""
         async with self._flushing:
             while not self.over:
+                if self._lost:
+                    await self._restore()
                 try:
                     entry = self._ledger.next_after(self._logged)
                 except LookupError:
@@ -237,7 +253,8 @@ class Session:
                 if entry is None:
                     return
                 if not self._ledger.has_room(entry):
-                    await self._wait_for_room(entry)
+                    await self._wait_for_room()
+                    continue
                 outcome, last = await self._patiently(partial(self._log.append, self.sid, entry))
                 match outcome:
                     case AppendOutcome.OK | AppendOutcome.DUPLICATE:
@@ -251,21 +268,22 @@ class Session:
                         return
 
     async def _restore(self) -> None:
-        checkpoint, index = self._ledger.checkpoint, self._ledger.index
+        self._ledger.rewind()
+        checkpoint, index = self._ledger.checkpoint, self._ledger.checkpoint_index
         await self._patiently(partial(self._log.restore, self.sid, self.options, checkpoint, index))
         self._logged = checkpoint.seq
+        self._lost = False
         logger.warning("session restored", extra={"session": self.sid, "seq": checkpoint.seq})
 
-    async def _wait_for_room(self, entry: Entry) -> None:
-        while not self._ledger.has_room(entry):
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(self._limits.stall):
-                    await self._moved.wait()
-            except TimeoutError:
-                raise NoCapacity(
-                    "No transcriber takes up this session's audio; try again later."
-                ) from None
+    async def _wait_for_room(self) -> None:
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(self._limits.stall):
+                await self._moved.wait()
+        except TimeoutError:
+            raise NoCapacity(
+                "No transcriber takes up this session's audio; try again later."
+            ) from None
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeats a call to the log while the broker does not answer, for a bounded time."""

@@ -72,7 +72,9 @@ class Transcription:
         self._segmenter = segmenter
         self._tools = tools
         self._seq = claim.checkpoint.seq
+        # What is committed: both move together.
         self._index = claim.index
+        self._checkpoint = claim.checkpoint
         self._wake = asyncio.Event()
         self._stopping = False
         self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
@@ -130,24 +132,23 @@ class Transcription:
 
     async def _decide(self, cuts: Sequence[Cut]) -> bool:
         results: list[Recorded] = []
-        index = self._index
+        decided = self._checkpoint
         for cut in cuts:
             segment = cut.segment
-            if segment is None and cut.ended and self._owes_an_answer(index):
+            if segment is None and cut.ended and self._owes_an_answer(self._index + len(results)):
                 segment = Segment(cut.checkpoint.sample, b"", Reason.END)
             if segment is not None:
-                index += 1
                 try:
-                    results.append(await self._decode(segment, index))
+                    results.append(await self._decode(segment, self._index + len(results) + 1))
                 except Exception:
                     logger.exception("engine failed")
+                    await self._commit(decided, results)
                     await self._fail(EngineFailure.code, "The engine failed on this audio.")
                     return True
+            decided = cut.checkpoint
             if cut.ended:
-                index += 1
-                results.append(Ended(index, cut.checkpoint.sample / SAMPLE_RATE))
-        await self._commit(cuts[-1].checkpoint, results)
-        self._index = index
+                results.append(Ended(self._index + len(results) + 1, decided.sample / SAMPLE_RATE))
+        await self._commit(decided, results)
         return cuts[-1].ended
 
     def _owes_an_answer(self, index: int) -> bool:
@@ -174,12 +175,14 @@ class Transcription:
         )
 
     async def _commit(self, checkpoint: Checkpoint, results: Sequence[Recorded]) -> None:
-        await self._patiently(partial(self._tools.log.commit, self.claim, checkpoint, results))
+        await self._patiently(
+            partial(self._tools.log.commit, self.claim, checkpoint, self._index, results)
+        )
+        self._index += len(results)
+        self._checkpoint = checkpoint
 
     async def _fail(self, code: str, message: str) -> None:
-        checkpoint = Checkpoint(self.claim.checkpoint.sample, self.claim.checkpoint.seq)
-        self._index += 1
-        await self._commit(checkpoint, [Failed(self._index, code, message)])
+        await self._commit(self._checkpoint, [Failed(self._index + 1, code, message)])
 
     async def _native(self, priority: Priority, job: Callable[[], T]) -> T:
         if self._tools.engine.capabilities.instant:

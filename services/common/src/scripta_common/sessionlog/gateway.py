@@ -87,11 +87,11 @@ class GatewayLog:
             sid: The session.
             options: What it was opened with.
             checkpoint: The last one that its gateway knows; entries from there on follow.
-            index: Last recorded result that its gateway knows.
+            index: Last recorded result up to that checkpoint; those behind it come again.
         """
         await self._broker.run(
             scripts.RESTORE,
-            [keys.state(sid), keys.audio(sid)],
+            [keys.state(sid), keys.audio(sid), keys.results(sid)],
             self._gateway_id,
             options.encode(),
             int(time.time() * 1000),

@@ -113,9 +113,17 @@ class TranscriberLog:
 
     async def reclaim(self, count: int) -> list[Assignment]:
         """Leases up to ``count`` sessions whose owner's heartbeat has stopped."""
-        _, rows, _ = await self._broker.execute(
-            *("XAUTOCLAIM", keys.ASSIGN, keys.GROUP, self._id, self._lease_ms, "0-0"),
-            *("COUNT", count),
+        # XAUTOCLAIM looks at ten entries for each it may claim and would miss the expired ones
+        # behind that many live ones.
+        expired = await self._broker.execute(
+            *("XPENDING", keys.ASSIGN, keys.GROUP, "IDLE", self._lease_ms, "-", "+", count)
+        )
+        if not expired:
+            return []
+        # Who comes second finds an idle time of nothing and gets nothing.
+        rows = await self._broker.execute(
+            *("XCLAIM", keys.ASSIGN, keys.GROUP, self._id, self._lease_ms),
+            *(entry_id for entry_id, *_ in expired),
         )
         return _assignments(rows)
 
@@ -158,14 +166,15 @@ class TranscriberLog:
             raise Fenced(claim.sid)
 
     async def commit(
-        self, claim: Claim, checkpoint: Checkpoint, recorded: Sequence[Recorded]
+        self, claim: Claim, checkpoint: Checkpoint, after: int, recorded: Sequence[Recorded]
     ) -> None:
         """Records results and moves the checkpoint, atomically; safe to repeat.
 
         Args:
             claim: Ownership to commit under.
             checkpoint: New checkpoint; never behind the last one.
-            recorded: Results with consecutive indexes; may be empty.
+            after: Index of the last result before these.
+            recorded: Results with the indexes that follow; may be empty.
 
         Raises:
             Fenced: Another transcriber owns the session.
@@ -174,12 +183,13 @@ class TranscriberLog:
         status = "open"
         if recorded and isinstance(recorded[-1], Ended | Failed):
             status = "ended" if isinstance(recorded[-1], Ended) else "failed"
-        ring = Ring(claim.sid, checkpoint.sample, checkpoint.seq, tuple(recorded))
+        index = after + len(recorded)
+        ring = Ring(claim.sid, checkpoint.sample, checkpoint.seq, index, tuple(recorded))
         outcome, last = await self._broker.run(
             scripts.COMMIT,
             [keys.state(claim.sid), keys.audio(claim.sid), keys.results(claim.sid)],
             claim.epoch,
-            recorded[0].index if recorded else 0,
+            after + 1,
             checkpoint.sample,
             checkpoint.seq,
             status,
@@ -194,13 +204,12 @@ class TranscriberLog:
             raise SessionGone(claim.sid)
         if outcome == b"conflict":
             raise RuntimeError(
-                f"commit out of order: results from {recorded[0].index if recorded else '-'} "
-                f"after {last}, checkpoint {checkpoint}"
+                f"commit out of order: result {after + 1} follows {last}, checkpoint {checkpoint}"
             )
 
     async def ring_interim(self, claim: Claim, interim: Interim) -> bool:
         """Sends an interim past the record; returns whether the claim was still good."""
-        ring = Ring(claim.sid, -1, -1, (interim,))
+        ring = Ring(claim.sid, -1, -1, -1, (interim,))
         return bool(
             await self._broker.run(
                 scripts.INTERIM,
@@ -212,15 +221,26 @@ class TranscriberLog:
         )
 
     async def drop(self, entry_id: bytes) -> None:
-        """Gives up a lease for good: its session needs no owner any more."""
-        await self._broker.execute("XACK", keys.ASSIGN, keys.GROUP, entry_id)
-        await self._broker.execute("XDEL", keys.ASSIGN, entry_id)
+        """Gives up a lease for good: its session needs no owner, or has another lease.
+
+        A lease that has passed to another transcriber is left to it.
+        """
+        await self._broker.run(scripts.DROP, [keys.ASSIGN], keys.GROUP, self._id, entry_id)
 
     async def hand_off(self, claim: Claim) -> None:
         """Puts a live session back in line; another transcriber goes on at the checkpoint."""
         await self._broker.run(scripts.RELEASE, [keys.state(claim.sid)], claim.epoch)
+        await self.put_back(Assignment(claim.entry_id, claim.sid))
+
+    async def put_back(self, assignment: Assignment) -> None:
+        """Puts a session back in line and gives up its lease, if it still is ours."""
         await self._broker.run(
-            scripts.HANDOFF, [keys.ASSIGN], keys.GROUP, self._id, claim.entry_id, claim.sid
+            scripts.HANDOFF,
+            [keys.ASSIGN],
+            keys.GROUP,
+            self._id,
+            assignment.entry_id,
+            assignment.sid,
         )
 
 

@@ -1,6 +1,6 @@
 -- Records results, moves the checkpoint, trims the audio behind it and rings the gateway: all
 -- or nothing, and only for the owner of this epoch.
--- KEYS: state, audio, results. ARGV: epoch, first index, cp_sample, cp_seq, status, ring,
+-- KEYS: state, audio, results. ARGV: epoch, next index, cp_sample, cp_seq, status, ring,
 --   channel prefix, ttl_ms, result...
 -- Returns {'ok'|'duplicate'|'fenced'|'gone'|'conflict', last index}.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'index', 'cp_sample', 'cp_seq', 'gateway')
@@ -11,8 +11,7 @@ local first, count = tonumber(ARGV[2]), #ARGV - 8
 local sample, seq = tonumber(ARGV[3]), tonumber(ARGV[4])
 -- Only this owner commits under this epoch: what is there already is this very call, repeated.
 if count > 0 and first + count - 1 <= last then return {'duplicate', last} end
-if (count > 0 and first ~= last + 1)
-  or sample < tonumber(state[3]) or seq < tonumber(state[4]) then
+if first ~= last + 1 or sample < tonumber(state[3]) or seq < tonumber(state[4]) then
   return {'conflict', last}
 end
 for i = 1, count do

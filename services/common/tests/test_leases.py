@@ -1,0 +1,337 @@
+"""Leases: taken once, renewed by their holder, taken over when they expire, never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from scripta_common import keys
+from scripta_common.broker import Broker
+from scripta_common.sessionlog import (
+    Assignment,
+    Claim,
+    Fenced,
+    GatewayLog,
+    SessionOptions,
+    TranscriberLog,
+)
+from scripta_common.wire import Checkpoint, Ended, Final, Reason
+
+pytestmark = pytest.mark.store
+
+SID = "a-session"
+Lease = Callable[..., Awaitable[Claim]]
+MakeTranscriber = Callable[..., TranscriberLog]
+Until = Callable[..., Awaitable[None]]
+
+
+def final(index: int) -> Final:
+    return Final(index, 0.0, 0.5, "words", Reason.ENDPOINT)
+
+
+async def holders(redis: Redis) -> dict[bytes, bytes]:
+    """Who holds which entry of the assignment stream."""
+    pending = await redis.xpending_range(keys.ASSIGN, keys.GROUP, "-", "+", 5000)
+    return {row["message_id"]: row["consumer"] for row in pending}
+
+
+async def in_line(redis: Redis) -> list[bytes]:
+    """Sessions that are on the assignment stream and not leased."""
+    held = await holders(redis)
+    rows = await redis.xrange(keys.ASSIGN)
+    return [fields[b"sid"] for entry_id, fields in rows if entry_id not in held]
+
+
+async def expire(redis: Redis, claim: Claim) -> None:
+    """Makes a lease look as if its heartbeat had stopped ten minutes ago."""
+    owner = (await holders(redis))[claim.entry_id]
+    await redis.xclaim(
+        keys.ASSIGN, keys.GROUP, owner, 0, [claim.entry_id], idle=600_000, justid=True
+    )
+
+
+async def test_claim_makes_the_transcriber_the_owner_and_raises_the_epoch(
+    gateway: GatewayLog, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    first = await lease()
+    assert first.epoch == 1
+    assert first.checkpoint == Checkpoint()
+    assert first.index == 0
+    assert await redis.hget(keys.state(SID), "owner") == b"tr"
+    await transcriber.commit(first, Checkpoint(160, 0), 0, [final(1)])
+
+    second = await transcriber.claim(Assignment(first.entry_id, SID))
+    assert second is not None
+    assert second.epoch == 2
+    assert (second.checkpoint, second.index) == (Checkpoint(160, 0), 1)
+
+
+@pytest.mark.parametrize("how", ["gone", "over"])
+async def test_claim_of_a_session_that_needs_no_owner_drops_the_lease(
+    gateway: GatewayLog, transcriber: TranscriberLog, lease: Lease, redis: Redis, how: str
+) -> None:
+    claim = await lease()
+    if how == "gone":
+        await redis.delete(keys.state(SID))
+    else:
+        await transcriber.commit(claim, Checkpoint(), 0, [Ended(1, 0.0)])
+    assert await transcriber.claim(Assignment(claim.entry_id, SID)) is None
+    assert await holders(redis) == {}
+    assert await redis.xlen(keys.ASSIGN) == 0
+
+
+async def test_assignments_come_in_order_and_each_once(
+    gateway: GatewayLog, make_transcriber: MakeTranscriber, transcriber: TranscriberLog
+) -> None:
+    for number in range(6):
+        await gateway.open(f"session-{number}", SessionOptions())
+    taken = []
+    for log in (transcriber, make_transcriber("other")) * 3:
+        assignment = await log.next_assignment(2)
+        assert assignment is not None
+        taken.append(assignment.sid)
+    assert taken == [f"session-{number}" for number in range(6)]
+    assert await transcriber.next_assignment(0.01) is None
+
+
+async def test_waiting_transcriber_gets_a_session_as_soon_as_it_is_opened(
+    gateway: GatewayLog, transcriber: TranscriberLog
+) -> None:
+    waiting = asyncio.create_task(transcriber.next_assignment(10))
+    await gateway.open(SID, SessionOptions())
+    assignment = await asyncio.wait_for(waiting, 5)
+    assert assignment is not None
+    assert assignment.sid == SID
+
+
+@pytest.mark.parametrize("order", ["joined first", "opened first", "flushed in between"])
+async def test_sessions_are_delivered_whenever_the_group_was_joined(
+    gateway: GatewayLog, make_transcriber: MakeTranscriber, redis: Redis, order: str
+) -> None:
+    log = make_transcriber("tr")
+    if order == "opened first":
+        await gateway.open(SID, SessionOptions())
+    await log.join()
+    if order == "flushed in between":
+        await redis.flushall()
+        with pytest.raises(ResponseError, match="NOGROUP"):
+            await log.next_assignment(0.05)
+        with pytest.raises(ResponseError, match="NOGROUP"):
+            await log.renew([b"1-0"])
+        await log.join()
+    if order != "opened first":
+        await gateway.open(SID, SessionOptions())
+    await log.join()  # once more does no harm
+    assignment = await log.next_assignment(2)
+    assert assignment is not None
+    assert assignment.sid == SID
+
+
+async def test_read_that_blocks_hears_that_the_group_is_lost(
+    transcriber: TranscriberLog, redis: Redis, until: Until
+) -> None:
+    blocked = asyncio.create_task(transcriber.next_assignment(30))
+
+    async def is_blocked() -> bool:
+        return (await redis.info("clients"))["blocked_clients"] > 0
+
+    await until(is_blocked)
+    await redis.flushall()
+    with pytest.raises(ResponseError, match="NOGROUP"):
+        await asyncio.wait_for(blocked, 5)
+
+
+async def test_leave_removes_the_consumer(transcriber: TranscriberLog, redis: Redis) -> None:
+    await transcriber.next_assignment(0.01)
+    assert len(await redis.xinfo_consumers(keys.ASSIGN, keys.GROUP)) == 1
+    await transcriber.leave()
+    assert await redis.xinfo_consumers(keys.ASSIGN, keys.GROUP) == []
+
+
+async def test_leave_keeps_a_consumer_that_still_holds_a_lease(
+    transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await transcriber.leave()
+    assert await holders(redis) == {claim.entry_id: b"tr"}
+
+
+async def test_heartbeat_keeps_a_lease_from_expiring(
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await expire(redis, claim)
+    assert await transcriber.renew([claim.entry_id]) == {claim.entry_id}
+    assert await make_transcriber("other").reclaim(10) == []
+
+
+async def test_live_lease_is_not_reclaimed(make_transcriber: MakeTranscriber, lease: Lease) -> None:
+    await lease()
+    assert await make_transcriber("other").reclaim(10) == []
+
+
+async def test_lease_expires_by_the_servers_clock(
+    make_transcriber: MakeTranscriber, lease: Lease, until: Until
+) -> None:
+    claim = await lease()
+    other = make_transcriber("other", lease=0.1)
+
+    async def reclaimed() -> bool:
+        return await other.reclaim(1) == [Assignment(claim.entry_id, SID)]
+
+    await until(reclaimed)
+
+
+async def test_former_owner_is_refused_everything_after_a_takeover(
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    old, other = await lease(), make_transcriber("other")
+    await expire(redis, old)
+    [assignment] = await other.reclaim(10)
+    new = await other.claim(assignment)
+    assert new is not None
+    assert new.epoch == old.epoch + 1
+
+    assert await transcriber.renew([old.entry_id]) == set()
+    with pytest.raises(Fenced):
+        await transcriber.check(old)
+    with pytest.raises(Fenced):
+        await transcriber.commit(old, Checkpoint(), 0, [final(1)])
+    await transcriber.hand_off(old)
+    await transcriber.drop(old.entry_id)
+    assert await holders(redis) == {new.entry_id: b"other"}
+    assert await redis.hget(keys.state(SID), "owner") == b"other"
+    assert await in_line(redis) == []
+    await other.check(new)
+    await other.commit(new, Checkpoint(), 0, [final(1)])
+
+
+async def test_expired_lease_is_claimed_once_when_transcribers_race(
+    gateway: GatewayLog, broker: Broker, redis: Redis, transcriber: TranscriberLog, lease: Lease
+) -> None:
+    claims = [await lease(f"session-{number}") for number in range(5)]
+    for claim in claims:
+        await expire(redis, claim)
+    racers = [TranscriberLog(broker, f"racer-{n}", lease=60, ttl=60) for n in range(8)]
+    won = await asyncio.gather(*(racer.reclaim(10) for racer in racers))
+    taken = [assignment.sid for share in won for assignment in share]
+    assert sorted(taken) == [f"session-{number}" for number in range(5)]
+
+
+async def test_expired_lease_is_found_behind_many_live_ones(
+    gateway: GatewayLog,
+    make_transcriber: MakeTranscriber,
+    transcriber: TranscriberLog,
+    lease: Lease,
+    redis: Redis,
+) -> None:
+    """XAUTOCLAIM looks at ten entries for each it may claim, from the start each time."""
+    claims = [await lease(f"session-{number}") for number in range(40)]
+    await expire(redis, claims[-1])
+    assert [a.sid for a in await make_transcriber("other").reclaim(1)] == ["session-39"]
+
+
+async def test_reclaim_takes_no_more_than_it_is_told(
+    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+) -> None:
+    for number in range(5):
+        await expire(redis, await lease(f"session-{number}"))
+    other = make_transcriber("other")
+    assert len(await other.reclaim(2)) == 2
+    assert len(await other.reclaim(10)) == 3
+
+
+async def test_lease_whose_entry_was_deleted_is_not_claimed(
+    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await expire(redis, claim)
+    await redis.xdel(keys.ASSIGN, claim.entry_id)
+    assert await make_transcriber("other").reclaim(10) == []
+
+
+async def test_hand_off_puts_the_session_back_in_line(
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    old = await lease()
+    await transcriber.commit(old, Checkpoint(320, 0), 0, [final(1)])
+    await transcriber.hand_off(old)
+    assert await holders(redis) == {}
+    assert await in_line(redis) == [SID.encode()]
+    assert await redis.hget(keys.state(SID), "owner") == b""
+
+    other = make_transcriber("other")
+    assignment = await other.next_assignment(2)
+    assert assignment is not None
+    new = await other.claim(assignment)
+    assert new is not None
+    assert (new.epoch, new.checkpoint, new.index) == (old.epoch + 1, Checkpoint(320, 0), 1)
+
+
+async def test_hand_off_twice_puts_it_in_line_once(
+    transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await transcriber.hand_off(claim)
+    await transcriber.hand_off(claim)
+    assert await in_line(redis) == [SID.encode()]
+
+
+async def test_session_is_never_out_of_line_while_it_is_handed_off(
+    gateway: GatewayLog, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    """MONITOR shows that the new entry and the end of the old one are one script."""
+    claim = await lease()
+    async with redis.monitor() as monitor:
+        await transcriber.hand_off(claim)
+        await redis.ping()
+        seen = []
+        async for command in monitor.listen():
+            if command["command"] == "PING":
+                break
+            if command["command"].split()[0] in ("XADD", "XACK", "XDEL"):
+                seen.append((command["command"].split()[0], command["client_type"]))
+    assert seen == [("XADD", "lua"), ("XACK", "lua"), ("XDEL", "lua")]
+
+
+async def test_assignment_that_no_slot_is_free_for_goes_back_in_line(
+    gateway: GatewayLog, transcriber: TranscriberLog, redis: Redis
+) -> None:
+    await gateway.open(SID, SessionOptions())
+    assignment = await transcriber.next_assignment(2)
+    assert assignment is not None
+    await transcriber.put_back(assignment)
+    assert await holders(redis) == {}
+    assert await in_line(redis) == [SID.encode()]
+
+
+async def test_release_lets_nobody_ring_any_more(
+    gateway: GatewayLog, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await transcriber.hand_off(claim)
+    assert await redis.hmget(keys.state(SID), "owner", "epoch") == [b"", b"1"]
+
+
+async def test_dropped_lease_is_gone_from_the_stream(
+    transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    await transcriber.drop(claim.entry_id)
+    await transcriber.drop(claim.entry_id)
+    assert await holders(redis) == {}
+    assert await redis.xlen(keys.ASSIGN) == 0
+
+
+async def test_renew_tells_the_held_from_the_lost(
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    kept, lost = await lease("kept"), await lease("lost")
+    await expire(redis, lost)
+    await make_transcriber("other").reclaim(10)
+    held = await transcriber.renew([kept.entry_id, lost.entry_id, b"1-0"])
+    assert held == {kept.entry_id}

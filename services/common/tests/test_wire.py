@@ -1,0 +1,98 @@
+"""What crosses the log comes out as it went in."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripta_common.sessionlog import SessionOptions
+from scripta_common.wire import (
+    Ended,
+    Entry,
+    EntryKind,
+    Failed,
+    Final,
+    Interim,
+    Reason,
+    Recorded,
+    Ring,
+    Word,
+    decode_recorded,
+    decode_ring,
+    encode,
+)
+
+pytestmark = pytest.mark.unit
+
+seconds = st.floats(0, 1e6)
+confidences = st.none() | st.floats(0, 1)
+texts = st.text(max_size=20)
+finals = st.builds(
+    Final,
+    st.integers(1, 2**40),
+    seconds,
+    seconds,
+    texts,
+    st.sampled_from(Reason),
+    st.lists(st.builds(Word, texts, seconds, seconds, confidences), max_size=3).map(tuple),
+    st.booleans(),
+    confidences,
+    st.none() | texts,
+)
+recorded = (
+    finals
+    | st.builds(Ended, st.integers(1, 2**40), seconds)
+    | st.builds(Failed, st.integers(1, 2**40), texts, texts)
+)
+interims = st.builds(Interim, seconds, seconds, texts, texts)
+rings = st.builds(
+    Ring,
+    texts,
+    st.integers(-1, 2**40),
+    st.integers(-1, 2**40),
+    st.integers(-1, 2**40),
+    st.lists(recorded, max_size=3).map(tuple) | interims.map(lambda i: (i,)),
+)
+
+
+@given(recorded)
+def test_result_comes_back_as_it_was(result: Recorded) -> None:
+    assert decode_recorded(encode(result)) == result
+
+
+@given(rings)
+def test_ring_comes_back_as_it_was(ring: Ring) -> None:
+    assert decode_ring(encode(ring)) == ring
+
+
+@given(st.binary(max_size=40))
+def test_anything_else_is_a_decode_error(data: bytes) -> None:
+    for decode in (decode_recorded, decode_ring):
+        with suppress(msgspec.DecodeError):
+            decode(data)
+
+
+@given(
+    st.builds(
+        SessionOptions,
+        st.none() | texts,
+        st.booleans(),
+        st.none() | st.integers(100, 5000),
+        st.none() | texts,
+    )
+)
+def test_options_come_back_as_they_were(options: SessionOptions) -> None:
+    assert SessionOptions.decode(options.encode()) == options
+
+
+def test_options_of_a_newer_gateway_are_read() -> None:
+    assert SessionOptions.decode(b'{"language":"de","new":[1]}') == SessionOptions(language="de")
+
+
+def test_entry_ends_behind_its_last_sample() -> None:
+    assert Entry(1, EntryKind.AUDIO, 100, b"abcd").end_sample == 102
+    assert Entry(2, EntryKind.END, 102).end_sample == 102
