@@ -53,6 +53,7 @@ class Worker:
         self._live: dict[bytes, Transcription] = {}
         self._by_session: dict[str, Transcription] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
+        self._placing = asyncio.Lock()
         self._freed = asyncio.Event()
         self._joined = asyncio.Event()
         self._draining = False
@@ -79,7 +80,10 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
             tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
-        await self._log.leave()
+        try:
+            await self._log.leave()
+        except (BrokerUnavailable, ResponseError) as error:
+            logger.warning("group not left", extra={"error": str(error)})
 
     async def drain(self) -> None:
         """Stops taking sessions and hands every live one off at its last checkpoint.
@@ -109,6 +113,8 @@ class Worker:
         if len(self._tasks) >= self._slots:
             self._freed.clear()
             await self._freed.wait()
+            if self._draining:
+                return
         assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
         if assignment is not None:
             await self._start(assignment, "new")
@@ -116,8 +122,9 @@ class Worker:
     async def beat_once(self) -> None:
         """Renews the leases, lets go of lost ones, takes over those that have expired."""
         if self._tasks:
-            held = await self._log.renew(tuple(self._tasks))
-            for entry_id in self._tasks.keys() - held:
+            leases = set(self._tasks)
+            lost = leases - await self._log.renew(tuple(leases))
+            for entry_id in lost & self._tasks.keys():
                 logger.warning("lease lost", extra={"session": self._live[entry_id].claim.sid})
                 self._tasks[entry_id].cancel("lease lost")
         free = self._slots - len(self._tasks)
@@ -148,11 +155,18 @@ class Worker:
                     task.cancel("lease lost")
 
     async def _start(self, assignment: Assignment, how: str) -> None:
-        if assignment.entry_id in self._tasks:
-            return  # our own lease, expired while we were held up: its task goes on
-        claim = await self._log.claim(assignment)
-        if claim is None:
-            return
+        # New and expired leases come from two loops: one slot must not go to both.
+        async with self._placing:
+            if assignment.entry_id in self._tasks:
+                return  # our own lease, expired while we were held up: its task goes on
+            if len(self._tasks) >= self._slots:
+                await self._log.put_back(assignment)
+                return
+            claim = await self._log.claim(assignment)
+            if claim is not None:
+                self._serve_claim(claim, how)
+
+    def _serve_claim(self, claim: Claim, how: str) -> None:
         transcription = self._transcribe(claim)
         if self._draining:
             transcription.stop()
@@ -181,7 +195,7 @@ class Worker:
         try:
             over = await transcription.run()
             if over:
-                await self._log.drop(claim.entry_id)
+                await self._drop_quietly(claim)
                 logger.info("session over")
             else:
                 await self._hand_off(claim)
@@ -191,6 +205,8 @@ class Worker:
             raise
         except Fenced:
             logger.warning("session fenced", extra={"epoch": claim.epoch})
+            # It is in line twice, or the lease is not ours: kept, it would fence the new owner.
+            await self._drop_quietly(claim)
         except SessionGone:
             logger.warning("session gone")
             await self._drop_quietly(claim)
