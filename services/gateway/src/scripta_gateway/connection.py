@@ -16,7 +16,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from scripta_common.errors import ScriptaError, SessionIdle, by_code
+from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
 from scripta_common.logs import session_id
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
@@ -80,6 +80,10 @@ class Connection(ABC):
         """Handles a text message."""
 
     @abstractmethod
+    async def on_bad_audio(self, error: BadAudio) -> None:
+        """Says that audio can not be decoded; the session goes on."""
+
+    @abstractmethod
     async def on_result(self, result: FinalResult | Interim) -> None:
         """Sends a result."""
 
@@ -134,19 +138,23 @@ class Connection(ABC):
 
     async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
         """Ends the current segment; exactly one final follows."""
-        await self._append_rest()
+        await self._append_rest(end=False)
         await self.session.finalize(reason)
         self._clock.boundary()
 
     async def end(self) -> None:
         """Ends the stream; the last finals and the close follow."""
         if not self.session.ending:
-            await self._append_rest()
+            await self._append_rest(end=True)
             await self.session.end()
         self._clock.boundary()
 
-    async def _append_rest(self) -> None:
-        rest = await self._decoder.flush()
+    async def _append_rest(self, *, end: bool) -> None:
+        try:
+            rest = await self._decoder.flush(end=end)
+        except BadAudio as error:  # a file that was cut short; the boundary stands all the same
+            await self.on_bad_audio(error)
+            return
         if rest:
             await self.session.append(rest, 0)
 

@@ -40,7 +40,7 @@ class NativeConnection(Connection):
             try:
                 await self.accept_audio(message)
             except BadAudio as error:
-                await self._refuse(f"Audio cannot be decoded: {error}")
+                await self.on_bad_audio(error)
             else:
                 await self.send(frames.received(len(message)))
 
@@ -51,13 +51,14 @@ class NativeConnection(Connection):
         except frames.BadFrame as error:
             await self._refuse(str(error))
             return
-        try:
-            if command is frames.Command.END:
-                await self.end()
-            elif command is frames.Command.FINALIZE and not self.session.ending:
-                await self.finalize()
-        except BadAudio as error:  # the rest of a file that was cut short
-            await self._refuse(f"Audio cannot be decoded: {error}")
+        if command is frames.Command.END:
+            await self.end()
+        elif command is frames.Command.FINALIZE and not self.session.ending:
+            await self.finalize()
+
+    async def on_bad_audio(self, error: BadAudio) -> None:
+        """Refuses what could not be decoded."""
+        await self._refuse(f"Audio cannot be decoded: {error}")
 
     async def on_result(self, result: Final | Interim) -> None:
         """Sends a transcript or, if asked for, an interim."""

@@ -68,7 +68,7 @@ def parse_command(text: str) -> Command:
     """Returns the command of a text frame; raises ``BadFrame``."""
     try:
         frame: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise BadFrame("Message is not valid JSON") from None
     if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         raise BadFrame('Message has no "type"')

@@ -8,7 +8,7 @@ from scripta_transcriber.segmenter.base import Cut
 
 
 class MessageSegmenter:
-    """One cut a message; a message may span several entries. Finalize cuts nothing."""
+    """One cut a message; a message may span several entries. Finalize makes no segment."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._start = checkpoint.sample
@@ -19,7 +19,8 @@ class MessageSegmenter:
         if entry.kind is EntryKind.END:
             return [Cut(None, Checkpoint(entry.first_sample, entry.seq), ended=True)]
         if entry.kind is not EntryKind.AUDIO:
-            return []
+            # Passed, so that nothing stays undecided behind the last message.
+            return [] if self._pcm else [Cut(None, Checkpoint(entry.first_sample, entry.seq))]
         self._pcm += entry.pcm
         if not entry.message_bytes:
             return []
