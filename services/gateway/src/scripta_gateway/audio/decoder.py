@@ -112,7 +112,7 @@ class AudioDecoder:
 
     async def _feed(self, message: bytes) -> bytes:
         pcm: list[bytes] = []
-        most = self._limits.seconds_per_message * SAMPLE_RATE * BYTES_PER_SAMPLE
+        seconds = self._limits.seconds_per_message
         if self._format.encoding is None:
             message, self._head = self._head + message, b""
             await self._end_for_new_file(message)
@@ -125,8 +125,8 @@ class AudioDecoder:
                 self._source = self._open(kind)
             piece, rest = await self._source.feed(message)
             pcm.append(piece)
-            if sum(map(len, pcm)) > most and len(pcm) > 1:
-                raise AudioError(f"it is more than {self._limits.seconds_per_message:.0f} s long")
+            if len(pcm) > 1 and sum(map(len, pcm)) > seconds * SAMPLE_RATE * BYTES_PER_SAMPLE:
+                raise AudioError(f"it is more than {seconds:.0f} seconds long")
             if rest is None:
                 break
             await self._drop()

@@ -9,16 +9,20 @@ from typing import Final as Constant
 
 import av
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.error import FFmpegError
 from av.packet import Packet
 
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.extent import Mp4Extent
-from scripta_gateway.audio.inlet import Inlet
+from scripta_gateway.audio.inlet import Aborted, Inlet
 
 # The format is known and the headers say the rest: probing would only delay the first words.
 _OPTIONS: Constant = {"probesize": "32", "analyzeduration": "0"}
 _BUFFER_BYTES: Constant = 4096
+_MAX_BUFFER_BYTES: Constant = 256 * 1024
 _BAD_IN_A_ROW: Constant = 50
 _MP4_INDEX_FACTOR: Constant = 8
 
@@ -30,59 +34,110 @@ class PacketDecoder:
         self._inlet = inlet
         self._bad = 0
 
-    def decode(self, codec: AudioCodecContext, packet: Packet[Any] | None, skip: int = 0) -> bool:
-        """Decodes a packet (``None``: the last one was); whether it was well.
+    def decode(self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0) -> None:
+        """Decodes a packet without its first ``skip`` samples; passes over a damaged one.
 
         Raises:
             AudioError: Too many packets in a row were damaged.
         """
-        self._inlet.check()
-        try:
-            frames = codec.decode(packet)
-        except FFmpegError as error:
+        frames = self.frames_of(codec, packet)
+        if frames is None:
             self._bad += 1
             if self._bad >= _BAD_IN_A_ROW:
-                raise AudioError(f"the {self._inlet.name} data is damaged") from error
-            return False
+                raise AudioError(f"the {self._inlet.name} data is damaged")
+            return
+        self._bad = 0
         for frame in frames:
-            self._bad = 0
             self._inlet.sink.add(frame, skip)
-        return True
+
+    def frames_of(self, codec: AudioCodecContext, packet: Packet[Any]) -> list[AudioFrame] | None:
+        """Returns what is in a packet without passing it on; ``None`` if it is damaged."""
+        self._inlet.check()
+        try:
+            return codec.decode(packet)
+        except FFmpegError:
+            return None
 
 
 class _Streamed:
-    """A file without seek: all of an inlet that libavformat is to see."""
+    """A file without seek: all of an inlet that libavformat is to see.
+
+    What the inlet raises must not unwind through libavformat, which drops it with a complaint
+    on stderr: it reads as the end of the file, and ``check`` raises it afterwards.
+    """
 
     def __init__(self, inlet: Inlet, prefix: bytes = b"") -> None:
         self._inlet = inlet
         self._prefix = prefix
+        self._cause: Aborted | AudioError | None = None
 
     def read(self, size: int) -> bytes:
         if self._prefix:
             part, self._prefix = self._prefix[:size], self._prefix[size:]
             return part
-        return self._inlet.read(size)
+        if self._cause is not None:
+            return b""
+        try:
+            return self._inlet.read(size)
+        except (Aborted, AudioError) as cause:
+            self._cause = cause
+            return b""
+
+    def check(self) -> None:
+        """Raises what the inlet raised."""
+        if self._cause is not None:
+            raise self._cause
 
 
-def _demux(inlet: Inlet, file: _Streamed | io.BytesIO, form: str) -> None:
+def demux(inlet: Inlet, form: str, prefix: bytes = b"") -> None:
+    """Decodes the first audio track of a prefix and what the inlet brings, as it comes.
+
+    Within the prefix (up to 256 KiB) the demuxer may go back.
+    """
+    file = _Streamed(inlet, prefix)
+    try:
+        _demux(inlet, file, form, min(max(_BUFFER_BYTES, len(prefix)), _MAX_BUFFER_BYTES))
+    finally:
+        file.check()
+
+
+def _demux(
+    inlet: Inlet, file: _Streamed | io.BytesIO, form: str, buffer_bytes: int = _BUFFER_BYTES
+) -> None:
     decoder = PacketDecoder(inlet)
     with av.open(
-        file, mode="r", format=form, options=dict(_OPTIONS), buffer_size=_BUFFER_BYTES
+        file, mode="r", format=form, options=dict(_OPTIONS), buffer_size=buffer_bytes
     ) as container:
         if not container.streams.audio:
             raise AudioError(f"the {inlet.name} data has no audio track")
         stream = container.streams.audio[0]
-        codec = stream.codec_context
-        codec.thread_count = 1
+        codec = _codec_of(stream)
         for packet in container.demux(stream):
             decoder.decode(codec, packet)
+
+
+def _codec_of(stream: AudioStream) -> AudioCodecContext:
+    """Returns a decoder for a track."""
+    codec: AudioCodecContext | None = stream.codec_context
+    if codec is None:
+        raise AudioError("the audio's codec is not supported")
+    if codec.name == "opus" and "libopus" in av.codecs_available:
+        # A quarter of the memory of libavcodec's own decoder: 50 kB a stream.
+        slim = CodecContext.create("libopus", "r")
+        if isinstance(slim, AudioCodecContext):
+            slim.extradata = codec.extradata
+            slim.sample_rate = 48_000
+            slim.layout = codec.layout
+            codec = slim
+    codec.thread_count = 1
+    return codec
 
 
 def demux_stream(form: str) -> Callable[[Inlet], None]:
     """Returns a pump for a libavformat format that can be read as it comes."""
 
     def pump(inlet: Inlet) -> None:
-        _demux(inlet, _Streamed(inlet), form)
+        demux(inlet, form)
         if not inlet.ended:
             raise AudioError(f"the {inlet.name} data is damaged")
 
@@ -93,20 +148,20 @@ def demux_mp4(inlet: Inlet) -> None:
     """Pump for MP4: as it comes if its index comes first, else when all has arrived."""
     inlet.fruitless_limit *= _MP4_INDEX_FACTOR
     inlet.excused = True
-    layout, head = Mp4Extent(), b""
-    while layout.media_first is None:
+    layout, head = Mp4Extent(), bytearray()
+    while layout.media_first is None or not (layout.media_first or layout.index_complete):
         part = inlet.read(_BUFFER_BYTES)
         if not part:
             raise AudioError("the mp4 data holds no audio")
         layout.take(part)
         head += part
-        if len(head) > inlet.limits.fruitless_bytes:
+        if len(head) > inlet.fruitless_limit:
             raise AudioError("no audio was found in the mp4 data")
-    if not layout.media_first:
-        inlet.excused = False
-        _demux(inlet, _Streamed(inlet, head), "mov")
+    if layout.media_first:
+        _demux_whole(inlet, bytes(head))
     else:
-        _demux_whole(inlet, head)
+        inlet.excused = False
+        demux(inlet, "mov", bytes(head))
     if not inlet.ended:
         raise AudioError("the mp4 data is damaged")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from typing import Final as Constant
 
 from av.audio.codeccontext import AudioCodecContext
@@ -11,14 +10,13 @@ from av.packet import Packet
 
 from scripta_gateway.audio.demux import PacketDecoder
 from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.flacframes import FlacCutter, checks_out
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.mpeg import FrameCutter, FrameHeader, encoder_delay
 
 _READ_BYTES: Constant = 16 * 1024
 _FLAC_BLOCK_HEAD: Constant = 4
 _STREAMINFO_BYTES: Constant = 34
-_PARSER_DEPTH: Constant = 12
-"""Frames that the FLAC parser may hold back to tell headers from chance."""
 
 
 def _codec(name: str) -> AudioCodecContext:
@@ -49,34 +47,6 @@ def _samples(header: FrameHeader) -> int:
     return 1152 if header.version == 3 else 576
 
 
-class _FlacFrames:
-    """Finds FLAC frames; gives all that are complete on request."""
-
-    def __init__(self, extradata: bytes) -> None:
-        self._extradata = extradata
-        self._parser = self._fresh()
-        self.fed = False
-
-    def _fresh(self) -> AudioCodecContext:
-        parser = _codec("flac")
-        parser.extradata = self._extradata
-        return parser
-
-    def push(self, data: bytes) -> list[Packet[Any]]:
-        """Returns frames; the last few are held back."""
-        self.fed = self.fed or bool(data)
-        return self._parser.parse(data)
-
-    def release(self) -> list[Packet[Any]]:
-        """Returns all that is held back; the last one may lack its end."""
-        packets: list[Packet[Any]] = []
-        # One flush gives one frame.
-        while self.fed and (more := self._parser.parse(None)):
-            packets += more
-        self._parser, self.fed = self._fresh(), False
-        return packets
-
-
 class FlacPump:
     """Decodes one FLAC stream."""
 
@@ -84,44 +54,38 @@ class FlacPump:
         self._inlet = inlet
         self._decoder = PacketDecoder(inlet)
         self._codec = _codec("flac")
-        self._codec.options = {"err_detect": "crccheck"}
+        self._codec.options = {"err_detect": "crccheck+explode"}
         self._total = 0
-        self._block = 0
 
     def run(self) -> None:
         """Decodes until the stream ends: where its header says, or the inlet does."""
         inlet = self._inlet
         inlet.excused = True
         info, rest = self._read_head()
-        self._block = int.from_bytes(info[2:4], "big")
         self._total = int.from_bytes(info[13:18], "big") & (1 << 36) - 1
         self._codec.extradata = info
-        frames = _FlacFrames(info)
         inlet.excused = False
-        inlet.on_flush = lambda: self._release(frames)
+        frames = FlacCutter(int.from_bytes(info[7:10], "big"))
         while data := rest or inlet.read(_READ_BYTES):
             rest = b""
-            inlet.at_rest = False
-            for packet in frames.push(data):
-                self._decoder.decode(self._codec, packet)
-            if self._total and self._missing() <= _PARSER_DEPTH * self._block:
-                self._release(frames)
-                if self._missing() <= 0:
+            for frame in frames.push(data):
+                self._decoder.decode(self._codec, Packet(frame))
+            if not inlet.pending:
+                self._try_tail(frames)
+                if 0 < self._total <= inlet.sink.samples:
                     return
-        self._release(frames)
 
-    def _missing(self) -> int:
-        return self._total - self._inlet.sink.samples
-
-    def _release(self, frames: _FlacFrames) -> None:
-        """Decodes the frames held back; an incomplete last one goes on waiting."""
-        packets = frames.release()
-        for packet in packets[:-1]:
-            self._decoder.decode(self._codec, packet)
-        self._inlet.at_rest = True
-        if packets and not self._decoder.decode(self._codec, packets[-1]):
-            self._inlet.at_rest = False
-            frames.push(bytes(packets[-1]))
+    def _try_tail(self, frames: FlacCutter) -> None:
+        """Decodes what may be the last frame before a pause; if not whole, it goes on waiting."""
+        tail = frames.tail
+        self._inlet.at_rest = not tail
+        # The decoder sees fast that a frame is not whole, but not that too much is there.
+        last = self._decoder.frames_of(self._codec, Packet(tail)) if tail else None
+        if last and checks_out(tail):
+            for frame in last:
+                self._inlet.sink.add(frame)
+            frames.take_tail()
+            self._inlet.at_rest = True
 
     def _read_head(self) -> tuple[bytes, bytes]:
         """Returns STREAMINFO and the bytes behind all metadata, which may be large."""

@@ -150,6 +150,7 @@ class Mp4Extent(Extent):
         super().__init__()
         self.media_first: bool | None = None
         self._index_left = 0
+        self._in_index = False
         self._has_index = False
         self._has_media = False
         self._fragmented = False
@@ -160,6 +161,12 @@ class Mp4Extent(Extent):
         done = self._has_index and self._has_media and not self._fragmented
         return done and self._index_left <= 0
 
+    @property
+    def index_complete(self) -> bool:
+        """Whether all of the index has passed."""
+        unfinished = self._index_left > 0 or (self._in_index and self._skip > 0)
+        return self._has_index and not unfinished
+
     def _head_bytes(self, head: bytes) -> int:
         long = len(head) >= _BOX_HEAD and int.from_bytes(head[:4], "big") == 1
         return 2 * _BOX_HEAD if long else _BOX_HEAD
@@ -168,7 +175,7 @@ class Mp4Extent(Extent):
         size, name = int.from_bytes(head[:4], "big"), head[4:8]
         if size == 1:
             size = int.from_bytes(head[8:], "big")
-        inside = self._index_left > 0
+        inside = self._in_index = self._index_left > 0
         if inside:
             self._index_left -= size
             self._fragmented |= name == b"mvex"

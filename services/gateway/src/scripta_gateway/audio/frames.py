@@ -10,7 +10,7 @@ from av import AudioFrame
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.resample import Mono, Resampler
 
-_BATCH_SECONDS: Constant = 0.5
+_BATCH_SECONDS: Constant = 0.1
 _FULL_SCALE: Constant = {"u8": 128.0, "s16": 32768.0, "s32": 2.0**31, "s64": 2.0**63}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from queue import SimpleQueue
@@ -83,7 +82,6 @@ class Inlet:
         budget: The process's bounds.
         ended: Whether no more bytes will come.
         at_rest: Set by the pump: whether the stream may be over here.
-        on_flush: Set by the pump: releases what it holds back.
         excused: Set by the pump: fruitless bytes are not counted for now.
         fruitless_limit: Bytes without any audio after which the stream is refused.
         aborted: Set by the loop: the stream was given up.
@@ -97,7 +95,6 @@ class Inlet:
         self.budget = budget
         self.ended = False
         self.at_rest = False
-        self.on_flush: Callable[[], None] = lambda: None
         self.excused = False
         self.fruitless_limit = limits.fruitless_bytes
         self.aborted = False
@@ -121,6 +118,11 @@ class Inlet:
         self._data = self._data[size:]
         self._count(len(part))
         return part
+
+    @property
+    def pending(self) -> bool:
+        """Whether a read would find bytes without waiting."""
+        return bool(self._data)
 
     def check(self) -> None:
         """Raises ``Aborted`` if the stream was given up."""
@@ -149,7 +151,6 @@ class Inlet:
                 raise Aborted
 
     def _flush(self) -> None:
-        self.on_flush()
         self.sink.flush()
         hopeless = not self.sink.frames and not self.excused
         if hopeless and self._fruitless >= self.fruitless_limit // _HEADERS_PART:

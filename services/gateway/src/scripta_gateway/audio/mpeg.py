@@ -89,12 +89,13 @@ def encoder_delay(frame: bytes, header: FrameHeader) -> int | None:
     ``None`` for a frame of audio.
     """
     at = HEADER_BYTES + _SIDE_INFO[header.version == 3, header.mono]
-    if frame[at : at + 4] not in (b"Xing", b"Info"):
+    if frame[at : at + 4] not in (b"Xing", b"Info") or len(frame) < at + 8:
         return None
     flags = frame[at + 7]
     lame = at + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1)
     lame += 4 * (flags >> 3 & 1)
-    if frame[lame : lame + 4] not in (b"LAME", b"Lavf", b"Lavc"):
+    known = frame[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc")
+    if not known or len(frame) < lame + 23:
         return 0
     return (frame[lame + 21] << 4 | frame[lame + 22] >> 4) + _DECODER_DELAY
 
