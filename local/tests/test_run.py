@@ -45,15 +45,15 @@ async def running(**env: str) -> AsyncIterator[Process]:
 
 
 async def read_until(process: Process, phrase: str) -> str:
-    """Returns what it printed up to the line with the phrase, or all if it never came."""
+    """Returns what it printed up to the line with the phrase."""
     assert process.stdout is not None
-    lines = []
+    output = ""
     async with asyncio.timeout(SECONDS):
         while line := (await process.stdout.readline()).decode():
-            lines.append(line)
+            output += line
             if phrase in line:
-                break
-    return "".join(lines)
+                return output
+    raise AssertionError(f"it ended without saying {phrase!r}:\n{output}")
 
 
 async def end_of(process: Process) -> tuple[int, str]:

@@ -16,18 +16,17 @@ from typing import Self
 
 from scripta_local.broker import Broker
 from scripta_local.console import Console
-from scripta_local.errors import BrokerError, NotReady
+from scripta_local.errors import BrokerError
 from scripta_local.ports import check_port, free_port
 from scripta_local.process import Backoff, Child, describe_exit
-from scripta_local.readiness import Probe, probe, reachable_host
+from scripta_local.readiness import reachable_host
+from scripta_local.service import Service
 from scripta_local.settings import inherited_environment
 
 READY_SECONDS = 90.0
 GATEWAY_GRACE = 5.0
 TRANSCRIBER_GRACE = 4.0
-_POLL_SECONDS = 0.05
 _BROKER_POLL_SECONDS = 0.25
-_KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +35,6 @@ class Commands:
 
     gateway: Sequence[str] = (sys.executable, "-m", "scripta_gateway")
     transcriber: Sequence[str] = (sys.executable, "-m", "scripta_transcriber")
-
-
-@dataclass(slots=True)
-class _Service:
-    """A child and where its ``/readyz`` is."""
-
-    child: Child
-    host: str
-    port: int
-    was_ready: bool = False
 
 
 class Stack:
@@ -65,7 +54,7 @@ class Stack:
         port: int = 0,
         redis_url: str | None = None,
         appendonly: bool = False,
-        restart: bool = True,
+        restart: bool | Backoff = True,
         env: Mapping[str, str] | None = None,
         console: Console | None = None,
         commands: Commands | None = None,
@@ -80,7 +69,7 @@ class Stack:
             port: Port of the gateway; 0 takes a free one.
             redis_url: A broker to use instead of an embedded one.
             appendonly: Whether the embedded broker's data survives its restart.
-            restart: Whether what dies is started again, with back-off.
+            restart: Whether what dies is started again, and with which back-off.
             env: Further environment variables of the services.
             console: Where logs go; nowhere if ``None`` (errors quote their end).
             commands: Programs to run as the services.
@@ -92,13 +81,13 @@ class Stack:
         self._engine = engine
         self._host = host
         self._port = port
-        self._backoff = Backoff() if restart else None
+        self._backoff = Backoff() if restart is True else restart or None
         self._env = dict(env or {})
         self._console = console or Console(None)
         self._commands = commands or Commands()
         self._ready_seconds = ready_seconds
-        self._gateway: _Service | None = None
-        self._transcribers: list[_Service] = []
+        self._gateway: Service | None = None
+        self._transcribers: list[Service] = []
         self._broker_watch: asyncio.Task[None] | None = None
 
     @property
@@ -166,7 +155,7 @@ class Stack:
                     self._watch_broker(self.broker, self._backoff), name="broker-watch"
                 )
         own = {"APP_HOST": self._host, "APP_PORT": str(self._port)}
-        self._gateway = _Service(
+        self._gateway = Service(
             self._child("gateway", self._commands.gateway, own), self._host, self._port
         )
         await self._gateway.child.start()
@@ -198,12 +187,12 @@ class Stack:
 
     async def kill_transcriber(self, place: int, number: int = signal.SIGKILL) -> None:
         """Sends a signal to the transcriber at that place; SIGKILL returns when it is gone."""
-        await _send(self._transcribers[place], number)
+        await self._transcribers[place].send(number)
 
     async def kill_gateway(self, number: int = signal.SIGKILL) -> None:
         """Sends a signal to the gateway; SIGKILL returns when it is gone."""
         if self._gateway is not None:
-            await _send(self._gateway, number)
+            await self._gateway.send(number)
 
     async def transcriber_gone(self, place: int) -> None:
         """Returns when the process that is now at that place has ended."""
@@ -235,7 +224,7 @@ class Stack:
         if self.broker is not None:
             self.broker.kill()
 
-    def _services(self) -> list[_Service]:
+    def _services(self) -> list[Service]:
         return [*([self._gateway] if self._gateway else []), *self._transcribers]
 
     def _child(self, name: str, command: Sequence[str], own: Mapping[str, str]) -> Child:
@@ -249,34 +238,18 @@ class Stack:
         }
         return Child(name, command, env=env, console=self._console, backoff=self._backoff)
 
-    async def _start_transcriber(self) -> _Service:
+    async def _start_transcriber(self) -> Service:
         port = free_port()
         own = {"ENGINE": self._engine, "HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(port)}
         name = f"transcriber-{len(self._transcribers) + 1}"
-        service = _Service(self._child(name, self._commands.transcriber, own), "127.0.0.1", port)
+        service = Service(self._child(name, self._commands.transcriber, own), "127.0.0.1", port)
         self._transcribers.append(service)
         await service.child.start()
         return service
 
-    async def _until_ready(self, service: _Service) -> None:
-        child = service.child
-        last = Probe(0)
-        try:
-            async with asyncio.timeout(self._ready_seconds):
-                while not last.ready:
-                    # Who dies before it was ever ready will do so again.
-                    if not child.alive and (self._backoff is None or not service.was_ready):
-                        raise _died(child)
-                    last = await probe(service.host, service.port)
-                    if not last.ready:
-                        await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            raise NotReady(
-                f"{child.name} is not ready after {self._ready_seconds:g} s: {last}.",
-                detail=child.tail,
-                fix="LOG_LEVEL=DEBUG makes it say more.",
-            ) from None
-        service.was_ready = True
+    async def _until_ready(self, service: Service) -> None:
+        restarts = self._backoff is not None
+        await service.wait_ready(self._ready_seconds, restarts=restarts)
 
     async def _watch_broker(self, broker: Broker, backoff: Backoff) -> None:
         """Starts the broker again whenever it dies, on its port; runs until cancelled."""
@@ -297,23 +270,6 @@ class Stack:
                 broker.start()
             except BrokerError as error:
                 self._console.note(str(error))
-
-
-def _died(child: Child) -> NotReady:
-    code = child.exit_code
-    how = describe_exit(code) if code is not None else "ended"
-    return NotReady(
-        f"{child.name} {how} before it was ready. It said last:",
-        detail=child.tail or ("(nothing)",),
-        fix="LOG_LEVEL=DEBUG makes it say more.",
-    )
-
-
-async def _send(service: _Service, number: int) -> None:
-    service.child.kill(number)
-    if number == signal.SIGKILL:
-        async with asyncio.timeout(_KILL_SECONDS):
-            await service.child.ended()
 
 
 def _in_url(host: str) -> str:
