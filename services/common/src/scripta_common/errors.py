@@ -8,6 +8,7 @@
     ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
     ├── EngineFailure         the engine failed on a session's audio
     ├── SessionLost           the session is not in the log any more and can not be restored
+    ├── Superseded            another connection has taken the session over
     ├── SessionIdle           the client sent nothing for too long
     ├── Draining              this process is going away; another one serves
     ├── NoCapacity            every slot and place in line is taken
@@ -62,6 +63,13 @@ class SessionLost(ScriptaError):
 
     code = "session_lost"
     retryable = True
+
+
+class Superseded(ScriptaError):
+    """A newer connection of the same client has the session; this one must not come back."""
+
+    code = "superseded"
+    close_code = 1008
 
 
 class SessionIdle(ScriptaError):

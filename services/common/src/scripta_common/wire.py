@@ -39,6 +39,22 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """What a session has taken in of its client: where a client that comes back goes on.
+
+    Attributes:
+        messages: Audio messages accepted.
+        partial: Samples of the next message that the log has already; the message is sent again
+            and they are skipped.
+        at_rest: Whether the decoder held nothing back, so that another one goes on just there.
+    """
+
+    messages: int = 0
+    partial: int = 0
+    at_rest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a session's audio stream.
 
@@ -52,6 +68,8 @@ class Entry:
         message_bytes: Size of the client message that this entry completes; 0 when the message
             goes on in the next entry, and for control entries.
         reason: For ``FINALIZE``: ``FINALIZE`` if the client asked, ``IDLE`` if it fell silent.
+        intake: What of the client is in the log once this entry is; part of the session's
+            state, not of the stream.
     """
 
     seq: int
@@ -61,6 +79,7 @@ class Entry:
     accepted_ms: int = 0
     message_bytes: int = 0
     reason: Reason = Reason.FINALIZE
+    intake: Intake = Intake()
 
     @property
     def end_sample(self) -> int:
@@ -145,7 +164,7 @@ Recorded = Final | Ended | Failed
 """Results that the results stream keeps, each with its index."""
 
 
-class Ring(msgspec.Struct, frozen=True, array_like=True):
+class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
     """The doorbell on ``gateway:<id>``: results as they are committed, and the checkpoint.
 
     Attributes:
@@ -164,12 +183,26 @@ class Ring(msgspec.Struct, frozen=True, array_like=True):
     results: tuple[Final | Ended | Failed | Interim, ...]
 
 
+class Superseded(msgspec.Struct, frozen=True, array_like=True, tag="superseded"):
+    """Tells a session's former gateway that another connection has it now.
+
+    Attributes:
+        sid: The session.
+        connection: Number of the connection that has it.
+    """
+
+    sid: str
+    connection: int
+
+
 _recorded_encoder = msgspec.msgpack.Encoder()
 _recorded_decoder: msgspec.msgpack.Decoder[Recorded] = msgspec.msgpack.Decoder(Recorded)
-_ring_decoder = msgspec.msgpack.Decoder(Ring)
+_doorbell_decoder: msgspec.msgpack.Decoder[Ring | Superseded] = msgspec.msgpack.Decoder(
+    Ring | Superseded
+)
 
 
-def encode(message: Recorded | Ring) -> bytes:
+def encode(message: Recorded | Ring | Superseded) -> bytes:
     """Returns the bytes of a result or a doorbell."""
     return _recorded_encoder.encode(message)
 
@@ -179,6 +212,6 @@ def decode_recorded(data: bytes) -> Recorded:
     return _recorded_decoder.decode(data)
 
 
-def decode_ring(data: bytes) -> Ring:
-    """Returns the doorbell; raises ``msgspec.DecodeError`` on anything else."""
-    return _ring_decoder.decode(data)
+def decode_doorbell(data: bytes) -> Ring | Superseded:
+    """Returns what a gateway's doorbell rang; raises ``msgspec.DecodeError`` on anything else."""
+    return _doorbell_decoder.decode(data)

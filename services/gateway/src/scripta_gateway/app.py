@@ -35,6 +35,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             broker_patience=settings.broker_patience_seconds,
         ),
         max_sessions=settings.max_sessions,
+        resume_seconds=settings.resume_seconds,
     )
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,

@@ -32,6 +32,10 @@ _SEND_SECONDS: Final = 60.0
 """How long a client may leave results unread before its connection is given up."""
 
 
+_FOR_GOOD: Final = frozenset({1000, 1001, 1008})
+"""Close codes after which nobody comes back: done, left or idle, refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
     """Bounds of a connection: seconds, and bytes of a message."""
@@ -65,6 +69,8 @@ class Connection(ABC):
         self._websocket = websocket
         self._hub = hub
         self._decoder = decoder
+        # Whether the client knows how to come back to its session.
+        self.can_come_back = False
         self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
 
     @abstractmethod
@@ -108,7 +114,7 @@ class Connection(ABC):
             logger.exception("connection failed")
             await self._fail(ScriptaError("The gateway failed; this is our fault."))
         finally:
-            self._hub.leave(self.session)
+            self._hub.leave(self.session, comes_back=self.can_come_back and code not in _FOR_GOOD)
             await self._decoder.close()
             metrics.CLOSES.labels(str(code)).inc()
             logger.info(
@@ -132,7 +138,7 @@ class Connection(ABC):
             ScriptaError: The session can not go on.
         """
         pcm = await self._decoder.feed(message)
-        await self.session.append(pcm, len(message))
+        await self.session.append(pcm, len(message), at_rest=self._decoder.at_rest)
         self._clock.audio(time.monotonic())
         metrics.MESSAGES.inc()
 
@@ -156,7 +162,7 @@ class Connection(ABC):
             await self.on_bad_audio(error)
             return
         if rest:
-            await self.session.append(rest, 0)
+            await self.session.append(rest, 0, at_rest=self._decoder.at_rest)
 
     async def _converse(self) -> int:
         error: BaseException | None = None

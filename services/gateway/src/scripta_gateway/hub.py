@@ -13,9 +13,15 @@ import msgspec
 
 from scripta_common import keys
 from scripta_common.broker import Broker
-from scripta_common.errors import BrokerUnavailable, Draining, NoCapacity, ScriptaError
+from scripta_common.errors import (
+    BrokerUnavailable,
+    Draining,
+    NoCapacity,
+    ScriptaError,
+    Superseded,
+)
 from scripta_common.sessionlog import Doorbell, GatewayLog, SessionOptions
-from scripta_common.wire import decode_ring
+from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
 from scripta_gateway.session import Limits, Session
 
@@ -26,6 +32,8 @@ _POLL_OUTSTANDING: Final = 2.0
 _POLL_QUIET: Final = 20.0
 _READY_SECONDS: Final = 1.0
 _LAST_WORDS_SECONDS: Final = 5.0
+_SPREAD_SECONDS: Final = 2.0
+_SPREAD_STEP: Final = 0.02
 
 
 class Hub:
@@ -37,16 +45,27 @@ class Hub:
         ttl: Seconds the broker keeps a session that nobody touches.
         limits: Bounds of each session.
         max_sessions: Sessions held at once.
+        resume_seconds: How long a session waits for a client whose connection broke.
     """
 
     def __init__(
-        self, broker: Broker, gateway_id: str, *, ttl: float, limits: Limits, max_sessions: int
+        self,
+        broker: Broker,
+        gateway_id: str,
+        *,
+        ttl: float,
+        limits: Limits,
+        max_sessions: int,
+        resume_seconds: float = 30.0,
     ) -> None:
         self._broker = broker
         self._log = GatewayLog(broker, gateway_id, ttl=ttl)
         self._limits = limits
         self._max_sessions = max_sessions
+        self.resume_seconds = resume_seconds
         self._sessions: dict[str, Session] = {}
+        # Those whose connection broke, while their clients may come back.
+        self._lingering: set[Session] = set()
         self._polls = asyncio.Semaphore(256)
         self._background: set[asyncio.Task[None]] = set()
         self._doorbell = Doorbell(
@@ -84,15 +103,11 @@ class Hub:
             NoCapacity: It holds all the sessions it may.
             BrokerUnavailable: The broker does not answer.
         """
-        if self.draining:
-            raise Draining("This gateway is going away.")
-        if len(self._sessions) >= self._max_sessions:
-            raise NoCapacity("This gateway holds as many sessions as it may.")
-        await self.check_ready()
+        await self._check_room()
         sid = secrets.token_hex(16)
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
-        client_id = secrets.randbits(53) or 1
-        session = Session(self._log, sid, client_id, options, self._limits)
+        options = msgspec.structs.replace(options, client_id=secrets.randbits(53) or 1)
+        session = Session(self._log, sid, options, self._limits)
         self._hold(session)
         try:
             await self._log.open(sid, options)
@@ -102,41 +117,109 @@ class Hub:
         metrics.SESSIONS_OPENED.inc()
         return session
 
-    def leave(self, session: Session) -> None:
-        """Forgets a session whose connection is gone; its stream is ended in the log."""
+    async def resume(self, sid: str, index: int) -> Session:
+        """Takes up a session for a client that comes back; the newest connection has it.
+
+        Args:
+            sid: The session.
+            index: Last result that the client has.
+
+        Raises:
+            NotResumable: The session can not be taken up; a new one can be opened.
+            Draining, NoCapacity, BrokerUnavailable: As ``open``.
+        """
+        await self._check_room()
+        attachment = await self._log.attach(sid)
+        former = self._sessions.get(sid)
+        if former is not None:
+            former.fail(Superseded("Another connection has taken this session over."))
+        session = await Session.resumed(self._log, sid, attachment, index, self._limits)
+        self._hold(session)
+        metrics.SESSIONS_RESUMED.inc()
+        return session
+
+    def leave(self, session: Session, *, comes_back: bool) -> None:
+        """Takes back a session whose connection is gone.
+
+        Args:
+            session: The session.
+            comes_back: Whether its client may come back. Then it is kept for a while (on a drain
+                by the log alone); otherwise its stream is ended now.
+        """
+        if self._sessions.get(session.sid) is not session:
+            return  # another connection has it
+        if comes_back and not session.over and not self.draining:
+            self._lingering.add(session)
+            self._spawn(self._end_later(session), f"linger-{session.sid}")
+            return
         self._forget(session)
-        if not session.over:
+        if not session.over and not (comes_back and self.draining):
             self._spawn(_end(session), f"end-{session.sid}")
 
     async def drain(self) -> None:
-        """Takes no new session and has every connection closed; returns when all are gone."""
+        """Takes no new session and has every connection closed; returns when all are gone.
+
+        1. New sessions are refused from the first moment.
+        2. Sessions that wait for their client are left to the log.
+        3. Connections are told to go, spread out so that they do not all come back at once.
+        4. What has to be written still is written.
+        """
         self.draining = True
-        for session in tuple(self._sessions.values()):
-            session.fail(Draining("This gateway is going away; connect again."))
+        for session in tuple(self._lingering):
+            self._forget(session)
+        spread = min(_SPREAD_SECONDS, _SPREAD_STEP * len(self._sessions))
+        loop = asyncio.get_running_loop()
+        for place, session in enumerate(tuple(self._sessions.values())):
+            farewell = Draining("This gateway is going away; connect again.")
+            loop.call_later(spread * place / len(self._sessions), session.fail, farewell)
         await self._empty.wait()
-        if self._background:
-            await asyncio.wait(self._background, timeout=_LAST_WORDS_SECONDS)
+        ends = [task for task in self._background if task.get_name().startswith("end-")]
+        if ends:
+            await asyncio.wait(ends, timeout=_LAST_WORDS_SECONDS)
+
+    async def _check_room(self) -> None:
+        if self.draining:
+            raise Draining("This gateway is going away.")
+        if len(self._sessions) >= self._max_sessions:
+            raise NoCapacity("This gateway holds as many sessions as it may.")
+        await self.check_ready()
+
+    async def _end_later(self, session: Session) -> None:
+        await asyncio.sleep(self.resume_seconds)
+        if self._sessions.get(session.sid) is session:
+            self._forget(session)
+            if not session.over:
+                await _end(session)
 
     def _hold(self, session: Session) -> None:
+        former = self._sessions.get(session.sid)
+        if former is not None:
+            self._lingering.discard(former)
         self._sessions[session.sid] = session
         self._empty.clear()
         metrics.SESSIONS.set(len(self._sessions))
 
     def _forget(self, session: Session) -> None:
-        self._sessions.pop(session.sid, None)
+        if self._sessions.get(session.sid) is session:
+            del self._sessions[session.sid]
+        self._lingering.discard(session)
         if not self._sessions:
             self._empty.set()
         metrics.SESSIONS.set(len(self._sessions))
 
     def _ring(self, message: bytes) -> None:
         try:
-            ring = decode_ring(message)
+            said = decode_doorbell(message)
         except msgspec.DecodeError:
             logger.warning("doorbell not understood", extra={"size": len(message)})
             return
-        session = self._sessions.get(ring.sid)
-        if session is not None:
-            session.ring(ring)
+        session = self._sessions.get(said.sid)
+        if session is None:
+            return
+        if isinstance(said, Ring):
+            session.ring(said)
+        elif session.connection < said.connection:
+            self._lose(session, Superseded("Another connection has taken this session over."))
 
     def _suspect_all(self) -> None:
         for session in self._sessions.values():
@@ -161,10 +244,18 @@ class Hub:
         async with self._polls:
             try:
                 await session.reconcile()
-            except ScriptaError as error:
+            except (BrokerUnavailable, NoCapacity) as error:
                 logger.warning(
                     "session not reconciled", extra={"session": session.sid, "code": error.code}
                 )
+            except ScriptaError as error:
+                self._lose(session, error)
+
+    def _lose(self, session: Session, error: ScriptaError) -> None:
+        if session in self._lingering:
+            self._forget(session)
+        else:
+            session.fail(error)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -9,15 +9,17 @@ here, so that what is retained (exactly the entries behind it) yields whatever i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Self
 
+from scripta_common.sessionlog import Attachment, Standing
 from scripta_common.wire import (
     BYTES_PER_SAMPLE,
     SAMPLE_RATE,
     Checkpoint,
     Entry,
     EntryKind,
+    Intake,
     Reason,
     Recorded,
 )
@@ -47,6 +49,50 @@ class Ledger:
         self.checkpoint_index = 0
         # The newest checkpoint that waits for results, with the index of the last of them.
         self._ahead: tuple[Checkpoint, int] | None = None
+        self.intake = Intake()
+        self._checkpoint_intake = Intake()
+
+    @classmethod
+    def resumed(
+        cls,
+        max_backlog_samples: int,
+        attachment: Attachment,
+        retained: Sequence[Entry],
+        index: int,
+    ) -> Self:
+        """Returns the books of a session that another connection has begun.
+
+        Args:
+            max_backlog_samples: As for a new one.
+            attachment: Where the session stands.
+            retained: The entries that the log has behind the checkpoint.
+            index: Last result that the client has.
+        """
+        ledger = cls(max_backlog_samples)
+        ledger._retained.extend(retained)
+        ledger.last_seq = attachment.seq
+        ledger.samples = attachment.samples
+        ledger.index = index
+        ledger.checkpoint = attachment.checkpoint
+        ledger.checkpoint_index = attachment.index
+        ledger.intake = ledger._checkpoint_intake = attachment.intake
+        return ledger
+
+    def standing(self, connection: int) -> Standing:
+        """Returns what a broker that has lost the session is given; entries from there follow.
+
+        Raises:
+            LookupError: Results before the checkpoint are lost and nothing is kept to redo them.
+        """
+        if self.index < self.checkpoint_index:
+            raise LookupError(f"results behind {self.index} are gone")
+        return Standing(
+            checkpoint=self.checkpoint,
+            index=self.checkpoint_index,
+            samples=self._retained[0].first_sample if self._retained else self.samples,
+            intake=self._checkpoint_intake,
+            connection=connection,
+        )
 
     @property
     def outstanding(self) -> bool:
@@ -74,18 +120,28 @@ class Ledger:
         # is fast.
         return self._retained[seq - self.checkpoint.seq]
 
-    def enter_audio(self, pcm: bytes, message_bytes: int, accepted_ms: int) -> None:
+    def enter_audio(
+        self, pcm: bytes, message_bytes: int, accepted_ms: int, *, at_rest: bool = True
+    ) -> None:
         """Numbers a message's audio, in entries of at most ``MAX_ENTRY_SAMPLES``.
 
         Args:
             pcm: Whole samples, mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for audio that no message completes.
             accepted_ms: Unix milliseconds.
+            at_rest: Whether the decoder holds nothing back now.
         """
-        view = memoryview(pcm)
+        # Sent again after a break in its middle: what of it is in the log already stays as it is.
+        skipped, before = self.intake.partial, self.intake
+        view = memoryview(pcm)[skipped * BYTES_PER_SAMPLE :]
         step = MAX_ENTRY_SAMPLES * BYTES_PER_SAMPLE
-        for start in range(0, len(pcm) or 1, step):
-            last = start + step >= len(pcm)
+        for start in range(0, len(view) or 1, step):
+            last = start + step >= len(view)
+            if last:
+                self.intake = Intake(before.messages + bool(message_bytes), 0, at_rest)
+            else:
+                done = skipped + (start + step) // BYTES_PER_SAMPLE
+                self.intake = Intake(before.messages, done, before.at_rest)
             self._enter(
                 Entry(
                     seq=self.last_seq + 1,
@@ -94,13 +150,21 @@ class Ledger:
                     pcm=bytes(view[start : start + step]),
                     accepted_ms=accepted_ms,
                     message_bytes=message_bytes if last else 0,
+                    intake=self.intake,
                 )
             )
 
     def enter_control(self, kind: EntryKind, reason: Reason, accepted_ms: int) -> None:
         """Numbers a boundary at the present end of the audio."""
         self._enter(
-            Entry(self.last_seq + 1, kind, self.samples, accepted_ms=accepted_ms, reason=reason)
+            Entry(
+                self.last_seq + 1,
+                kind,
+                self.samples,
+                accepted_ms=accepted_ms,
+                reason=reason,
+                intake=self.intake,
+            )
         )
 
     def _enter(self, entry: Entry) -> None:
@@ -131,7 +195,7 @@ class Ledger:
         self.checkpoint, self.checkpoint_index = self._ahead
         self._ahead = None
         while self._retained and self._retained[0].seq <= self.checkpoint.seq:
-            self._retained.popleft()
+            self._checkpoint_intake = self._retained.popleft().intake
         return moved
 
     def rewind(self) -> None:

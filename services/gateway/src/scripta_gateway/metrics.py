@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge
 
 SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
 SESSIONS_OPENED = Counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
+SESSIONS_RESUMED = Counter("scripta_gateway_sessions_resumed_total", "Sessions taken up again.")
 REFUSALS = Counter(
     "scripta_gateway_refusals_total", "Clients refused before the upgrade.", ["reason"]
 )

@@ -14,18 +14,21 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from scripta_common.errors import (
     BrokerUnavailable,
     NoCapacity,
     ScriptaError,
+    SessionLost,
+    Superseded,
 )
-from scripta_common.sessionlog import AppendOutcome, GatewayLog, SessionOptions
+from scripta_common.sessionlog import AppendOutcome, Attachment, GatewayLog, SessionOptions
 from scripta_common.wire import (
     SAMPLE_RATE,
     Checkpoint,
     Ended,
+    Entry,
     EntryKind,
     Failed,
     Interim,
@@ -57,22 +60,19 @@ class Limits:
 
 
 class Session:
-    """One session, from open to ended.
+    """One session, from open to ended, as one connection sees it.
 
     Args:
         log: The session log.
         sid: The session's id: secret enough to resume by.
-        client_id: Number that the client sees; a safe integer in JavaScript.
         options: What the session was opened with.
         limits: Bounds.
     """
 
-    def __init__(
-        self, log: GatewayLog, sid: str, client_id: int, options: SessionOptions, limits: Limits
-    ) -> None:
+    def __init__(self, log: GatewayLog, sid: str, options: SessionOptions, limits: Limits) -> None:
         self.sid = sid
-        self.client_id = client_id
         self.options = options
+        self.connection = 1
         self._log = log
         self._limits = limits
         self._ledger = Ledger(int(limits.backlog * SAMPLE_RATE))
@@ -96,6 +96,48 @@ class Session:
         self.ending = False
         self.over = False
 
+    @classmethod
+    async def resumed(
+        cls, log: GatewayLog, sid: str, attachment: Attachment, index: int, limits: Limits
+    ) -> Self:
+        """Returns a session that an earlier connection began.
+
+        Args:
+            log: The session log.
+            sid: The session's id.
+            attachment: Where it stands; it is this connection's already.
+            index: Last result that the client has.
+            limits: Bounds.
+
+        Raises:
+            BrokerUnavailable: The broker does not answer.
+        """
+        session = cls(log, sid, attachment.options, limits)
+        retained: list[Entry] = []
+        at = attachment.checkpoint.seq
+        while entries := await log.read_entries(sid, at):
+            retained += entries
+            at = entries[-1].seq
+        session._ledger = Ledger.resumed(
+            int(limits.backlog * SAMPLE_RATE), attachment, retained, index
+        )
+        session._logged = attachment.seq
+        session.connection = attachment.connection
+        over = attachment.status != "open"
+        session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
+        session.read_up()
+        return session
+
+    @property
+    def client_id(self) -> int:
+        """Number that the client sees."""
+        return self.options.client_id
+
+    @property
+    def messages(self) -> int:
+        """Audio messages accepted since the session's start."""
+        return self._ledger.intake.messages
+
     @property
     def seconds(self) -> float:
         """Seconds of audio accepted."""
@@ -106,18 +148,21 @@ class Session:
         """Whether results are still owed."""
         return self._ledger.outstanding and not self.over
 
-    async def append(self, pcm: bytes, message_bytes: int) -> None:
+    async def append(self, pcm: bytes, message_bytes: int, *, at_rest: bool = True) -> None:
         """Puts a message's audio into the log; when this returns, it is accepted.
 
         Args:
             pcm: Mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for what a decoder held back.
+            at_rest: Whether the decoder holds nothing back now.
 
         Raises:
+            Superseded: Another connection has the session.
+            SessionLost: The broker has lost what can not be written anew.
             NoCapacity: The transcript does not move on and the backlog is full.
             BrokerUnavailable: The broker does not answer, for too long.
         """
-        self._ledger.enter_audio(pcm, message_bytes, int(time.time() * 1000))
+        self._ledger.enter_audio(pcm, message_bytes, int(time.time() * 1000), at_rest=at_rest)
         await self._flush()
 
     async def finalize(self, reason: Reason) -> None:
@@ -175,7 +220,7 @@ class Session:
         """Compares with the log: heals whatever the doorbell missed or the broker lost.
 
         Raises:
-            BrokerUnavailable, NoCapacity: As ``append``.
+            ScriptaError: As ``append``.
         """
         self.heard_at = time.monotonic()
         progress = await self._log.poll(self.sid)
@@ -255,7 +300,9 @@ class Session:
                 if not self._ledger.has_room(entry):
                     await self._wait_for_room()
                     continue
-                outcome, last = await self._patiently(partial(self._log.append, self.sid, entry))
+                outcome, last = await self._patiently(
+                    partial(self._log.append, self.sid, entry, self.connection)
+                )
                 match outcome:
                     case AppendOutcome.OK | AppendOutcome.DUPLICATE:
                         self._logged = entry.seq
@@ -266,14 +313,20 @@ class Session:
                     case AppendOutcome.OVER:
                         self.read_up()  # how it ended stands in the results
                         return
+                    case AppendOutcome.SUPERSEDED:
+                        raise Superseded("Another connection has taken this session over.")
 
     async def _restore(self) -> None:
         self._ledger.rewind()
-        checkpoint, index = self._ledger.checkpoint, self._ledger.checkpoint_index
-        await self._patiently(partial(self._log.restore, self.sid, self.options, checkpoint, index))
-        self._logged = checkpoint.seq
+        try:
+            standing = self._ledger.standing(self.connection)
+        except LookupError:
+            raise SessionLost("The broker has lost results of this session.") from None
+        if not await self._patiently(partial(self._log.restore, self.sid, self.options, standing)):
+            raise Superseded("Another connection has taken this session over.")
+        self._logged = standing.checkpoint.seq
         self._lost = False
-        logger.warning("session restored", extra={"session": self.sid, "seq": checkpoint.seq})
+        logger.warning("session restored", extra={"session": self.sid, "seq": self._logged})
 
     async def _wait_for_room(self) -> None:
         self._moved.clear()

@@ -24,6 +24,12 @@ class GatewaySettings(CommonSettings):
     idle_timeout_seconds: float = Field(
         300, gt=0, description="A connection without any message for so long is closed with 1001"
     )
+    resume_seconds: float = Field(
+        30,
+        ge=0,
+        le=90,
+        description="How long a session waits for a client that knows how to come back",
+    )
     backlog_seconds: float = Field(
         60,
         ge=35,

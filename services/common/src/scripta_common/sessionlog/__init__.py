@@ -6,7 +6,14 @@ every script absorbs being run twice.
 """
 
 from scripta_common.sessionlog.doorbell import Doorbell
-from scripta_common.sessionlog.gateway import AppendOutcome, GatewayLog, Progress
+from scripta_common.sessionlog.gateway import (
+    AppendOutcome,
+    Attachment,
+    GatewayLog,
+    NotResumable,
+    Progress,
+    Standing,
+)
 from scripta_common.sessionlog.options import SessionOptions
 from scripta_common.sessionlog.transcriber import (
     Assignment,
@@ -19,12 +26,15 @@ from scripta_common.sessionlog.transcriber import (
 __all__ = [
     "AppendOutcome",
     "Assignment",
+    "Attachment",
     "Claim",
     "Doorbell",
     "Fenced",
     "GatewayLog",
+    "NotResumable",
     "Progress",
     "SessionGone",
     "SessionOptions",
+    "Standing",
     "TranscriberLog",
 ]

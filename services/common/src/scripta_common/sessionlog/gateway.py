@@ -1,4 +1,4 @@
-"""The gateway's half of the session log: open, append, poll, read results."""
+"""The gateway's half of the session log: open or take over, append, poll, read results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from enum import StrEnum
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.sessionlog import scripts
+from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.options import SessionOptions
-from scripta_common.wire import Checkpoint, Entry, Recorded, decode_recorded
+from scripta_common.wire import (
+    Checkpoint,
+    Entry,
+    Intake,
+    Recorded,
+    Superseded,
+    decode_recorded,
+    encode,
+)
 
 _ASSIGN_TTL_MS = 24 * 3600 * 1000
 _RESULTS_PER_READ = 100
+_ENTRIES_PER_READ = 256
 
 
 class AppendOutcome(StrEnum):
@@ -28,6 +38,8 @@ class AppendOutcome(StrEnum):
     """The session has ended or failed; nothing is accepted any more."""
     LOST = "lost"
     """The broker does not know the session."""
+    SUPERSEDED = "superseded"
+    """Another connection has the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,65 @@ class Progress:
     checkpoint: Checkpoint
     index: int
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a gateway stands with a session: what it can write anew.
+
+    Attributes:
+        checkpoint: The last one that it knows; it has kept the entries from there on.
+        index: Last recorded result up to that checkpoint.
+        samples: Session sample at which the first kept entry starts.
+        intake: What of the client was in the log up to there.
+        connection: Number of its connection.
+    """
+
+    checkpoint: Checkpoint
+    index: int
+    samples: int
+    intake: Intake
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A session that a new connection has taken over.
+
+    Attributes:
+        former_gateway: Gateway that had it.
+        connection: Number of the new connection.
+        status: ``open`` or ``ended``.
+        options: What it was opened with.
+        seq: Last entry in the log.
+        samples: Session sample at which the next entry starts.
+        intake: What of the client is in the log.
+        checkpoint: Up to where it is decided.
+        index: Last recorded result.
+    """
+
+    former_gateway: str
+    connection: int
+    status: str
+    options: SessionOptions
+    seq: int
+    samples: int
+    intake: Intake
+    checkpoint: Checkpoint
+    index: int
+
+
+class NotResumable(Exception):
+    """A session can not be taken up by another connection.
+
+    Attributes:
+        reason: ``unknown`` (never there, or forgotten), ``failed``, or ``mid_file`` (its audio
+            broke off where only the decoder of then could go on).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class GatewayLog:
@@ -78,18 +149,48 @@ class GatewayLog:
             await self.assign(sid)
         return bool(created)
 
-    async def restore(
-        self, sid: str, options: SessionOptions, checkpoint: Checkpoint, index: int
-    ) -> None:
-        """Writes a lost session anew at a checkpoint and puts it in line; safe to repeat.
+    async def attach(self, sid: str) -> Attachment:
+        """Takes a session over for a new connection.
 
-        Args:
-            sid: The session.
-            options: What it was opened with.
-            checkpoint: The last one that its gateway knows; entries from there on follow.
-            index: Last recorded result up to that checkpoint; those behind it come again.
+        The former connection is fenced at once, and its gateway told.
+
+        Raises:
+            NotResumable: It can not be taken up; nothing has changed.
         """
-        await self._broker.run(
+        state = await self._broker.run(
+            scripts.ATTACH,
+            [keys.state(sid), keys.audio(sid), keys.results(sid)],
+            self._gateway_id,
+            self._ttl_ms,
+        )
+        if len(state) == 1:
+            raise NotResumable(state[0].decode())
+        former, connection, status, options, *numbers = state
+        seq, samples, messages, partial, sample, checkpoint_seq, index = map(int, numbers)
+        attachment = Attachment(
+            former_gateway=former.decode(),
+            connection=int(connection),
+            status=status.decode(),
+            options=SessionOptions.decode(options),
+            seq=seq,
+            samples=samples,
+            intake=Intake(messages, partial),
+            checkpoint=Checkpoint(sample, checkpoint_seq),
+            index=index,
+        )
+        notice = encode(Superseded(sid, attachment.connection))
+        channel = keys.gateway_channel(attachment.former_gateway)
+        await self._broker.execute("PUBLISH", channel, notice)
+        return attachment
+
+    async def restore(self, sid: str, options: SessionOptions, standing: Standing) -> bool:
+        """Writes a lost session anew and puts it in line; safe to repeat.
+
+        Returns:
+            Whether it is still this connection's to restore.
+        """
+        checkpoint, intake = standing.checkpoint, standing.intake
+        restored = await self._broker.run(
             scripts.RESTORE,
             [keys.state(sid), keys.audio(sid), keys.results(sid)],
             self._gateway_id,
@@ -98,17 +199,30 @@ class GatewayLog:
             self._ttl_ms,
             checkpoint.sample,
             checkpoint.seq,
-            index,
+            standing.index,
+            standing.connection,
+            standing.samples,
+            intake.messages,
+            int(intake.at_rest),
         )
-        await self.assign(sid)
+        if restored:
+            await self.assign(sid)
+        return bool(restored)
 
     async def assign(self, sid: str) -> None:
         """Puts a session in line for a transcriber; a second entry for it does no harm."""
         await self._broker.execute("XADD", keys.ASSIGN, "*", "sid", sid)
         await self._broker.execute("PEXPIRE", keys.ASSIGN, _ASSIGN_TTL_MS)
 
-    async def append(self, sid: str, entry: Entry) -> tuple[AppendOutcome, int]:
+    async def append(
+        self, sid: str, entry: Entry, connection: int = 1
+    ) -> tuple[AppendOutcome, int]:
         """Appends one entry and rings the session's owner; safe to repeat.
+
+        Args:
+            sid: The session.
+            entry: The next entry.
+            connection: Number of the connection; an older one than the newest is refused.
 
         Returns:
             What became of it, and the last entry that the log has now.
@@ -126,6 +240,11 @@ class GatewayLog:
             sid,
             keys.transcriber_channel(""),
             self._ttl_ms,
+            connection,
+            entry.end_sample,
+            entry.intake.messages,
+            entry.intake.partial,
+            int(entry.intake.at_rest),
         )
         return AppendOutcome(outcome.decode()), last
 
@@ -151,3 +270,7 @@ class GatewayLog:
             "XRANGE", keys.results(sid), f"({after}-0", "+", "COUNT", _RESULTS_PER_READ
         )
         return [decode_recorded(fields[1]) for _, fields in rows]
+
+    async def read_entries(self, sid: str, after: int) -> list[Entry]:
+        """Returns the entries behind number ``after``, in order, a bounded number."""
+        return await read_entries(self._broker, sid, after, _ENTRIES_PER_READ)

@@ -13,12 +13,14 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         interim_results: Whether anybody looks at interims.
         endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default.
         traceparent: W3C trace context of the session's trace.
+        client_id: Number that the client knows itself by, on whatever gateway.
     """
 
     language: str | None = None
     interim_results: bool = False
     endpointing_ms: int | None = None
     traceparent: str | None = None
+    client_id: int = 0
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

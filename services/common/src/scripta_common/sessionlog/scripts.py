@@ -12,6 +12,7 @@ def _load(name: str) -> Script:
 
 
 OPEN = _load("open")
+ATTACH = _load("attach")
 RESTORE = _load("restore")
 APPEND = _load("append")
 POLL = _load("poll")

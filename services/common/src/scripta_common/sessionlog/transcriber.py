@@ -15,15 +15,14 @@ from redis.exceptions import ResponseError
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.sessionlog import scripts
+from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.options import SessionOptions
 from scripta_common.wire import (
     Checkpoint,
     Ended,
     Entry,
-    EntryKind,
     Failed,
     Interim,
-    Reason,
     Recorded,
     Ring,
     encode,
@@ -152,10 +151,7 @@ class TranscriberLog:
 
     async def read(self, sid: str, after: int, count: int) -> list[Entry]:
         """Returns up to ``count`` entries behind number ``after``, in order."""
-        rows = await self._broker.execute(
-            "XRANGE", keys.audio(sid), f"({after}-0", "+", "COUNT", count
-        )
-        return [_entry(entry_id, fields) for entry_id, fields in rows]
+        return await read_entries(self._broker, sid, after, count)
 
     async def check(self, claim: Claim) -> None:
         """Raises ``Fenced`` or ``SessionGone`` unless the claim is still good."""
@@ -246,16 +242,3 @@ class TranscriberLog:
 
 def _assignments(rows: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[Assignment]:
     return [Assignment(entry_id, fields[1].decode()) for entry_id, fields in rows]
-
-
-def _entry(entry_id: bytes, fields: Sequence[bytes]) -> Entry:
-    values = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Entry(
-        seq=int(entry_id.partition(b"-")[0]),
-        kind=EntryKind(values[b"k"].decode()),
-        first_sample=int(values[b"s"]),
-        pcm=values[b"d"],
-        accepted_ms=int(values[b"t"]),
-        message_bytes=int(values[b"m"]),
-        reason=Reason(values[b"r"].decode()),
-    )

@@ -69,6 +69,11 @@ class CodedSource:
         self._at_rest = False
         self._ended = False
 
+    @property
+    def at_rest(self) -> bool:
+        """Never: the middle of a file means nothing without its start."""
+        return False
+
     async def feed(self, data: bytes) -> Progress:
         """Returns the PCM that these bytes complete."""
         if self._failure is not None:

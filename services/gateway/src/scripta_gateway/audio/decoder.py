@@ -61,6 +61,13 @@ class AudioDecoder:
         if format.encoding is not None:
             self._source = self._raw(_ENCODINGS[format.encoding])
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is held back: a new decoder would take up the stream just here."""
+        if self._head or self._kept or self._broken:
+            return False
+        return self._source is None or self._source.at_rest
+
     async def feed(self, message: bytes) -> bytes:
         """Returns the PCM that a message completes, which may be none.
 

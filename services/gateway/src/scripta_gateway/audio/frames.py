@@ -22,10 +22,14 @@ def to_mono(frame: AudioFrame) -> Mono:
         values = values.reshape(-1, len(frame.layout.channels)).T
     if form == "u8":
         values = values.astype(np.float32) - 128
-    mono: Mono = values.mean(axis=0, dtype=np.float64 if form == "s64" else np.float32)
+    mono: Mono
+    if len(values) == 1:
+        mono = values[0].astype(np.float32, copy=False)
+    else:
+        mono = values.mean(axis=0, dtype=np.float32)
     if form in _FULL_SCALE:
         mono = mono / np.float32(_FULL_SCALE[form])
-    return np.nan_to_num(mono.astype(np.float32, copy=False), posinf=1.0, neginf=-1.0)
+    return mono
 
 
 class PcmSink:
@@ -89,6 +93,7 @@ class PcmSink:
 
     def _convert(self) -> None:
         if self._batch and self._resampler is not None:
-            self._pcm.append(self._resampler.push(np.concatenate(self._batch)))
+            batch = np.nan_to_num(np.concatenate(self._batch), copy=False, posinf=1.0, neginf=-1.0)
+            self._pcm.append(self._resampler.push(batch))
         self._batch.clear()
         self._batch_seconds = 0.0

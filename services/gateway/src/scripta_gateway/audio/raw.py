@@ -105,6 +105,11 @@ class RawSource:
         self._carry = b""
         self._resampler = Resampler(sample_rate)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether what came was taken over as it is, to the last byte."""
+        return self._as_is and not self._carry
+
     async def feed(self, data: bytes) -> Progress:
         """Returns the PCM that these bytes complete; raw audio has no end."""
         if len(data) > self._limits.seconds_per_message * self._rate * self._frame_bytes:

@@ -20,6 +20,10 @@ class Progress(NamedTuple):
 class Source(Protocol):
     """One file or stream while it is decoded. Calls do not overlap, but for ``abort``."""
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it holds nothing back: another one would go on just here."""
+
     async def feed(self, data: bytes) -> Progress:
         """Takes more bytes; raises ``AudioError`` if they can not be decoded."""
 

@@ -114,6 +114,11 @@ class WavSource:
         self._trailer_left = 0
         self._any_pcm = False
 
+    @property
+    def at_rest(self) -> bool:
+        """Never: the middle of a file means nothing without its start."""
+        return False
+
     async def feed(self, data: bytes) -> Progress:
         """Returns the PCM that these bytes complete; ends where the header says."""
         prefix = b""

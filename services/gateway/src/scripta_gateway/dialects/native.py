@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.websockets import WebSocket
 
 from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError
+from scripta_common.sessionlog import NotResumable
 from scripta_common.wire import Final, Interim
 from scripta_gateway import metrics
 from scripta_gateway.audio import AudioDecoder, AudioFormat
@@ -12,6 +13,7 @@ from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
 from scripta_gateway.hub import Hub
+from scripta_gateway.session import Session
 
 
 class NativeConnection(Connection):
@@ -19,14 +21,16 @@ class NativeConnection(Connection):
 
     Attributes:
         query: What it asked for.
+        opening: What it is told first if it wants events.
     """
 
     query: frames.Query
+    opening: frames.Opening
 
     async def on_open(self) -> None:
         """Names the session to a client that wants events."""
         if self.query.events:
-            await self.send(frames.session_opened(self.session.sid, self.session.client_id))
+            await self.send(self.opening.frame())
 
     async def on_audio(self, message: bytes) -> None:
         """Accepts or refuses an audio message; either way the client hears of it."""
@@ -77,7 +81,7 @@ class NativeConnection(Connection):
         if not isinstance(error, Draining):
             await self.send(frames.failed(error))
         elif self.query.events:
-            await self.send(frames.going_away())
+            await self.send(frames.going_away(self.session.messages))
 
     async def _refuse(self, message: str) -> None:
         metrics.MESSAGES_REFUSED.inc()
@@ -88,7 +92,7 @@ async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits)
     """Serves one client of ``/ws`` from the handshake to the close."""
     try:
         query = frames.Query.parse(websocket.query_params)
-        session = await hub.open(query.options(websocket.headers.get("traceparent")))
+        session, opening = await _open(hub, query, websocket.headers.get("traceparent"))
     except ScriptaError as error:
         status = 400 if isinstance(error, BadRequest) else 503
         await refuse(websocket, error, status, frames.refused(str(error)))
@@ -101,11 +105,41 @@ async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits)
             ]
         )
     except BaseException:
-        hub.leave(session)
+        hub.leave(session, comes_back=query.events)
         raise
     decoder = AudioDecoder(
         AudioFormat(encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels)
     )
     connection = NativeConnection(websocket, hub, session, decoder, limits)
     connection.query = query
+    connection.opening = opening
+    connection.can_come_back = query.events
     await connection.run()
+
+
+async def _open(
+    hub: Hub, query: frames.Query, traceparent: str | None
+) -> tuple[Session, frames.Opening]:
+    reason: str | None = None
+    if query.session is not None and query.events:
+        try:
+            session = await hub.resume(query.session, query.from_)
+        except NotResumable as error:
+            reason = error.reason
+        else:
+            return session, _opening(hub, session, resumed=True)
+    session = await hub.open(query.options(traceparent))
+    return session, _opening(hub, session, resumed=False, reason=reason)
+
+
+def _opening(
+    hub: Hub, session: Session, *, resumed: bool, reason: str | None = None
+) -> frames.Opening:
+    return frames.Opening(
+        session=session.sid,
+        client_id=session.client_id,
+        resumed=resumed,
+        received=session.messages,
+        resume_seconds=hub.resume_seconds,
+        reason=reason,
+    )

@@ -6,6 +6,7 @@ Owns the names and forms on the wire at ``/ws``. Does not know sockets or the se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,8 @@ class Query(BaseModel):
     interim_results: bool = False
     endpointing: int | None = Field(None, ge=100, le=5_000)
     events: bool = False
+    session: str | None = Field(None, max_length=64)
+    from_: int = Field(0, ge=0, alias="from")
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> Query:
@@ -94,14 +97,35 @@ def failed(error: ScriptaError) -> str:
     return _json({"status": "error", "error": str(error), "code": error.code})
 
 
-def session_opened(sid: str, client_id: int) -> str:
-    """Returns the first event for a client that wants events."""
-    return _json({"status": "session", "session": sid, "client_id": client_id})
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session came to this connection, as a client that wants events is told.
+
+    Attributes:
+        session: The session's id, to come back by.
+        client_id: The client's number.
+        resumed: Whether it is the session that the client came back to.
+        received: Audio messages accepted since its start.
+        resume_seconds: How long it waits for the client if the connection breaks.
+        reason: Why the session that was asked for could not be taken up.
+    """
+
+    session: str
+    client_id: int
+    resumed: bool
+    received: int
+    resume_seconds: float
+    reason: str | None = None
+
+    def frame(self) -> str:
+        """Returns the first event of a connection."""
+        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        return _json({"status": "session", **fields})
 
 
-def going_away() -> str:
-    """Returns the event that announces a drain."""
-    return _json({"status": "going_away"})
+def going_away(received_messages: int) -> str:
+    """Returns the event that announces a drain, with what to come back from."""
+    return _json({"status": "going_away", "received": received_messages})
 
 
 def ended(seconds: float) -> str:
