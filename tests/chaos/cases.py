@@ -1,0 +1,41 @@
+"""The rows of the table: every fault that the suite knows. Add yours here.
+
+Where a gateway dies, its clients lose their connection: such a fault names a client that comes
+back and says that it may close.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Final
+
+from .broker_faults import BrokerFailover, BrokerFull, BrokerKilled, BrokerPaused, ConnectionsReset
+from .faults import Case
+from .gateway_faults import GatewayFrozen
+from .worker_faults import (
+    AllWorkersKilled,
+    NoWorker,
+    RollingRestart,
+    WorkerFrozen,
+    WorkerKilled,
+    WorkerTerminated,
+)
+
+CASES: Final = (
+    Case("none", None),
+    Case("worker-kill", WorkerKilled()),
+    Case("worker-crash", WorkerKilled("transcriber SIGSEGV", signal.SIGSEGV)),
+    Case("worker-all", AllWorkersKilled()),
+    Case("worker-freeze", WorkerFrozen()),
+    Case("worker-term", WorkerTerminated()),
+    Case("worker-roll", RollingRestart(), least_sessions=12),
+    Case("worker-none", NoWorker()),
+    Case("broker-reset", ConnectionsReset("normal")),
+    Case("broker-unsubscribe", ConnectionsReset("pubsub")),
+    Case("broker-pause", BrokerPaused()),
+    Case("broker-kill", BrokerKilled()),
+    Case("broker-empty", BrokerKilled(empty=True)),
+    Case("broker-full", BrokerFull()),
+    Case("broker-failover", BrokerFailover()),
+    Case("gateway-freeze", GatewayFrozen()),
+)

@@ -1,0 +1,142 @@
+"""A round: all sessions stream at once, one fault strikes, every session is judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from .compare import Expected, Verdict, compare, expectation
+from .faults import Case
+from .recordings import Recording
+from .sessions import Heard, Plan, Speak, speak
+from .system import System
+
+CHUNK_SECONDS = 0.1
+_CHUNK_BYTES = 3200
+_STAGGER_SECONDS = 0.9
+_PATIENCE = 60.0
+_OPTIONS: tuple[dict[str, str], ...] = (
+    {"interim_results": "true"},
+    {"endpointing": "200"},
+    {},
+    {"endpointing": "200"},
+)
+"""What sessions ask for, in turn: a short endpoint makes many finals."""
+_MARGIN = 1.5
+"""Seconds of speech before the earliest and after the latest moment for a fault to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one round showed.
+
+    Attributes:
+        case: What struck.
+        seed: Gives the same choices again.
+        what: What was done.
+        verdicts: One a session.
+        hit: Those of sessions that depend on what was harmed.
+        closed: Connections that closed.
+        late: Longest that a client sent a message behind its time, in seconds.
+    """
+
+    case: Case
+    seed: int
+    what: str
+    verdicts: tuple[Verdict, ...]
+    hit: tuple[Verdict, ...]
+    closed: int
+    late: float
+
+
+def make_plans(material: Sequence[Recording]) -> list[Plan]:
+    """Returns a plan a recording: 100 ms of audio every 100 ms, spread over the first second."""
+    return [
+        Plan(
+            name=recording.name,
+            messages=tuple(
+                recording.pcm[at : at + _CHUNK_BYTES]
+                for at in range(0, len(recording.pcm), _CHUNK_BYTES)
+            ),
+            pace=CHUNK_SECONDS,
+            delay=_STAGGER_SECONDS * number / len(material),
+            options=_OPTIONS[number % len(_OPTIONS)],
+        )
+        for number, recording in enumerate(material)
+    ]
+
+
+async def undisturbed(system: System, plans: Sequence[Plan]) -> dict[str, Expected]:
+    """Streams all plans with nothing going wrong; returns what each is expected to hear.
+
+    Raises:
+        RuntimeError: Something went wrong all the same.
+    """
+    heards = [Heard() for _ in plans]
+    await _speak_all(system, speak, plans, heards)
+    expected = {plan.name: expectation(heard) for plan, heard in zip(plans, heards, strict=True)}
+    for plan, heard in zip(plans, heards, strict=True):
+        verdict = compare(plan, expected[plan.name], heard)
+        if verdict.differences or not heard.finals:
+            raise RuntimeError(f"{plan.name} failed undisturbed: {verdict.differences}")
+    return expected
+
+
+async def disturbed(
+    system: System, case: Case, plans: Sequence[Plan], expected: Mapping[str, Expected], seed: int
+) -> Outcome:
+    """Streams all plans, injects the fault at a moment of speech, and judges each session."""
+    rng = Random(seed)
+    heards = [Heard() for _ in plans]
+    system.record.note(f"{case.key}, seed {seed}")
+    began = time.monotonic()
+    speaking = asyncio.create_task(_speak_all(system, case.speak, plans, heards))
+    what, hit = "nothing", frozenset[str]()
+    try:
+        if case.fault is not None:
+            moment = _moment_of_speech(plans, expected, rng)
+            await asyncio.sleep(began + moment - time.monotonic())
+            live = frozenset(heard.sid for heard in heards if heard.sid)
+            system.record.note(f"{case.name} at {moment:.2f} s")
+            injection = await case.fault.inject(system, live, rng)
+            what, hit = f"{injection.what} at {moment:.2f} s", injection.hit
+            system.record.note(what)
+        await speaking
+    finally:
+        speaking.cancel()
+    verdicts = [
+        compare(plan, expected[plan.name], heard) for plan, heard in zip(plans, heards, strict=True)
+    ]
+    await system.heal()
+    return Outcome(
+        case=case,
+        seed=seed,
+        what=what,
+        verdicts=tuple(verdicts),
+        hit=tuple(v for v, heard in zip(verdicts, heards, strict=True) if heard.sid in hit),
+        closed=sum(heard.closed for heard in heards),
+        late=max(heard.late for heard in heards),
+    )
+
+
+async def _speak_all(
+    system: System, client: Speak, plans: Sequence[Plan], heards: Sequence[Heard]
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        for plan, heard in zip(plans, heards, strict=True):
+            group.create_task(client(system.stack.ws_url, plan, heard, _PATIENCE))
+
+
+def _moment_of_speech(
+    plans: Sequence[Plan], expected: Mapping[str, Expected], rng: Random
+) -> float:
+    """Returns seconds from the start of the round at which somebody is in the midst of speech."""
+    plan = rng.choice(plans)
+    while True:
+        at = rng.uniform(_MARGIN, max(_MARGIN, plan.seconds - _MARGIN))
+        finals = expected[plan.name].finals
+        if any(f["start"] <= at <= f["end"] for f in finals if f["text"]):
+            return plan.delay + at
