@@ -12,7 +12,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock bench-acks bench-accuracy clean
+.PHONY: help run test check format lock bench-acks bench-accuracy chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ bench-acks: $(DEV) ## Measure acknowledged chunks a second
 
 bench-accuracy: $(DEV) ## Measure word error rates on real speech
 	@$(BIN)/python bench/accuracy.py $(ARGS)
+
+chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 # The widest lock comes first and binds the others, so that one environment satisfies all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
