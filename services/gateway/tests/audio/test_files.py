@@ -109,6 +109,7 @@ async def test_a_stream_goes_on_after_a_pause_anywhere(
         ("ogg_opus_live", 800),
         ("mp3_16k_live", 800),
         ("m4a_fragmented", 2000),
+        ("flac_live", 12_000),
         ("wav_live", 1000),
     ],
 )

@@ -66,7 +66,7 @@ class CodedSource:
         self._thread = PumpThread(coding.pump, kind.value, limits, budget)
         self._failure: AudioError | None = None
         self._any_pcm = False
-        self._at_rest = False
+        self._may_be_over = False
         self._ended = False
 
     @property
@@ -78,7 +78,7 @@ class CodedSource:
         """Returns the PCM that these bytes complete."""
         if self._failure is not None:
             raise self._failure
-        if self._ended or (self._at_rest and not self._goes_on(data)):
+        if self._ended or (self._may_be_over and not self._goes_on(data)):
             return Progress(await self.flush(end=True), data)
         end = self._extent.take(data) if self._extent is not None else None
         pcm = self._pcm_of(await self._thread.send(data[:end]))
@@ -105,7 +105,7 @@ class CodedSource:
         return report.pcm
 
     def _pcm_of(self, report: Report) -> bytes:
-        self._at_rest, self._ended = report.at_rest, report.ended
+        self._may_be_over, self._ended = report.at_rest, report.ended
         self._any_pcm |= bool(report.pcm)
         if report.error is not None:
             self._failure = report.error
