@@ -29,7 +29,7 @@ from scripta_common.wire import (
     Recorded,
     Ring,
     Word,
-    decode_ring,
+    decode_doorbell,
 )
 
 pytestmark = pytest.mark.store
@@ -54,7 +54,7 @@ class Bell:
             message = await self._pubsub.get_message(timeout=5)
             assert message is not None, "it did not ring"
             if message["type"] == "message":
-                return decode_ring(message["data"])
+                return decode_doorbell(message["data"])
 
     async def silent(self) -> bool:
         await self._pubsub.ping()

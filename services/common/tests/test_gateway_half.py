@@ -20,6 +20,7 @@ from scripta_common.sessionlog import (
     Progress,
     SessionGone,
     SessionOptions,
+    Standing,
     TranscriberLog,
 )
 from scripta_common.wire import (
@@ -29,6 +30,7 @@ from scripta_common.wire import (
     EntryKind,
     Failed,
     Final,
+    Intake,
     Reason,
 )
 
@@ -59,6 +61,10 @@ async def append(gateway: GatewayLog, *seqs: int) -> list[AppendOutcome]:
     return [(await gateway.append(SID, audio(seq)))[0] for seq in seqs]
 
 
+def standing(checkpoint: Checkpoint, index: int, connection: int = 1) -> Standing:
+    return Standing(checkpoint, index, checkpoint.sample, Intake(), connection)
+
+
 async def ttl_of_all(redis: Redis) -> dict[bytes, int]:
     return {key: await redis.pttl(key) for key in await redis.keys("*")}
 
@@ -74,9 +80,14 @@ async def test_open_creates_the_state_and_puts_the_session_in_line(
     assert state == {
         b"status": b"open",
         b"gateway": b"gw",
+        b"connection": b"1",
         b"epoch": b"0",
         b"owner": b"",
         b"seq": b"0",
+        b"samples": b"0",
+        b"messages": b"0",
+        b"partial": b"0",
+        b"at_rest": b"1",
         b"cp_sample": b"0",
         b"cp_seq": b"0",
         b"index": b"0",
@@ -250,7 +261,7 @@ async def test_restored_session_goes_on_at_its_checkpoint(
 ) -> None:
     await redis.flushall()
     await transcriber.join()
-    await gateway.restore(SID, OPTIONS, Checkpoint(250, 2), 4)
+    await gateway.restore(SID, OPTIONS, standing(Checkpoint(250, 2), 4))
 
     assert await append(gateway, 3) == [AppendOutcome.OK]
     assignment = await transcriber.next_assignment(2)
@@ -275,7 +286,7 @@ async def test_former_owner_stays_fenced_after_a_restore(
     elif loss != "nothing":
         await redis.delete(f"{keys.PREFIX}{{{SID}}}:{loss}")
 
-    await gateway.restore(SID, OPTIONS, Checkpoint(), 0)
+    await gateway.restore(SID, OPTIONS, standing(Checkpoint(), 0))
     with pytest.raises(Fenced):
         await transcriber.commit(old, Checkpoint(100, 1), 0, [final(1)])
     with pytest.raises(Fenced):
@@ -300,7 +311,7 @@ async def test_restore_forgets_results_that_come_again(
     await transcriber.commit(old, Checkpoint(200, 2), 0, [final(1), final(2, "unseen")])
     await redis.delete(keys.state(SID))
 
-    await gateway.restore(SID, OPTIONS, Checkpoint(100, 1), 1)
+    await gateway.restore(SID, OPTIONS, standing(Checkpoint(100, 1), 1))
     claim = await transcriber.claim(Assignment(old.entry_id, SID))
     assert claim is not None
     await transcriber.commit(claim, Checkpoint(200, 2), 1, [final(2, "again")])
@@ -309,7 +320,7 @@ async def test_restore_forgets_results_that_come_again(
 
 async def test_restore_twice_is_safe(gateway: GatewayLog, transcriber: TranscriberLog) -> None:
     for _ in range(2):
-        await gateway.restore(SID, OPTIONS, Checkpoint(100, 1), 1)
+        await gateway.restore(SID, OPTIONS, standing(Checkpoint(100, 1), 1))
     assert await append(gateway, 2) == [AppendOutcome.OK]
     for _ in range(2):  # it is in line twice
         assignment = await transcriber.next_assignment(2)

@@ -22,7 +22,7 @@ from scripta_common.wire import (
     Ring,
     Word,
     decode_recorded,
-    decode_ring,
+    decode_doorbell,
     encode,
 )
 
@@ -66,12 +66,12 @@ def test_result_comes_back_as_it_was(result: Recorded) -> None:
 
 @given(rings)
 def test_ring_comes_back_as_it_was(ring: Ring) -> None:
-    assert decode_ring(encode(ring)) == ring
+    assert decode_doorbell(encode(ring)) == ring
 
 
 @given(st.binary(max_size=40))
 def test_anything_else_is_a_decode_error(data: bytes) -> None:
-    for decode in (decode_recorded, decode_ring):
+    for decode in (decode_recorded, decode_doorbell):
         with suppress(msgspec.DecodeError):
             decode(data)
 
