@@ -16,21 +16,27 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import ConnectionError as BrokerConnectionError
 from redis.exceptions import TimeoutError as BrokerTimeoutError
 
 from scripta_common.errors import BrokerUnavailable
+from scripta_common.keys import ASSIGN
+from scripta_common.topology import Topology
 
 COMMAND_TIMEOUT: Final = 2.0
 """Seconds a command may take before its connection is given up."""
@@ -45,9 +51,16 @@ _TRANSIENT = (
     BrokerConnectionError,
     BrokerTimeoutError,
     BusyLoadingError,
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
 )
+
+_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "TRYAGAIN", "MOVED", "ASK", "BUSY ")
+"""How answers begin by which a server says that it can not write now, or not here."""
 
 Argument = str | bytes | int
 
@@ -65,11 +78,12 @@ class Broker:
     """A process's access to Redis or Valkey.
 
     Args:
-        url: ``redis://[user:password@]host:port/db`` or ``rediss://…``.
+        url: One server, Sentinel or Cluster, as ``topology`` reads it.
         name: Name of the process in the server's client list.
     """
 
     def __init__(self, url: str, *, name: str) -> None:
+        topology = Topology.parse(url)
         common: dict[str, Any] = {
             "client_name": name,
             "decode_responses": False,
@@ -78,21 +92,16 @@ class Broker:
             "socket_connect_timeout": COMMAND_TIMEOUT,
             "socket_keepalive": True,
         }
-        self._commands = Redis.from_url(
-            url,
+        self._commands = topology.connect(
             socket_timeout=COMMAND_TIMEOUT,
             retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1),
             **common,
         )
         # A blocked read outlives any command's time-out; repeating one would hide entries that
         # the server has already handed out.
-        self._blocking = Redis.from_url(
-            url, socket_timeout=None, retry=Retry(NoBackoff(), 0), **common
+        self._blocking = topology.connect(
+            socket_timeout=None, retry=Retry(NoBackoff(), 0), **common
         )
-        # Answers as the server sends them: the library's own readings differ by command, by
-        # version and by how a command was called.
-        for client in (self._commands, self._blocking):
-            client.response_callbacks.clear()
         self._waiting: deque[tuple[Sequence[Argument], asyncio.Future[Any]]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 
@@ -129,9 +138,11 @@ class Broker:
         """
         try:
             async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
-                return await self._blocking.execute_command(*command)  # type: ignore[no-untyped-call]
-        except (*_TRANSIENT, TimeoutError) as error:
-            raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+                return await self._blocking.execute_command(*command)
+        except Exception as error:
+            if isinstance(error, TimeoutError) or _is_transient(error):
+                raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+            raise
 
     def pubsub(self) -> PubSub:
         """Returns a subscriber on a connection of its own."""
@@ -139,7 +150,8 @@ class Broker:
 
     async def ping(self) -> None:
         """Raises ``BrokerUnavailable`` unless the broker answers."""
-        await self.execute("PING")
+        # A command on a key and not PING: in a Cluster it asks the shard that all depend on.
+        await self.execute("EXISTS", ASSIGN)
 
     async def aclose(self) -> None:
         """Closes all connections; commands under way or in line are cancelled."""
@@ -182,7 +194,7 @@ class Broker:
     async def _send(self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]) -> list[Any]:
         if len(batch) == 1:
             try:
-                return [await self._commands.execute_command(*batch[0][0])]  # type: ignore[no-untyped-call]
+                return [await self._commands.execute_command(*batch[0][0])]
             except RedisError as error:
                 return [error]
         async with self._commands.pipeline(transaction=False) as pipeline:
@@ -194,7 +206,7 @@ class Broker:
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:
     if future.done():  # its caller was cancelled
         return
-    if isinstance(answer, _TRANSIENT):
+    if _is_transient(answer):
         error = BrokerUnavailable(f"The broker does not answer: {_plain(answer)}")
         error.__cause__ = answer
         future.set_exception(error)
@@ -202,6 +214,12 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
+
+
+def _is_transient(answer: Any) -> bool:
+    if isinstance(answer, _TRANSIENT):
+        return True
+    return isinstance(answer, ResponseError) and str(answer).startswith(_TRANSIENT_WORDS)
 
 
 def _plain(error: BaseException) -> str:

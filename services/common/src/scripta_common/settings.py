@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scripta_common.topology import Topology
 
 
 class CommonSettings(BaseSettings):
@@ -16,7 +18,8 @@ class CommonSettings(BaseSettings):
 
     redis_url: str = Field(
         "redis://localhost:6379/0",
-        description="Redis or Valkey: redis:// or, with TLS, rediss://[user:password@]host:port/db",
+        description="Redis or Valkey: redis://[user:password@]host:port/db, redis+sentinel://… or "
+        "redis+cluster://…; with TLS rediss instead of redis",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged"
@@ -36,6 +39,12 @@ class CommonSettings(BaseSettings):
         description="A session that no gateway keeps alive is forgotten after this, as are the "
         "results of an ended one",
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        Topology.parse(url)
+        return url
 
 
 def mask_password(url: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.exceptions import ConnectionError as BrokerConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from scripta_common.broker import Broker
 
@@ -55,7 +55,7 @@ class Doorbell:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
                 if self._joined.is_set():
                     logger.warning("doorbell lost", extra={"error": type(error).__name__})
                 self._joined.clear()
