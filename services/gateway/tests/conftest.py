@@ -1,19 +1,23 @@
-"""A hub on a real broker, and a transcriber that does what a test tells it to."""
+"""Hubs and whole gateways on a real broker, and transcribers that follow a script."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
+from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.errors import BrokerUnavailable
-from scripta_common.sessionlog import Claim, TranscriberLog
+from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
 from scripta_common.wire import (
     SAMPLE_RATE,
     Checkpoint,
@@ -25,8 +29,16 @@ from scripta_common.wire import (
     Recorded,
 )
 from scripta_gateway.hub import Hub
+from scripta_gateway.server import GatewayServer
 from scripta_gateway.session import Limits
+from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
+from scripta_local.ports import free_port
+from scripta_transcriber.engines.mock import MockEngine
+from scripta_transcriber.scheduler import Scheduler
+from scripta_transcriber.segmenter.message import MessageSegmenter
+from scripta_transcriber.transcription import Tools, Transcription
+from scripta_transcriber.worker import Worker
 
 MakeHub = Callable[..., Awaitable[Hub]]
 
@@ -99,6 +111,13 @@ class Scribe:
                 if not await self.step():
                     await asyncio.sleep(0.01)
 
+    async def run(self) -> None:
+        """Takes the next session and serves it until it is over."""
+        await self.take()
+        while not (self.history and isinstance(self.history[-1], Ended)):
+            if not await self.step():
+                await asyncio.sleep(0.005)
+
     async def step(self) -> bool:
         """Commits the next entry, if there is one."""
         assert self.claim is not None
@@ -134,6 +153,102 @@ async def make_scribe(shared_broker: BrokerProcess) -> AsyncIterator[Callable[..
     yield make
     for broker in brokers:
         await broker.aclose()
+
+
+class Server(GatewayServer):
+    """A gateway on a free port that leaves signals to pytest."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        super().__init__(settings)
+        self.address = f"127.0.0.1:{settings.app_port}"
+
+    @property
+    def hub(self) -> Hub:
+        return self._hub
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def connect(self, query: str = "", **options: Any) -> Any:
+        """Returns a client's connection, to be entered or awaited."""
+        return connect(f"ws://{self.address}/ws?{query}", proxy=None, **options)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await client.get(f"http://{self.address}{path}", headers=headers)
+
+
+@pytest_asyncio.fixture
+async def start_server(shared_broker: BrokerProcess) -> AsyncIterator[Callable[..., Any]]:
+    """Starts gateways; arguments are settings. They are stopped with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(url: str = shared_broker.url, **settings: Any) -> Server:
+            port = free_port()
+            server = Server(
+                GatewaySettings(redis_url=url, app_host="127.0.0.1", app_port=port, **settings)
+            )
+            serving = asyncio.create_task(server.serve())
+
+            async def stop() -> None:
+                server.should_exit = True
+                await asyncio.wait_for(serving, 30)
+
+            stack.push_async_callback(stop)
+            async with asyncio.timeout(10):
+                while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+                    await asyncio.sleep(0.01)
+            return server
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def server(redis: object, start_server: Callable[..., Any]) -> Server:
+    """A gateway on the shared, empty broker."""
+    started: Server = await start_server()
+    return started
+
+
+@pytest_asyncio.fixture
+async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[..., Any]]:
+    """Starts transcribers that cut by message; the mock engine unless told otherwise."""
+    async with AsyncExitStack() as stack:
+
+        async def start(url: str = shared_broker.url, engine: Any = None) -> Worker:
+            broker = Broker(url, name="worker")
+            stack.push_async_callback(broker.aclose)
+            engine = engine or MockEngine()
+            log = TranscriberLog(broker, secrets.token_hex(4), lease=1.5, ttl=60)
+            scheduler = Scheduler(1)
+            stack.callback(scheduler.close)
+            tools = Tools(log, engine, scheduler, 0.5)
+
+            def transcribe(claim: Claim) -> Transcription:
+                return Transcription(claim, MessageSegmenter(claim.checkpoint), tools)
+
+            worker = Worker(log, slots=100, lease=1.5, transcribe=transcribe)
+            channel = keys.transcriber_channel(log._id)
+            bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
+            for work in (bell.run(), worker.run()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(_end, task)
+            return worker
+
+        yield start
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def mock_worker(redis: object, start_worker: Callable[..., Any]) -> Worker:
+    """A transcriber with the mock engine on the shared, empty broker."""
+    started: Worker = await start_worker()
+    return started
 
 
 @pytest.fixture

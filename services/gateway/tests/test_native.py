@@ -1,0 +1,451 @@
+"""The native dialect over real sockets: what clients send and what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from scripta_common.sessionlog import SessionOptions
+from scripta_transcriber.engines.base import Capabilities, Segment, Segmentation, Transcript
+
+pytestmark = pytest.mark.asgi
+
+MAX = 1_048_576
+Until = Callable[..., Awaitable[None]]
+
+
+async def hear(client: Any, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
+    """Receives so many frames."""
+    async with asyncio.timeout(seconds):
+        return [json.loads(await client.recv()) for _ in range(count)]
+
+
+async def hear_all(client: Any, seconds: float = 10) -> list[dict[str, Any]]:
+    """Receives frames until the connection is closed."""
+    frames = []
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                frames.append(json.loads(await client.recv()))
+            except ConnectionClosed:
+                return frames
+
+
+def split(frames: list[dict[str, Any]]) -> tuple[list[int], list[dict[str, Any]]]:
+    """Returns the sizes of the acknowledgements, and the transcripts."""
+    return (
+        [frame["size"] for frame in frames if frame["status"] == "received"],
+        [frame for frame in frames if frame["status"] == "transcript"],
+    )
+
+
+class Broken:
+    """An engine that speaks English, and fails on messages of 13 bytes."""
+
+    name = "broken"
+    capabilities = Capabilities(frozenset({"en"}), Segmentation.MESSAGE, interims=False)
+
+    def load(self) -> None: ...
+
+    def transcribe(self, segment: Segment) -> Transcript:
+        if segment.message_bytes == 13:
+            raise RuntimeError("the engine fell over")
+        return Transcript(f"{segment.message_bytes} bytes")
+
+    draft = transcribe
+
+
+async def test_every_message_is_acknowledged_and_transcribed_in_order(
+    server: Any, mock_worker: Any
+) -> None:
+    sizes = [1, 2, 1024, 3, 200_000, MAX]
+    async with server.connect() as client:
+        for size in sizes:
+            await client.send(b"\1" * size)
+        await client.send('{"type":"end"}')
+        acks, transcripts = split(await hear_all(client))
+    assert acks == sizes
+    assert [frame["index"] for frame in transcripts] == list(range(1, len(sizes) + 1))
+    for size, frame in zip(sizes, transcripts, strict=True):
+        stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+        assert re.fullmatch(rf"Transcribed: {stamp} \(size: {size} bytes\)", frame["text"])
+    assert client.close_code == 1000
+
+
+async def test_transcript_has_exactly_the_documented_names(server: Any, mock_worker: Any) -> None:
+    async with server.connect() as client:
+        await client.send(bytes(3200))
+        frames = await hear(client, 2)
+    assert frames[0] == {"status": "received", "size": 3200}
+    assert frames[1].keys() == {
+        "client_id",
+        "text",
+        "status",
+        "index",
+        "start",
+        "end",
+        "reason",
+        "words",
+        "words_estimated",
+        "confidence",
+        "language",
+    }
+    assert (frames[1]["start"], frames[1]["end"]) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (b"", "Audio data is empty"),
+        (b"\1" * (MAX + 1), f"Audio data too large (max {MAX} bytes)"),
+        (b"\1" * (6 * MAX), f"Audio data too large (max {MAX} bytes)"),
+        ("{", "Message is not valid JSON"),
+        ("", "Message is not valid JSON"),
+        ("[" * 50_000, "Message is not valid JSON"),
+        ('{"kind":"end"}', 'Message has no "type"'),
+        ('{"type":"stop"}', "Unknown message type: 'stop'"),
+    ],
+    ids=["empty", "just too large", "6 MiB", "no json", "no text", "deep", "no type", "unknown"],
+)
+async def test_refused_message_costs_neither_the_connection_nor_its_neighbours(
+    server: Any, mock_worker: Any, message: bytes | str, error: str
+) -> None:
+    async with server.connect() as neighbour, server.connect() as client:
+        await neighbour.send(b"ab")
+        await client.send(b"abc")
+        await client.send(message)
+        await client.send(b"abcd")
+        await client.send('{"type":"end"}')
+        frames = await hear_all(client)
+        await neighbour.send(b"ab")
+        await neighbour.send('{"type":"end"}')
+        assert [len(part) for part in split(await hear_all(neighbour))] == [2, 2]
+    [refusal] = [frame for frame in frames if frame["status"] == "error"]
+    assert refusal.keys() == {"status", "error"}
+    assert refusal["error"].startswith(error)
+    acks, transcripts = split(frames)
+    assert acks == [3, 4]
+    assert len(transcripts) == 2
+    assert client.close_code == 1000
+
+
+async def test_smaller_limit_is_kept_and_named(start_server: Any, mock_worker: Any) -> None:
+    server = await start_server(max_audio_size=10)
+    async with server.connect() as client:
+        await client.send(b"a" * 10)
+        await client.send(b"a" * 11)
+        await client.send(b"a" * 9)
+        await client.send('{"type":"end"}')
+        frames = await hear_all(client)
+    assert [f["error"] for f in frames if f["status"] == "error"] == [
+        "Audio data too large (max 10 bytes)"
+    ]
+    assert split(frames)[0] == [10, 9]
+
+
+async def test_message_beyond_all_bounds_is_closed_with_1009(server: Any, mock_worker: Any) -> None:
+    async with server.connect() as neighbour, server.connect() as client:
+        with suppress(ConnectionClosed):  # in the middle of the message
+            await client.send(b"\1" * (17 * MAX))
+        assert await hear_all(client) == []
+        assert client.close_code == 1009
+        await neighbour.send(b"ab")
+        await hear(neighbour, 2)
+
+
+async def test_audio_that_can_not_be_decoded_is_refused(server: Any, mock_worker: Any) -> None:
+    async with server.connect() as client:
+        await client.send(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + b"\xff" * 16 + b"data\0\0\0\0")
+        [refusal] = await hear(client)
+        assert refusal["status"] == "error"
+        assert refusal["error"].startswith("Audio cannot be decoded: ")
+        await client.send(b"abcd")
+        assert (await hear(client))[0] == {"status": "received", "size": 4}
+
+
+@pytest.mark.parametrize("boundary", ["idle", "finalize", "end"])
+async def test_file_that_was_cut_short_does_not_take_the_connection_with_it(
+    start_server: Any, redis: Any, scribe: Any, boundary: str
+) -> None:
+    """What the decoder says at a boundary went for the failure of the session."""
+    server = await start_server(idle_flush_seconds=0.1)
+    working = asyncio.create_task(scribe.run())
+    async with server.connect() as client:
+        await client.send(b"OggS" + b"\0" * 20_000)
+        if boundary != "idle":
+            await client.send(json.dumps({"type": boundary}))
+        frames: list[dict[str, Any]] = []
+        while len(split(frames)[1]) < 2 and boundary != "end":
+            frames += await hear(client)
+        if boundary != "end":
+            assert split(frames)[1][-1]["reason"] == boundary
+            await client.send('{"type":"end"}')
+        frames += await hear_all(client)
+    assert client.close_code == 1000
+    [refusal] = [frame for frame in frames if frame["status"] == "error"]
+    assert refusal["error"].startswith("Audio cannot be decoded: ")
+    await asyncio.wait_for(working, 5)
+
+
+async def test_keepalive_is_answered_by_nothing(server: Any, mock_worker: Any) -> None:
+    async with server.connect() as client:
+        await client.send('{"type":"keepalive"}')
+        await client.send(b"ab")
+        assert (await hear(client))[0] == {"status": "received", "size": 2}
+
+
+async def test_finalize_is_answered_by_one_transcript_even_of_nothing(
+    server: Any, scribe: Any
+) -> None:
+    working = asyncio.create_task(scribe.run())
+    async with server.connect() as client:
+        await client.send('{"type":"finalize"}')
+        [frame] = await hear(client)
+        assert (frame["status"], frame["reason"], frame["index"]) == ("transcript", "finalize", 1)
+        await client.send('{"type":"end"}')
+        assert await hear_all(client) == []
+    await asyncio.wait_for(working, 5)
+
+
+async def test_end_brings_what_is_owed_then_1000(server: Any, scribe: Any) -> None:
+    async with server.connect("events=true") as client:
+        for _ in range(3):
+            await client.send(bytes(3200))
+        await client.send('{"type":"end"}')
+        await client.send('{"type":"end"}')
+        await client.send('{"type":"finalize"}')
+        opened, *acks = await hear(client, 4)
+        await client.send(b"more")
+        [refusal] = await hear(client)
+        assert refusal["status"] == "error"
+        assert "ended" in refusal["error"]
+        working = asyncio.create_task(scribe.run())
+        *transcripts, ended = await hear_all(client)
+    assert opened["status"] == "session"
+    assert [frame["size"] for frame in acks] == [3200] * 3
+    assert [frame["index"] for frame in transcripts] == [1, 2, 3]
+    assert ended == {"status": "ended", "duration": 0.3}
+    assert client.close_code == 1000
+    await asyncio.wait_for(working, 5)
+
+
+async def test_client_that_goes_on_sending_after_the_end_gets_a_clean_close(
+    server: Any, mock_worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with server.connect() as client:
+        await client.send(b"ab")
+        await client.send('{"type":"end"}')
+        with suppress(ConnectionClosed):
+            for _ in range(2000):
+                await client.send(b"ab")
+        await hear_all(client)
+        assert client.close_code == 1000
+    assert "connection failed" not in caplog.text
+
+
+async def test_events_come_only_when_asked_for_and_in_order(server: Any, mock_worker: Any) -> None:
+    async with server.connect("events=true") as client, server.connect() as plain:
+        for each in (client, plain):
+            await each.send(bytes(320))
+            await each.send('{"type":"end"}')
+        frames, plainly = await hear_all(client), await hear_all(plain)
+        headers = client.response.headers
+    assert frames[0] == {
+        "status": "session",
+        "session": headers["scripta-session"],
+        "client_id": int(headers["scripta-client-id"]),
+    }
+    assert sorted(frame["status"] for frame in frames[1:-1]) == ["received", "transcript"]
+    assert frames[-1] == {"status": "ended", "duration": 0.01}
+    assert sorted(frame["status"] for frame in plainly) == ["received", "transcript"]
+
+
+async def test_clients_never_hear_each_others_transcripts(
+    start_server: Any, server: Any, mock_worker: Any
+) -> None:
+    servers = [server, await start_server()]
+
+    async def talk(number: int) -> tuple[str, int]:
+        sizes = [1000 * number + turn for turn in range(1, 21)]
+        async with servers[number % 2].connect() as client:
+            client_id = int(client.response.headers["scripta-client-id"])
+            for size in sizes:
+                await client.send(bytes(size))
+            await client.send('{"type":"end"}')
+            acks, transcripts = split(await hear_all(client, 30))
+        assert acks == sizes
+        assert [int(re.findall(r"size: (\d+)", f["text"])[0]) for f in transcripts] == sizes
+        assert {frame["client_id"] for frame in transcripts} == {client_id}
+        return client.response.headers["scripta-session"], client_id
+
+    ids = await asyncio.gather(*(talk(number) for number in range(10)))
+    assert len({sid for sid, _ in ids}) == len({number for _, number in ids}) == 10
+    assert all(0 < number <= 2**53 - 1 for _, number in ids)
+
+
+async def test_silence_after_audio_brings_a_transcript(
+    start_server: Any, redis: Any, scribe: Any
+) -> None:
+    server = await start_server(idle_flush_seconds=0.1)
+    working = asyncio.create_task(scribe.run())
+    async with server.connect() as client:
+        await client.send(b"ab")
+        frames = await hear(client, 3)
+        assert [frame.get("reason") for frame in frames] == [None, "message", "idle"]
+        await client.send('{"type":"keepalive"}')
+        await client.send(b"ab")
+        frames = await hear(client, 3)
+        assert [frame.get("reason") for frame in frames] == [None, "message", "idle"]
+        await client.send('{"type":"end"}')
+        assert await hear_all(client) == []  # flushed once, not again and again
+    await asyncio.wait_for(working, 5)
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+async def test_silent_connection_is_closed_with_1001(
+    start_server: Any, mock_worker: Any, spoken: bool
+) -> None:
+    server = await start_server(idle_flush_seconds=0.05, idle_timeout_seconds=0.3)
+    async with server.connect() as client:
+        if spoken:
+            await client.send(b"ab")
+        frames = await hear_all(client)
+    assert client.close_code == 1001
+    assert frames[-1]["code"] == "idle"
+    assert len(frames) == (3 if spoken else 1)
+
+
+async def test_keepalives_keep_a_silent_connection_open(
+    start_server: Any, mock_worker: Any
+) -> None:
+    server = await start_server(idle_timeout_seconds=0.4)
+    async with server.connect() as client:
+        for _ in range(8):
+            await client.send('{"type":"keepalive"}')
+            await asyncio.sleep(0.1)
+        await client.send(b"ab")
+        assert (await hear(client))[0]["status"] == "received"
+
+
+async def test_client_that_waits_for_results_is_not_idle(
+    start_server: Any, redis: Any, scribe: Any
+) -> None:
+    server = await start_server(idle_flush_seconds=0.05, idle_timeout_seconds=0.2)
+    async with server.connect() as client:
+        await client.send(b"ab")
+        await hear(client)
+        with pytest.raises(TimeoutError):
+            await hear(client, seconds=0.6)
+        working = asyncio.create_task(scribe.run())
+        assert [f["status"] for f in await hear_all(client)] == ["transcript"] * 2 + ["error"]
+    assert client.close_code == 1001
+    await asyncio.wait_for(working, 5)
+
+
+@pytest.mark.parametrize(
+    "query", ["sample_rate=1", "encoding=opus", "channels=9", "endpointing=1", "language=.."]
+)
+async def test_bad_query_is_refused_with_400(server: Any, query: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect(query)
+    response = refused.value.response
+    assert response.status_code == 400
+    body = json.loads(response.body)
+    assert body.keys() == {"status", "error"}
+    assert body["status"] == "error"
+    assert query.partition("=")[0] in body["error"]
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) -> None:
+    async with server.connect("model=nova&client_id=3&sample_rate=16000") as client:
+        await client.send(b"ab")
+        assert (await hear(client))[0] == {"status": "received", "size": 2}
+
+
+async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, scribe: Any) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    query = "language=en-GB&interim_results=true&endpointing=250"
+    async with server.connect(query, additional_headers={"traceparent": parent}):
+        await scribe.take()
+    assert scribe.claim.options == SessionOptions("en-GB", True, 250, parent)
+
+
+async def test_raw_audio_of_another_form_is_converted(server: Any, scribe: Any) -> None:
+    async with server.connect("encoding=mulaw&sample_rate=8000") as client:
+        await client.send(b"\xff" * 8000)
+        await client.send('{"type":"end"}')
+        working = asyncio.create_task(scribe.run())
+        await hear_all(client)
+    await asyncio.wait_for(working, 5)
+    assert scribe.history[-1].duration == pytest.approx(1.0, abs=0.01)
+
+
+async def test_language_that_the_engine_does_not_speak_is_closed_with_1008(
+    server: Any, start_worker: Any, redis: Any
+) -> None:
+    await start_worker(engine=Broken())
+    async with server.connect("language=de") as client, server.connect("language=en-GB") as other:
+        [frame] = await hear_all(client)
+        assert (frame["status"], frame["code"]) == ("error", "unsupported_language")
+        assert "'de'" in frame["error"]
+        assert client.close_code == 1008
+        await other.send(b"ab")
+        assert (await hear(other, 2))[1]["text"] == "2 bytes"
+
+
+async def test_failing_engine_ends_its_session_with_1011_and_no_other(
+    server: Any, start_worker: Any, redis: Any
+) -> None:
+    await start_worker(engine=Broken())
+    async with server.connect() as other, server.connect() as client:
+        await client.send(bytes(2))
+        await hear(client, 2)
+        await client.send(bytes(13))
+        frames = await hear_all(client)
+        assert frames[-1]["code"] == "engine_failure"
+        assert frames[-1].keys() == {"status", "error", "code"}
+        assert client.close_code == 1011
+        await other.send(bytes(14))
+        assert (await hear(other, 2))[1]["text"] == "14 bytes"
+
+
+async def test_fast_sender_is_held_back_by_missing_acknowledgements(
+    start_server: Any, redis: Any, scribe: Any
+) -> None:
+    server = await start_server(backlog_seconds=35)
+    async with server.connect() as client:
+        for _ in range(40):
+            await client.send(bytes(32_000))
+        await client.send('{"type":"end"}')
+        assert split(await hear(client, 35))[0] == [32_000] * 35
+        with pytest.raises(TimeoutError):
+            await hear(client, seconds=0.3)
+        working = asyncio.create_task(scribe.run())
+        acks, transcripts = split(await hear_all(client))
+    assert acks == [32_000] * 5
+    assert [frame["index"] for frame in transcripts] == list(range(1, 41))
+    await asyncio.wait_for(working, 5)
+
+
+async def test_client_that_vanishes_leaves_its_neighbours_and_an_ended_stream(
+    server: Any, scribe: Any, mock_worker: Any, until: Until
+) -> None:
+    async with server.connect() as neighbour:
+        client = await server.connect()
+        await client.send(b"ab")
+        await hear(client, 2)
+        client.transport.abort()
+        await until(lambda: len(server.hub._sessions) == 1)
+        await neighbour.send(b"ab")
+        await neighbour.send('{"type":"end"}')
+        assert [len(part) for part in split(await hear_all(neighbour))] == [1, 1]
+    await until(lambda: not server.hub._sessions)
+    await until(lambda: not mock_worker._tasks)
