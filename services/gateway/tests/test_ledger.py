@@ -7,7 +7,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scripta_common.wire import Checkpoint, Entry, EntryKind, Final, Reason, Recorded
+from scripta_common.sessionlog import Attachment, SessionOptions
+from scripta_common.wire import (
+    Checkpoint,
+    Entry,
+    EntryKind,
+    Final,
+    Intake,
+    Reason,
+    Recorded,
+)
 from scripta_gateway.ledger import MAX_BACKLOG_ENTRIES, MAX_ENTRY_SAMPLES, Ledger
 
 pytestmark = pytest.mark.unit
@@ -145,6 +154,28 @@ def test_results_come_out_once_and_in_order() -> None:
     assert ledger.accept([final(4), final(5), final(7)]) == ([final(4), final(5)], True)
 
 
+def test_session_that_came_back_remembers_what_was_taken_in_when_the_log_is_lost() -> None:
+    """The entries in the log do not say it, and the client would send all of it again."""
+    attachment = Attachment(
+        former_gateway="gw",
+        connection=2,
+        status="open",
+        options=SessionOptions(),
+        seq=3,
+        samples=3,
+        intake=Intake(messages=3),
+        checkpoint=Checkpoint(1, 1),
+        index=1,
+    )
+    retained = [Entry(seq, EntryKind.AUDIO, seq - 1, b"ab", 7, 2) for seq in (2, 3)]
+    ledger = Ledger.resumed(10**9, attachment, retained, 1)
+    assert [entry.intake for entry in all_entries(ledger)] == [Intake(messages=3)] * 2
+    ledger.advance(Checkpoint(3, 3), 1)
+    assert ledger.standing(2).intake == Intake(messages=3)
+    ledger.enter_audio(b"ab", 2, 7)
+    assert ledger.intake == Intake(messages=4)
+
+
 class GatewayAndLog(RuleBasedStateMachine):
     """A ledger, the log that it fills, and everything that can come between the two.
 
@@ -175,7 +206,11 @@ class GatewayAndLog(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4))
     def flush(self, count: int) -> None:
         for _ in range(count):
-            entry = self.ledger.next_after(self.log_seq)
+            try:
+                entry = self.ledger.next_after(self.log_seq)
+            except LookupError:  # a late ring says that what is missing was decided already
+                self.lose_everything()
+                continue
             if entry is not None:
                 assert entry.seq == self.log_seq + 1
                 self.log.append(entry)

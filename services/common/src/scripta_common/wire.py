@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final as Constant
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 SAMPLE_RATE: Constant = 16_000
 """Samples per second of all audio behind the gateway (mono, s16le)."""
@@ -209,9 +212,16 @@ def encode(message: Recorded | Ring | Superseded) -> bytes:
 
 def decode_recorded(data: bytes) -> Recorded:
     """Returns the recorded result; raises ``msgspec.DecodeError`` on anything else."""
-    return _recorded_decoder.decode(data)
+    return _decode(_recorded_decoder, data)
 
 
 def decode_doorbell(data: bytes) -> Ring | Superseded:
     """Returns what a gateway's doorbell rang; raises ``msgspec.DecodeError`` on anything else."""
-    return _doorbell_decoder.decode(data)
+    return _decode(_doorbell_decoder, data)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
+    try:
+        return decoder.decode(data)
+    except UnicodeDecodeError as error:  # msgspec lets it through
+        raise msgspec.DecodeError(str(error)) from None

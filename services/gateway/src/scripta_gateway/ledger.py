@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, Self
 
 from scripta_common.sessionlog import Attachment, Standing
@@ -69,7 +70,8 @@ class Ledger:
             index: Last result that the client has.
         """
         ledger = cls(max_backlog_samples)
-        ledger._retained.extend(retained)
+        # What stands in the log does not say what it took in; all of it was in by now.
+        ledger._retained.extend(replace(entry, intake=attachment.intake) for entry in retained)
         ledger.last_seq = attachment.seq
         ledger.samples = attachment.samples
         ledger.index = index

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _ASSIGNMENT_WAIT: Final = 1.0
 _HEARTBEATS_PER_LEASE: Final = 4
+_PATIENT_BEATS: Final = 2
 _RETRY_SECONDS: Final = 0.3
 _SETTLE_SECONDS: Final = 3.0
 """How long a drain lets a session finish the commit it is at."""
@@ -57,6 +59,9 @@ class Worker:
         self._freed = asyncio.Event()
         self._joined = asyncio.Event()
         self._draining = False
+        self._beaten_at: float | None = None
+        # Beats left until expired leases are taken over again.
+        self._patience = 0
         metrics.SLOTS.set(slots)
 
     @property
@@ -128,10 +133,25 @@ class Worker:
                 logger.warning("lease lost", extra={"session": self._live[entry_id].claim.sid})
                 self._tasks[entry_id].cancel("lease lost")
         free = self._slots - len(self._tasks)
-        if free > 0 and not self._draining:
+        if self._others_had_time() and free > 0 and not self._draining:
             for assignment in await self._log.reclaim(free):
                 await self._start(assignment, "expired")
         await asyncio.sleep(self._beat)
+
+    def _others_had_time(self) -> bool:
+        """Notes a beat; returns whether leases that look expired now have been given up.
+
+        After a late beat the broker may have stood still, and with it all renewals: their owners
+        get two beats to renew, or whoever comes first would take all sessions of all others.
+        """
+        now = time.monotonic()
+        late = self._beaten_at is not None and now - self._beaten_at > 2 * self._beat
+        self._beaten_at = now
+        if self._patience:
+            self._patience -= 1
+        elif late:
+            self._patience = _PATIENT_BEATS
+        return not self._patience
 
     async def _repeat(
         self, once: Callable[[], Awaitable[None]], wanted: Callable[[], bool]
@@ -217,7 +237,7 @@ class Worker:
     async def _hand_off(self, claim: Claim) -> None:
         try:
             await self._log.hand_off(claim)
-        except BrokerUnavailable:
+        except (BrokerUnavailable, ResponseError):
             logger.warning("not handed off; its lease will expire")
         else:
             logger.info("session handed off")
@@ -225,5 +245,5 @@ class Worker:
     async def _drop_quietly(self, claim: Claim) -> None:
         try:
             await self._log.drop(claim.entry_id)
-        except BrokerUnavailable:
+        except (BrokerUnavailable, ResponseError):
             logger.warning("lease not dropped; it will expire")
