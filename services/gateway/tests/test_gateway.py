@@ -176,7 +176,7 @@ async def test_server_drains_before_it_stops(
     async with server.connect("events=true") as client:
         await client.recv()
         server.should_exit = True
-        assert json.loads(await client.recv()) == {"status": "going_away"}
+        assert json.loads(await client.recv()) == {"status": "going_away", "received": 0}
         assert [frame async for frame in ignore_close(client)] == []
         assert client.close_code == 1012
 

@@ -261,6 +261,9 @@ async def test_events_come_only_when_asked_for_and_in_order(server: Any, mock_wo
         "status": "session",
         "session": headers["scripta-session"],
         "client_id": int(headers["scripta-client-id"]),
+        "resumed": False,
+        "received": 0,
+        "resume_seconds": server.hub.resume_seconds,
     }
     assert sorted(frame["status"] for frame in frames[1:-1]) == ["received", "transcript"]
     assert frames[-1] == {"status": "ended", "duration": 0.01}
@@ -373,9 +376,10 @@ async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) 
 async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, scribe: Any) -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     query = "language=en-GB&interim_results=true&endpointing=250"
-    async with server.connect(query, additional_headers={"traceparent": parent}):
+    async with server.connect(query, additional_headers={"traceparent": parent}) as client:
         await scribe.take()
-    assert scribe.claim.options == SessionOptions("en-GB", True, 250, parent)
+        client_id = int(client.response.headers["scripta-client-id"])
+    assert scribe.claim.options == SessionOptions("en-GB", True, 250, parent, client_id)
 
 
 async def test_raw_audio_of_another_form_is_converted(server: Any, scribe: Any) -> None:

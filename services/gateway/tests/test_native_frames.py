@@ -75,8 +75,14 @@ def test_failure() -> None:
 
 
 def test_events() -> None:
-    assert frames.session_opened("abc", 5) == '{"status":"session","session":"abc","client_id":5}'
-    assert frames.going_away() == '{"status":"going_away"}'
+    opening = frames.Opening("abc", 5, resumed=False, received=0, resume_seconds=30.0)
+    assert opening.frame() == (
+        '{"status":"session","session":"abc","client_id":5,"resumed":false,"received":0,'
+        '"resume_seconds":30.0}'
+    )
+    refused = frames.Opening("abc", 5, False, 0, 30.0, reason="unknown")
+    assert refused.frame().endswith(',"resume_seconds":30.0,"reason":"unknown"}')
+    assert frames.going_away(7) == '{"status":"going_away","received":7}'
     assert frames.ended(1.23456) == '{"status":"ended","duration":1.235}'
 
 

@@ -415,7 +415,7 @@ async def test_hub_holds_no_more_sessions_than_it_may(make_hub: MakeHub, redis: 
     first, _ = [await hub.open(OPTIONS) for _ in range(2)]
     with pytest.raises(NoCapacity):
         await hub.open(OPTIONS)
-    hub.leave(first)
+    hub.leave(first, comes_back=False)
     await hub.open(OPTIONS)
 
 
@@ -434,7 +434,7 @@ async def test_session_that_is_left_is_ended_in_the_log(
     hub = await make_hub()
     session = await hub.open(OPTIONS)
     await session.append(SECOND, 1)
-    hub.leave(session)
+    hub.leave(session, comes_back=False)
     await scribe.take()
     read: list[Entry] = []
 
@@ -465,7 +465,7 @@ async def test_drain_sends_every_client_away_once_it_has_what_is_there(
     with pytest.raises(Draining):
         await session.next_results()
     assert not draining.done()
-    hub.leave(session)
+    hub.leave(session, comes_back=False)
     await asyncio.wait_for(draining, 5)
     assert [e.kind for e in await scribe.log.read(session.sid, 1, 10)] == ["end"]
 
