@@ -21,8 +21,8 @@ from scripta_common.wire import (
     Recorded,
     Ring,
     Word,
-    decode_recorded,
     decode_doorbell,
+    decode_recorded,
     encode,
 )
 
