@@ -1,4 +1,6 @@
+#!lua flags=allow-oom
 -- Makes a transcriber the owner of a session under a new epoch; the former owner is fenced.
+-- Allowed beyond the memory limit: without an owner nothing is ever freed.
 -- KEYS: state. ARGV: transcriber.
 -- Returns {'gone'} , {'over'} or {'ok', epoch, cp_sample, cp_seq, index, options}.
 local state = redis.call('HMGET', KEYS[1], 'status', 'cp_sample', 'cp_seq', 'index', 'options')

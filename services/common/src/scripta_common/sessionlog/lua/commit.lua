@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- Records results, moves the checkpoint, trims the audio behind it and rings the gateway: all
 -- or nothing, and only for the owner of this epoch.
+-- Allowed beyond the memory limit: it is what frees memory.
 -- KEYS: state, audio, results. ARGV: epoch, next index, cp_sample, cp_seq, status, ring,
 --   channel prefix, ttl_ms, result...
 -- Returns {'ok'|'duplicate'|'fenced'|'gone'|'conflict', last index}.
