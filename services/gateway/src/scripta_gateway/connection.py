@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
@@ -27,6 +28,9 @@ from scripta_gateway.idle_clock import Due, IdleClock
 from scripta_gateway.session import Session
 
 logger = logging.getLogger(__name__)
+
+_ARRIVED_SECONDS: Final = 0.05
+"""Long enough to read what has already arrived."""
 
 _SEND_SECONDS: Final = 60.0
 """How long a client may leave results unread before its connection is given up."""
@@ -184,10 +188,8 @@ class Connection(ABC):
     async def _receive(self) -> None:
         await self.on_open()
         while True:
-            try:
-                async with asyncio.timeout(self._clock.deadline() - time.monotonic()):
-                    message = await self._websocket.receive()
-            except TimeoutError:
+            message = await self._next_message()
+            if message is None:
                 await self._on_silence()
                 continue
             if message["type"] == "websocket.disconnect":
@@ -197,6 +199,20 @@ class Connection(ABC):
                 await self.on_audio(data)
             elif (text := message.get("text")) is not None:
                 await self.on_text(text)
+
+    async def _next_message(self) -> Message | None:
+        """Returns the next message, ``None`` if there is none when silence has made something due.
+
+        This process may have stood still meanwhile (frozen, or short of processor time) and the
+        client not: what has arrived by then is read before anyone is called silent.
+        """
+        for seconds in (self._clock.deadline() - time.monotonic(), _ARRIVED_SECONDS):
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._websocket.receive()
+            except TimeoutError:
+                continue
+        return None
 
     async def _on_silence(self) -> None:
         match self._clock.due(time.monotonic()):
