@@ -51,6 +51,7 @@ class Case:
     Attributes:
         key: Name on the command line.
         fault: What happens; ``None`` for nothing, which shows what the machine itself does.
+        lasts: Seconds that it takes, so that it strikes early enough to pass in live speech.
         least_sessions: Sessions that it is to be seen with, at least.
         speak: The client. One whose gateway dies needs a client that comes back.
         may_close: Whether the fault takes the client's connection with it.
@@ -58,6 +59,7 @@ class Case:
 
     key: str
     fault: Fault | None
+    lasts: float = 0.0
     least_sessions: int = 0
     speak: Speak = speak
     may_close: bool = False

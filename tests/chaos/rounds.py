@@ -97,7 +97,7 @@ async def disturbed(
     what, hit = "nothing", frozenset[str]()
     try:
         if case.fault is not None:
-            moment = _moment_of_speech(plans, expected, rng)
+            moment = _moment_of_speech(plans, expected, case.lasts, rng)
             await asyncio.sleep(began + moment - time.monotonic())
             live = frozenset(heard.sid for heard in heards if heard.sid)
             system.record.note(f"{case.name} at {moment:.2f} s")
@@ -131,12 +131,15 @@ async def _speak_all(
 
 
 def _moment_of_speech(
-    plans: Sequence[Plan], expected: Mapping[str, Expected], rng: Random
+    plans: Sequence[Plan], expected: Mapping[str, Expected], lasts: float, rng: Random
 ) -> float:
     """Returns seconds from the start of the round at which somebody is in the midst of speech."""
-    plan = rng.choice(plans)
-    while True:
-        at = rng.uniform(_MARGIN, max(_MARGIN, plan.seconds - _MARGIN))
-        finals = expected[plan.name].finals
-        if any(f["start"] <= at <= f["end"] for f in finals if f["text"]):
-            return plan.delay + at
+    latest = max(_MARGIN, plans[0].seconds - _MARGIN - lasts)
+    spans = [
+        (plan.delay, max(final["start"], _MARGIN), min(final["end"], latest))
+        for plan in plans
+        for final in expected[plan.name].finals
+        if final["text"] and final["end"] >= _MARGIN and final["start"] <= latest
+    ]
+    delay, first, last = rng.choice(spans or [(0.0, _MARGIN, latest)])
+    return delay + rng.uniform(first, last)
