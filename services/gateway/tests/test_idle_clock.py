@@ -68,12 +68,3 @@ def test_something_is_due_at_the_deadline(clock: IdleClock) -> None:
     assert clock.due(clock.deadline()) is Due.FLUSH
     clock.boundary()
     assert clock.due(clock.deadline()) is Due.CLOSE
-
-
-def test_gateway_that_was_held_up_does_not_take_its_own_deafness_for_silence(
-    clock: IdleClock,
-) -> None:
-    clock.audio(103.0)
-    assert clock.due(106.0) is None
-    assert clock.deadline() == 107.0
-    assert clock.due(107.0) is Due.FLUSH

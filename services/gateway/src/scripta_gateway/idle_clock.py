@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Final
-
-
-_HELD_UP_SECONDS: Final = 0.25
-"""A timer that is later than this says more about this process than about its client."""
 
 
 class Due(Enum):
@@ -54,16 +49,7 @@ class IdleClock:
         return min(close_at, self._unflushed + self._flush_after)
 
     def due(self, now: float) -> Due | None:
-        """Returns what is due at ``now``, the time at which it is asked after a ``deadline``.
-
-        Asked much too late, the process itself was held up and could not hear: what came
-        meanwhile is still waiting to be read, so the silence starts again.
-        """
-        if now > self.deadline() + _HELD_UP_SECONDS:
-            self._heard = now
-            if self._unflushed is not None:
-                self._unflushed = now
-            return None
+        """Returns what is due at ``now``."""
         if now >= self._heard + self._close_after:
             return Due.CLOSE
         if self._unflushed is not None and now >= self._unflushed + self._flush_after:
