@@ -17,6 +17,7 @@ from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.probes import ProbeServer
+from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
 from scripta_transcriber.settings import TranscriberSettings
@@ -103,7 +104,13 @@ class TranscriberService:
                 "threads": self._settings.threads,
             },
         )
-        tools = Tools(self._log, self._engine, self._scheduler, self._settings.interim_seconds)
+        tools = Tools(
+            log=self._log,
+            engine=self._engine,
+            scheduler=self._scheduler,
+            quarantine=Quarantine(self._log),
+            interim_seconds=self._settings.interim_seconds,
+        )
 
         def transcribe(claim: Claim) -> Transcription:
             options = SegmenterOptions(endpointing_ms=claim.options.endpointing_ms)

@@ -29,6 +29,7 @@ from scripta_common.wire import (
 )
 from scripta_transcriber.engines.base import Engine, Segment, Segmentation
 from scripta_transcriber.interims import Interims
+from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Priority, Scheduler
 from scripta_transcriber.segmenter.base import Cut, Segmenter
 from scripta_transcriber.word_times import estimate_words
@@ -44,6 +45,8 @@ _LISTEN_ENTRIES: Constant = 8
 _CHECK_SECONDS: Constant = 1.0
 """How often a silent session is looked at without a ring."""
 
+_POISON: Constant = "This session's audio has ended its transcriber again and again."
+
 _RETRY_FIRST: Constant = 0.05
 _RETRY_MOST: Constant = 1.0
 
@@ -55,6 +58,7 @@ class Tools:
     log: TranscriberLog
     engine: Engine
     scheduler: Scheduler
+    quarantine: Quarantine
     interim_seconds: float
 
 
@@ -77,6 +81,7 @@ class Transcription:
         self._checkpoint = claim.checkpoint
         self._wake = asyncio.Event()
         self._stopping = False
+        self._trial = tools.quarantine.trial(claim)
         self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
 
     def ring(self) -> None:
@@ -102,17 +107,22 @@ class Transcription:
             if not self._speaks():
                 await self._fail(UnsupportedLanguage.code, self._languages_message())
                 return True
+            if not await self._patiently(self._trial.begin):
+                await self._fail(EngineFailure.code, _POISON)
+                return True
             while not self._stopping:
                 entries = await self._patiently(
                     partial(self._tools.log.read, self.claim.sid, self._seq, _READ_ENTRIES)
                 )
                 if not entries:
+                    await self._patiently(self._trial.acquit)
                     await self._wait()
                 elif await self._take(entries):
                     return True
             return False
         finally:
             self._interims.close()
+            self._trial.close()
 
     async def _take(self, entries: Sequence[Entry]) -> bool:
         catching_up = len(entries) == _READ_ENTRIES
@@ -180,6 +190,7 @@ class Transcription:
         )
         self._index += len(results)
         self._checkpoint = checkpoint
+        self._trial.close()  # it has moved on: the commit has taken everything back
 
     async def _fail(self, code: str, message: str) -> None:
         await self._commit(self._checkpoint, [Failed(self._index + 1, code, message)])

@@ -56,6 +56,7 @@ class Claim:
         checkpoint: Where to go on from.
         index: Last recorded result.
         options: What the client asked for.
+        attempts: Claims since the session last moved on, this one included.
     """
 
     sid: str
@@ -64,6 +65,7 @@ class Claim:
     checkpoint: Checkpoint
     index: int
     options: SessionOptions
+    attempts: int = 1
 
 
 class TranscriberLog:
@@ -139,7 +141,7 @@ class TranscriberLog:
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None
-        _, epoch, sample, seq, index, options = answer
+        _, epoch, sample, seq, index, options, attempts = answer
         return Claim(
             sid=assignment.sid,
             entry_id=assignment.entry_id,
@@ -147,6 +149,7 @@ class TranscriberLog:
             checkpoint=Checkpoint(sample, seq),
             index=index,
             options=SessionOptions.decode(options),
+            attempts=attempts,
         )
 
     async def read(self, sid: str, after: int, count: int) -> list[Entry]:
@@ -202,6 +205,21 @@ class TranscriberLog:
             raise RuntimeError(
                 f"commit out of order: result {after + 1} follows {last}, checkpoint {checkpoint}"
             )
+
+    async def accuse(self, claim: Claim) -> int:
+        """Notes that a session is tried alone; returns how often it has been since it moved on.
+
+        Raises:
+            Fenced: Another transcriber owns the session.
+        """
+        count: int = await self._broker.run(scripts.ACCUSE, [keys.state(claim.sid)], claim.epoch)
+        if not count:
+            raise Fenced(claim.sid)
+        return count
+
+    async def acquit(self, claim: Claim) -> None:
+        """Takes back what is held against a session: its audio did no harm."""
+        await self._broker.run(scripts.ACQUIT, [keys.state(claim.sid)], claim.epoch)
 
     async def ring_interim(self, claim: Claim, interim: Interim) -> bool:
         """Sends an interim past the record; returns whether the claim was still good."""

@@ -16,6 +16,9 @@ if count > 0 and first + count - 1 <= last then return {'duplicate', last} end
 if first ~= last + 1 or sample < tonumber(state[3]) or seq < tonumber(state[4]) then
   return {'conflict', last}
 end
+if count > 0 or seq > tonumber(state[4]) then -- it has moved on
+  redis.call('HSET', KEYS[1], 'attempts', 0, 'accusations', 0)
+end
 for i = 1, count do
   redis.call('XADD', KEYS[3], (first + i - 1) .. '-0', 'r', ARGV[8 + i])
 end
