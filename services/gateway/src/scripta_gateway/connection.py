@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
 from scripta_common.logs import session_id
-from scripta_common.wire import Ended, Failed, Interim, Reason
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
 from scripta_gateway.audio import AudioDecoder
@@ -120,7 +120,7 @@ class Connection(ABC):
         finally:
             self._hub.leave(self.session, comes_back=self.can_come_back and code not in _FOR_GOOD)
             await self._decoder.close()
-            metrics.CLOSES.labels(str(code)).inc()
+            metrics.count_close(code)
             logger.info(
                 "connection closed",
                 extra={"code": code, "audio_seconds": round(self.session.seconds, 1)},
@@ -142,6 +142,7 @@ class Connection(ABC):
             ScriptaError: The session can not go on.
         """
         pcm = await self._decoder.feed(message)
+        metrics.AUDIO_SECONDS.inc(len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE))
         await self.session.append(pcm, len(message), at_rest=self._decoder.at_rest)
         self._clock.audio(time.monotonic())
         metrics.MESSAGES.inc()

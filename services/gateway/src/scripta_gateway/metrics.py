@@ -16,7 +16,13 @@ MESSAGES_REFUSED = Counter("scripta_gateway_messages_refused_total", "Messages r
 AUDIO_SECONDS = Counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
 FINALS = Counter("scripta_gateway_finals_total", "Finals delivered to clients.")
 
-for _code in (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013):
+_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013})
+for _code in (*_CLOSE_CODES, "other"):
     CLOSES.labels(str(_code))
 for _reason in ("bad_request", "draining", "no_capacity", "broker_unavailable"):
     REFUSALS.labels(_reason)
+
+
+def count_close(code: int) -> None:
+    """Counts a close; codes of a client's own invention share one label."""
+    CLOSES.labels(str(code) if code in _CLOSE_CODES else "other").inc()

@@ -33,6 +33,7 @@ class GatewayServer(uvicorn.Server):
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
+        logging.getLogger("uvicorn.error").addFilter(_RefusalFilter())
         app = create_app(settings)
         self._hub: Hub = app.state.hub
         super().__init__(
@@ -73,6 +74,14 @@ class GatewayServer(uvicorn.Server):
         except TimeoutError:
             logger.warning("drain incomplete")
         await super().shutdown(sockets)
+
+
+class _RefusalFilter(logging.Filter):
+    """Drops uvicorn's complaint about a refused handshake: it was answered, with an HTTP error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether the record is worth a line."""
+        return "without completing handshake" not in record.getMessage()
 
 
 def _drop_dead_peers(listener: socket.socket) -> None:

@@ -11,6 +11,7 @@ from itertools import takewhile
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, TranscriberLog
 from scripta_common.wire import SAMPLE_RATE, Interim
+from scripta_transcriber import metrics
 from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.scheduler import Priority, Scheduler
 
@@ -60,7 +61,9 @@ class Interims:
             logger.warning("interim failed", exc_info=task.exception())
 
     async def _send(self, segment: Segment) -> None:
-        heard = await self._scheduler.run(Priority.INTERIM, partial(self._engine.draft, segment))
+        with metrics.DECODE_SECONDS.labels("interim").time():
+            job = partial(self._engine.draft, segment)
+            heard = await self._scheduler.run(Priority.INTERIM, job)
         words = heard.text.split()
         # What two interims in a row agree on will hardly change any more.
         agreed = takewhile(

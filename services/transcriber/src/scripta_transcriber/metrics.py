@@ -12,7 +12,7 @@ CLAIMS = Counter(
 FINALS = Counter("scripta_transcriber_finals_total", "Finals committed.")
 DECODE_SECONDS = Histogram(
     "scripta_transcriber_decode_seconds",
-    "Time the engine took for a final or an interim.",
+    "Time from asking the engine for a final or an interim to its answer.",
     ["kind"],
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30),
 )

@@ -27,6 +27,7 @@ from scripta_common.wire import (
     Reason,
     Recorded,
 )
+from scripta_transcriber import metrics
 from scripta_transcriber.engines.base import Engine, Segment, Segmentation
 from scripta_transcriber.interims import Interims
 from scripta_transcriber.quarantine import Quarantine
@@ -171,7 +172,9 @@ class Transcription:
         if not segment.pcm and not segment.message_bytes:
             return Final(index, start, end, "", segment.reason)
         speech = self._tools.engine.capabilities.segmentation is Segmentation.SPEECH
-        heard = await self._native(Priority.FINAL, partial(self._tools.engine.transcribe, segment))
+        with metrics.DECODE_SECONDS.labels("final").time():
+            job = partial(self._tools.engine.transcribe, segment)
+            heard = await self._native(Priority.FINAL, job)
         return Final(
             index=index,
             start=start,
@@ -188,6 +191,7 @@ class Transcription:
         await self._patiently(
             partial(self._tools.log.commit, self.claim, checkpoint, self._index, results)
         )
+        metrics.FINALS.inc(sum(isinstance(result, Final) for result in results))
         self._index += len(results)
         self._checkpoint = checkpoint
         self._trial.close()  # it has moved on: the commit has taken everything back
