@@ -59,6 +59,7 @@ class Broker:
         program: str | Path | None = None,
         appendonly: bool = False,
         options: Sequence[str] = (),
+        config: str = "",
     ) -> None:
         """Starts nothing yet.
 
@@ -66,10 +67,13 @@ class Broker:
             program: Server program, by path or by name; the embedded one if ``None``.
             appendonly: Whether data survives a restart (what was answered survives a kill too).
             options: Further arguments of the server, such as ``("--maxmemory", "64mb")``.
+            config: Text of a configuration file, for what can not be an argument; a server that
+                rewrites its configuration (a Sentinel does) finds it again after a restart.
         """
         self._program = program
         self._appendonly = appendonly
         self._options = tuple(options)
+        self._config = config
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -189,7 +193,8 @@ class Broker:
         program = str(self._program or embedded_server())
         program = shutil.which(program) or program
         command = [
-            *(program, "--bind", "127.0.0.1", "--port", str(self._port)),
+            *(program, *self._config_file(folder)),
+            *("--bind", "127.0.0.1", "--port", str(self._port)),
             *("--dir", str(folder), "--save", "", "--daemonize", "no"),
             *("--appendonly", "yes" if self._appendonly else "no"),
             *self._options,
@@ -212,6 +217,14 @@ class Broker:
                     fix="Set REDIS_URL to use a Valkey or Redis server of your own.",
                 ) from error
 
+    def _config_file(self, folder: Path) -> tuple[str, ...]:
+        if not self._config:
+            return ()
+        path = folder / "broker.conf"
+        if not path.exists():
+            path.write_text(self._config)
+        return (str(path),)
+
     def _answers_in_time(self) -> bool:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.alive:
@@ -224,8 +237,14 @@ class Broker:
         """Whether our process, and not another one on the same port, answers a PING."""
         try:
             with socket.create_connection(("127.0.0.1", self._port), timeout=1.0) as link:
-                link.sendall(b"PING\r\nINFO server\r\nQUIT\r\n")
-                answer = b"".join(iter(lambda: link.recv(65536), b""))
+                # Not ended by QUIT, which a Sentinel does not know.
+                link.sendall(b"PING\r\nINFO server\r\nPING\r\n")
+                answer = b""
+                while answer.count(b"+PONG\r\n") < 2:
+                    received = link.recv(65536)
+                    if not received:
+                        return False
+                    answer += received
         except OSError:
             return False
         return answer.startswith(b"+PONG") and b"process_id:%d\r" % (self.pid or 0) in answer

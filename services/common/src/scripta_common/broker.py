@@ -16,10 +16,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from redis.asyncio import RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import (
+    AskError,
     BusyLoadingError,
     ClusterDownError,
     ClusterError,
@@ -30,6 +32,7 @@ from redis.exceptions import (
     RedisClusterException,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as BrokerConnectionError
 from redis.exceptions import TimeoutError as BrokerTimeoutError
@@ -48,6 +51,7 @@ MAX_BATCH: Final = 256
 """Commands in one pipeline; more wait for the next, which bounds the buffers on both sides."""
 
 _TRANSIENT = (
+    AskError,  # and MOVED: nobody has the slot for long enough to be found
     BrokerConnectionError,
     BrokerTimeoutError,
     BusyLoadingError,
@@ -57,9 +61,10 @@ _TRANSIENT = (
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
+    TryAgainError,
 )
 
-_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "TRYAGAIN", "MOVED", "ASK", "BUSY ")
+_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNBLOCKED", "BUSY ")
 """How answers begin by which a server says that it can not write now, or not here."""
 
 Argument = str | bytes | int
@@ -138,15 +143,41 @@ class Broker:
         """
         try:
             async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
-                return await self._blocking.execute_command(*command)
+                return await self._execute_alone(command)
         except Exception as error:
             if isinstance(error, TimeoutError) or _is_transient(error):
                 raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
             raise
 
-    def pubsub(self) -> PubSub:
-        """Returns a subscriber on a connection of its own."""
-        return self._blocking.pubsub(ignore_subscribe_messages=True)
+    async def _execute_alone(self, command: Sequence[Argument]) -> Any:
+        client = self._blocking
+        if not isinstance(client, RedisCluster):
+            return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+        # Left to itself the client asks one certain server for the keys of some commands, each
+        # time, and when that one has gone it never looks for another.
+        await client.initialize()
+        node = client.get_node_from_key(str(_key_of(command)))
+        return await client.execute_command(*command, target_nodes=node)
+
+    async def subscribe(self, channel: str) -> PubSub:
+        """Returns a subscriber on a connection of its own; its first message is that it stands.
+
+        Raises:
+            BrokerUnavailable: No answer.
+        """
+        # In a Cluster this finds out which servers there are now; a subscription would go to the
+        # one that was there before.
+        await self.execute_blocking(0, "EXISTS", channel)
+        pubsub = self._blocking.pubsub()
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                await pubsub.subscribe(channel)
+        except BaseException as error:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            if isinstance(error, TimeoutError) or _is_transient(error):
+                raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+            raise
+        return pubsub
 
     async def ping(self) -> None:
         """Raises ``BrokerUnavailable`` unless the broker answers."""
@@ -201,6 +232,11 @@ class Broker:
             for command, _ in batch:
                 pipeline.execute_command(*command)
             return await pipeline.execute(raise_on_error=False)
+
+
+def _key_of(command: Sequence[Argument]) -> Argument:
+    # Streams stand behind the options of XREADGROUP; all else begins with its key.
+    return command[command.index("STREAMS") + 1 if "STREAMS" in command else 1]
 
 
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:

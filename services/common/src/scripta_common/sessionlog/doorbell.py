@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.exceptions import ConnectionError as BrokerConnectionError
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisError
 
 from scripta_common.broker import Broker
+from scripta_common.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +56,16 @@ class Doorbell:
         while True:
             try:
                 await self._listen()
-            except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            except (BrokerUnavailable, RedisError, OSError, TimeoutError) as error:
                 if self._joined.is_set():
                     logger.warning("doorbell lost", extra={"error": type(error).__name__})
                 self._joined.clear()
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        async with self._broker.pubsub() as pubsub:
+        async with await self._broker.subscribe(self._channel) as pubsub:
             # Subscribing answers only with a message; it is waited for, so that what is
             # published from here on is heard.
-            pubsub.ignore_subscribe_messages = False
-            await pubsub.subscribe(self._channel)
             async with asyncio.timeout(_LISTEN_SECONDS):
                 while (await pubsub.get_message(timeout=_LISTEN_SECONDS)) is None:
                     pass
