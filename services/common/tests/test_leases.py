@@ -217,8 +217,8 @@ async def test_expired_lease_is_claimed_once_when_transcribers_race(
     for claim in claims:
         await expire(redis, claim)
     racers = [TranscriberLog(broker, f"racer-{n}", lease=60, ttl=60) for n in range(8)]
-    won = await asyncio.gather(*(racer.reclaim(10) for racer in racers))
-    taken = [assignment.sid for share in won for assignment in share]
+    rounds = [await asyncio.gather(*(racer.reclaim(10) for racer in racers)) for _ in claims]
+    taken = [assignment.sid for won in rounds for share in won for assignment in share]
     assert sorted(taken) == [f"session-{number}" for number in range(5)]
 
 
@@ -241,8 +241,30 @@ async def test_reclaim_takes_no_more_than_it_is_told(
     for number in range(5):
         await expire(redis, await lease(f"session-{number}"))
     other = make_transcriber("other")
-    assert len(await other.reclaim(2)) == 2
-    assert len(await other.reclaim(10)) == 3
+    assert len(await other.reclaim(1)) == 1
+
+
+async def test_reclaim_leaves_the_others_their_share(
+    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+) -> None:
+    """Guards a dead transcriber's sessions against all ending up with whoever looks first."""
+    for number in range(5):
+        await expire(redis, await lease(f"session-{number}"))
+    one, two = make_transcriber("one"), make_transcriber("two")
+    # Known so far are the caller and the former owner.
+    assert len(await one.reclaim(10)) == 3
+    assert len(await two.reclaim(10)) == 1
+    assert len(await one.reclaim(10)) == 1
+
+
+async def test_transcriber_that_is_alone_takes_all_that_has_expired(
+    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+) -> None:
+    for number in range(5):
+        await expire(redis, await lease(f"session-{number}"))
+    survivor = make_transcriber("survivor", lease=0.05)
+    await asyncio.sleep(0.1)  # so long is the former owner silent
+    assert len(await survivor.reclaim(10)) == 5
 
 
 async def test_lease_whose_entry_was_deleted_is_not_claimed(

@@ -7,6 +7,8 @@ is refused.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -113,20 +115,29 @@ class TranscriberLog:
         return _assignments(answer[keys.ASSIGN.encode()])[0]
 
     async def reclaim(self, count: int) -> list[Assignment]:
-        """Leases up to ``count`` sessions whose owner's heartbeat has stopped."""
+        """Leases sessions whose owner's heartbeat has stopped: up to ``count``, its fair share."""
+        asked_at = time.monotonic()
         # XAUTOCLAIM looks at ten entries for each it may claim and would miss the expired ones
         # behind that many live ones.
         expired = await self._broker.execute(
             *("XPENDING", keys.ASSIGN, keys.GROUP, "IDLE", self._lease_ms, "-", "+", count)
         )
-        if not expired:
+        # A late answer is of a time when nobody could renew.
+        if not expired or time.monotonic() - asked_at > self._lease_ms / 2000:
             return []
+        share = math.ceil(len(expired) / await self._count_members())
         # Who comes second finds an idle time of nothing and gets nothing.
         rows = await self._broker.execute(
             *("XCLAIM", keys.ASSIGN, keys.GROUP, self._id, self._lease_ms),
-            *(entry_id for entry_id, *_ in expired),
+            *(entry_id for entry_id, *_ in expired[:share]),
         )
         return _assignments(rows)
+
+    async def _count_members(self) -> int:
+        """Returns how many transcribers have been heard of within a lease, this one included."""
+        consumers = await self._broker.execute("XINFO", "CONSUMERS", keys.ASSIGN, keys.GROUP)
+        heard = {c[b"name"] for c in consumers if c[b"idle"] < self._lease_ms}
+        return len(heard | {self._id.encode()})
 
     async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
         """Renews leases; returns those still held. The others have a new owner."""
