@@ -20,7 +20,7 @@ const CLOSES = new Map([
   [1008, ["The gateway does not allow this session. Check the language under Options.", false]],
   [1009, [
     "The gateway takes smaller messages than this page sends; its operator should raise " +
-    "MAX_AUDIO_SIZE to 65536 or more.",
+    "MAX_AUDIO_SIZE to 16384 or more.",
     false,
   ]],
   [1011, ["Something failed inside the service. If it happens again, tell its operator.", true]],

@@ -5,7 +5,9 @@
  * buffer ever holds more than that of the file, however long it is.
  */
 
-export const MESSAGE_BYTES = 64 * 1024;
+// Small enough that even a slow uplink brings several a second: the gateway takes a second without
+// a whole message for a pause.
+export const MESSAGE_BYTES = 16 * 1024;
 export const WINDOW = 4;
 
 /**
