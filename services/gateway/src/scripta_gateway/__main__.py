@@ -12,7 +12,6 @@ from scripta_common.logs import configure_logging
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 
-
 _M_ARENA_MAX = -8
 _ARENAS = 2
 
