@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope=
 SESSIONS = 4
 SECONDS = 6.0
 SHORT = ("worker-kill", "worker-term", "broker-reset", "broker-empty")
-SCHEDULES = range(3)
+SCHEDULES = range(2)
 
 
 @pytest.fixture(scope="module")
