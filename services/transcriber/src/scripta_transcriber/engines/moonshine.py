@@ -8,6 +8,7 @@ numbers, and at times its words, would depend on what shares its batch.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ _END = 2
 _HEADS = 8
 _HEAD_SIZE = 36
 
+_UNSPOKEN = re.compile(r"♪|(?<=[,.?!]),+")
+"""Notes, the model's answer to music, and commas behind other punctuation."""
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -39,11 +43,14 @@ class Decoding:
     Attributes:
         tokens_per_second: Most tokens a second of audio; more is a model talking to itself.
         least_tokens: Tokens that even the shortest segment may have.
-        least_seconds: Shorter audio is padded with silence to this length.
+        silence_after: Seconds of silence put behind the audio: the model drops or distorts a
+            word that ends with it.
+        least_seconds: Shorter audio is filled up to this length; the encoder needs 0.06 s.
     """
 
     tokens_per_second: float = 6.5
     least_tokens: int = 8
+    silence_after: float = 0.4
     least_seconds: float = 1.0
 
 
@@ -91,7 +98,7 @@ class MoonshineEngine:
             math.ceil(segment.seconds * self._decoding.tokens_per_second),
         )
         tokens, mean = self._decoder.greedy(hidden, mask, limit)
-        text = self._vocabulary.text(tokens)
+        text = _spoken(self._vocabulary.text(tokens))
         return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
 
     def draft(self, segment: Segment) -> Transcript:
@@ -100,10 +107,9 @@ class MoonshineEngine:
 
     def _samples(self, segment: Segment) -> FloatArray:
         samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
-        least = round(self._decoding.least_seconds * SAMPLE_RATE)
-        if len(samples) < least:
-            samples = np.pad(samples, (0, least - len(samples)))
-        return samples[np.newaxis, :]
+        behind = round(self._decoding.silence_after * SAMPLE_RATE)
+        lacking = round(self._decoding.least_seconds * SAMPLE_RATE) - len(samples)
+        return np.pad(samples, (0, max(behind, lacking)))[np.newaxis, :]
 
 
 class _Decoder:
@@ -150,3 +156,9 @@ class _Decoder:
             feeds["use_cache_branch"] = np.array([True])
             feeds["input_ids"] = np.array([[token]], dtype=np.int64)
         return tokens, total / limit
+
+
+def _spoken(text: str) -> str:
+    """Returns ``text`` without signs that nobody said; empty if it holds no word."""
+    text = _UNSPOKEN.sub("", text).strip()
+    return text if any(map(str.isalnum, text)) else ""

@@ -17,7 +17,8 @@ class Rules:
             that starts with the audio.
         post_roll: Audio kept from after the last frame of speech, at most; whatever of the
             endpoint silence is left over is the next segment's pre-roll.
-        least_speech: Speech shorter than this is taken for a noise at an endpoint.
+        sure_probability: Speech of which no frame reaches this probability is a noise.
+        least_speech: Speech shorter than this is a noise, unless a boundary was asked for.
         longest_segment: A segment is cut when it reaches this length …
         search_window: … at the quietest place within this much audio before.
         longest_silence: Silence is passed on without a segment when it reaches this length.
@@ -25,9 +26,10 @@ class Rules:
 
     start_probability: float = 0.5
     keep_probability: float = 0.35
-    endpoint_silence: float = 0.45
+    endpoint_silence: float = 0.5
     pre_roll: float = 0.25
     post_roll: float = 0.2
+    sure_probability: float = 0.7
     least_speech: float = 0.09
     longest_segment: float = 15.0
     search_window: float = 7.5

