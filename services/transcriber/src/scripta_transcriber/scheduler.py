@@ -66,7 +66,7 @@ class Scheduler:
                 if future.done():
                     continue
                 try:
-                    result = await loop.run_in_executor(self._pool, job)
+                    result = await loop.run_in_executor(self._pool, _call, job)
                 except Exception as error:
                     if not future.done():
                         future.set_exception(error)
@@ -75,3 +75,10 @@ class Scheduler:
                         future.set_result(result)
         finally:
             self._idle += 1
+
+
+def _call(job: Callable[[], T]) -> T:
+    try:
+        return job()
+    except StopIteration as error:  # no future can carry it: its caller would wait for ever
+        raise RuntimeError("a job ran out of items") from error

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from redis.exceptions import ResponseError
@@ -57,6 +58,8 @@ class Worker:
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._placing = asyncio.Lock()
         self._freed = asyncio.Event()
+        # Set while it drains and holds no lease: nothing is left to beat for.
+        self._drained = asyncio.Event()
         self._joined = asyncio.Event()
         self._draining = False
         self._beaten_at: float | None = None
@@ -85,6 +88,8 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
             tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
+        if self._tasks:  # claimed in the moment that the drain began
+            await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
@@ -106,6 +111,8 @@ class Worker:
             await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
         for task in self._tasks.values():
             task.cancel()
+        if not self._tasks:
+            self._drained.set()
 
     def _takes_sessions(self) -> bool:
         return not self._draining
@@ -136,7 +143,9 @@ class Worker:
         if self._others_had_time() and free > 0 and not self._draining:
             for assignment in await self._log.reclaim(free):
                 await self._start(assignment, "expired")
-        await asyncio.sleep(self._beat)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._beat):
+                await self._drained.wait()
 
     def _others_had_time(self) -> bool:
         """Notes a beat; returns whether leases that look expired now have been given up.
@@ -179,7 +188,8 @@ class Worker:
         async with self._placing:
             if assignment.entry_id in self._tasks:
                 return  # our own lease, expired while we were held up: its task goes on
-            if len(self._tasks) >= self._slots:
+            # A drain's own blocked read may get what it has just handed off.
+            if self._draining or len(self._tasks) >= self._slots:
                 await self._log.put_back(assignment)
                 return
             claim = await self._log.claim(assignment)
@@ -194,6 +204,7 @@ class Worker:
         self._live[claim.entry_id] = transcription
         self._by_session[claim.sid] = transcription
         self._tasks[claim.entry_id] = task
+        self._drained.clear()
         metrics.SLOTS_IN_USE.set(len(self._tasks))
         metrics.CLAIMS.labels(how).inc()
         task.add_done_callback(lambda _: self._forget(transcription))
@@ -208,6 +219,8 @@ class Worker:
             del self._by_session[claim.sid]
         metrics.SLOTS_IN_USE.set(len(self._tasks))
         self._freed.set()
+        if self._draining and not self._tasks:
+            self._drained.set()
 
     async def _serve(self, transcription: Transcription) -> None:
         claim = transcription.claim
