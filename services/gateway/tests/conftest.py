@@ -35,6 +35,7 @@ from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 from scripta_transcriber.engines.mock import MockEngine
+from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter.message import MessageSegmenter
 from scripta_transcriber.transcription import Tools, Transcription
@@ -223,7 +224,13 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
             log = TranscriberLog(broker, secrets.token_hex(4), lease=1.5, ttl=60)
             scheduler = Scheduler(1)
             stack.callback(scheduler.close)
-            tools = Tools(log, engine, scheduler, 0.5)
+            tools = Tools(
+                log=log,
+                engine=engine,
+                scheduler=scheduler,
+                quarantine=Quarantine(log),
+                interim_seconds=0.5,
+            )
 
             def transcribe(claim: Claim) -> Transcription:
                 return Transcription(claim, MessageSegmenter(claim.checkpoint), tools)

@@ -1,0 +1,375 @@
+"""Workers: slots, leases, takeovers and drain, against a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from scripta_common import keys
+from scripta_common.sessionlog import Claim, TranscriberLog
+from scripta_common.wire import Checkpoint, Entry, Recorded
+from scripta_local.broker import Broker as BrokerProcess
+
+pytestmark = pytest.mark.store
+
+Until = Callable[..., Awaitable[None]]
+Texts = Callable[[Sequence[Recorded]], list[str]]
+
+SHORT = 0.3
+"""A lease that expires within a test."""
+
+SPEECH = ("One sen", "tence. An", "other.", "", " Three. Four. Fi", "ve", ". Six and")
+
+
+class Trap(TranscriberLog):
+    """A log whose transcriber is stopped dead at one of its calls, before or after it works."""
+
+    at = 0
+    after = False
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.calls = 0
+        self.sprung = asyncio.Event()
+
+    async def _pass(self, *, after: bool) -> None:
+        if not after:
+            self.calls += 1
+        if self.calls == self.at and after == self.after:
+            self.sprung.set()
+            await asyncio.Event().wait()
+
+    async def read(self, sid: str, after: int, count: int) -> list[Entry]:
+        await self._pass(after=False)
+        entries = await super().read(sid, after, min(count, 2))
+        await self._pass(after=True)
+        return entries
+
+    async def commit(
+        self, claim: Claim, checkpoint: Checkpoint, after: int, recorded: Sequence[Recorded]
+    ) -> None:
+        await self._pass(after=False)
+        await super().commit(claim, checkpoint, after, recorded)
+        await self._pass(after=True)
+
+
+async def speak(session: Any) -> None:
+    await session.say(*SPEECH)
+    await session.finalize()
+    await session.say(" the end")
+    await session.end()
+
+
+async def holders(redis: Redis) -> list[bytes]:
+    pending = await redis.xpending_range(keys.ASSIGN, keys.GROUP, "-", "+", 100)
+    return [row["consumer"] for row in pending]
+
+
+async def undisturbed(make_transcriber: Any, call: Any) -> list[Recorded]:
+    transcriber = make_transcriber().start()
+    session = await call()
+    await speak(session)
+    results: list[Recorded] = await session.results()
+    await transcriber.kill()
+    return results
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(1, 11))
+async def test_takeover_anywhere_gives_the_finals_of_an_undisturbed_run(
+    make_transcriber: Any, call: Any, at: int, after: bool
+) -> None:
+    expected = await undisturbed(make_transcriber, call)
+    trap = type("TrapHere", (Trap,), {"at": at, "after": after})
+    first = make_transcriber(log=trap, lease=SHORT).start()
+    session = await call()
+    await speak(session)
+    await asyncio.wait_for(first.log.sprung.wait(), 10)
+    before = await session.log.read_results(session.sid, 0)
+    await first.kill()
+    make_transcriber(lease=SHORT).start()
+    assert before == expected[: len(before)]
+    assert await session.results() == expected
+
+
+async def test_takeover_while_the_engine_works_gives_the_same_finals(
+    make_transcriber: Any, call: Any, until: Until, texts: Texts
+) -> None:
+    first = make_transcriber(lease=SHORT).start()
+    session = await call()
+    await session.say("Said.Wait", "ing for what?.And", " more.")
+    await until(first.engine.waiting.is_set)
+    second = make_transcriber(lease=SHORT)
+    second.engine.go.set()
+    await first.kill()
+    second.start()
+    await session.end()
+    assert texts(await session.results()) == ["Said.", "Waiting for what?.", "And more."]
+
+
+async def test_owner_that_hangs_and_wakes_up_late_changes_nothing(
+    make_transcriber: Any, call: Any, until: Until
+) -> None:
+    expected = await undisturbed(make_transcriber, call)
+    trap = type("TrapHere", (Trap,), {"at": 3, "after": False})
+    first = make_transcriber(log=trap, lease=SHORT).start()
+    session = await call()
+    await speak(session)
+    await asyncio.wait_for(first.log.sprung.wait(), 10)
+    [zombie] = first.worker._tasks.values()
+    first.tasks[0].cancel()  # no heartbeat any more; the session's task stands where it stands
+    make_transcriber(lease=SHORT).start()
+    results = await session.results()
+    zombie.cancel()
+    assert results == expected
+
+
+async def test_lease_that_is_lost_ends_its_task(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    first = make_transcriber(lease=SHORT).start()
+    session = await call()
+    await until(lambda: first.sessions)
+    [entry_id] = first.worker._tasks
+    await redis.xclaim(keys.ASSIGN, keys.GROUP, "somebody-else", 0, [entry_id])
+    await until(lambda: not first.sessions)
+    assert await holders(redis) == [b"somebody-else"]
+    await session.say("Not for the former owner.")
+    assert first.engine.heard == []
+
+
+async def test_session_that_is_claimed_during_a_heartbeat_is_kept(
+    make_transcriber: Any, call: Any, until: Until
+) -> None:
+    """Not being among the renewed leases it was taken for lost."""
+
+    class Slow(TranscriberLog):
+        asked = False
+        claimed: asyncio.Event
+
+        async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
+            held = await super().renew(leases)
+            if len(leases) == 1 and not Slow.asked:
+                Slow.asked = True
+                await asyncio.wait_for(Slow.claimed.wait(), 10)
+            return held
+
+    Slow.claimed = asyncio.Event()
+    transcriber = make_transcriber(log=Slow, lease=2).start()
+    await call()
+    await until(lambda: Slow.asked)
+    second = await call()
+    await until(lambda: second.sid in transcriber.sessions)
+    task = transcriber.worker._by_session[second.sid]
+    Slow.claimed.set()
+    await second.say("Still here.")
+    assert [result.text for result in await second.results(1)] == ["Still here."]
+    assert transcriber.worker._by_session[second.sid] is task
+    assert await second.epoch() == 1
+
+
+async def test_no_more_sessions_are_served_than_there_are_slots(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    transcriber = make_transcriber(slots=2, lease=2).start()
+    sessions = [await call() for _ in range(5)]
+    await until(lambda: len(transcriber.sessions) == 2)
+    served = 0
+    for session in sessions:
+        await session.say("Served.")
+    waiting = {session.sid: session for session in sessions}
+    while waiting:
+        await until(lambda: transcriber.sessions & waiting.keys())
+        assert len(transcriber.worker._tasks) <= 2
+        session = waiting.pop(next(iter(transcriber.sessions & waiting.keys())))
+        await session.end()
+        assert len(await session.results()) == 2
+        served += 1
+    assert served == 5
+    await until(lambda: not transcriber.sessions)
+
+
+async def test_last_slot_goes_to_one_of_an_expired_and_a_new_session(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    """They are taken by two loops; the one too many goes back in line for others."""
+    lost = make_transcriber(slots=1).start()
+    expired = await call()
+    await until(lambda: lost.sessions)
+    await lost.kill()
+
+    class Both(TranscriberLog):
+        met = asyncio.Barrier(2)
+
+        async def next_assignment(self, wait: float) -> Any:
+            assignment = await super().next_assignment(wait)
+            if assignment is not None:
+                await Both.met.wait()
+            return assignment
+
+        async def reclaim(self, count: int) -> Any:
+            assignments = await super().reclaim(count)
+            if assignments:
+                await Both.met.wait()
+            return assignments
+
+    busy = make_transcriber(slots=1, lease=SHORT, log=Both)
+    await asyncio.sleep(SHORT)  # so that the lease has expired by the server's clock
+    fresh = await call()
+    busy.start()
+    async with asyncio.timeout(10):
+        while Both.met.n_waiting or not busy.sessions:
+            await asyncio.sleep(0.01)
+            assert len(busy.worker._tasks) <= 1
+    helper = make_transcriber(slots=1, lease=60).start()
+    for session in (expired, fresh):
+        await session.say("Heard.")
+        assert len(await session.results(1)) == 1
+    assert busy.sessions | helper.sessions == {expired.sid, fresh.sid}
+
+
+async def test_session_that_is_in_line_twice_settles_with_one_owner(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    """Each lease fenced the other's owner, at every expiry, for ever."""
+    transcribers = [make_transcriber(lease=SHORT).start() for _ in range(2)]
+    session = await call()
+    await session.log.assign(session.sid)
+
+    async def settled() -> bool:
+        return len(await holders(redis)) == 1 and sum(len(t.sessions) for t in transcribers) == 1
+
+    await until(settled)
+    await session.say("One.")
+    await session.results(1)
+    await until(settled)
+    epoch = await session.epoch()
+    await asyncio.sleep(3 * SHORT)  # long enough for every lease to expire
+    assert await session.epoch() == epoch
+    await session.say("Two.")
+    await session.end()
+    assert [getattr(r, "text", None) for r in await session.results()] == ["One.", "Two.", None]
+
+
+async def test_drain_hands_live_sessions_off_and_returns_soon(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    expected = await undisturbed(make_transcriber, call)
+    first = make_transcriber().start()
+    session = await call()
+    await session.say(*SPEECH)
+    await session.results(3)
+    await asyncio.wait_for(first.worker.drain(), 5)
+    await asyncio.wait_for(first.tasks[0], 5)
+    assert not first.worker.ready
+    consumers = await redis.xinfo_consumers(keys.ASSIGN, keys.GROUP)
+    assert first.log._id.encode() not in {consumer["name"] for consumer in consumers}
+
+    make_transcriber(lease=60).start()  # it need not wait for any lease to expire
+    await session.finalize()
+    await session.say(" the end")
+    await session.end()
+    assert await session.results() == expected
+
+
+async def test_drain_does_not_wait_for_an_engine_that_hangs(
+    make_transcriber: Any, call: Any, until: Until, texts: Texts
+) -> None:
+    first = make_transcriber().start()
+    session = await call()
+    await session.say("What?.")
+    await until(first.engine.waiting.is_set)
+    await asyncio.wait_for(first.worker.drain(), 6)
+    await asyncio.wait_for(first.tasks[0], 6)
+    second = make_transcriber()
+    second.engine.go.set()
+    second.start()
+    await session.end()
+    assert texts(await session.results()) == ["What?."]
+
+
+async def test_drain_of_a_full_transcriber_takes_nothing_more(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    first = make_transcriber(slots=1).start()
+    sessions = [await call() for _ in range(2)]
+    await until(lambda: first.sessions)
+    await asyncio.wait_for(first.worker.drain(), 5)
+    await asyncio.wait_for(first.tasks[0], 5)
+    assert await holders(redis) == []
+    assert await redis.xlen(keys.ASSIGN) == 2
+    for session in sessions:
+        assert await session.epoch() <= 1
+
+
+async def test_drain_ends_although_the_broker_is_away(
+    make_transcriber: Any, call: Any, until: Until, own_broker: BrokerProcess
+) -> None:
+    first = make_transcriber(own_broker.url).start()
+    session = await call(own_broker.url)
+    await session.say("One.")
+    await session.results(1)
+    own_broker.kill()
+    await asyncio.wait_for(first.worker.drain(), 15)
+    await asyncio.wait_for(first.tasks[0], 15)
+    assert first.tasks[0].exception() is None
+
+
+async def test_engine_that_fails_costs_its_session_and_no_other(
+    make_transcriber: Any, call: Any
+) -> None:
+    transcriber = make_transcriber().start()
+    bad, good = await call(), await call()
+    await bad.say("Fails!.")
+    await good.say("Fine.")
+    assert (await bad.results())[-1].code == "engine_failure"
+    assert [result.text for result in await good.results(1)] == ["Fine."]
+    assert good.sid in transcriber.sessions
+
+
+async def test_session_that_the_broker_lost_is_let_go(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    transcriber = make_transcriber().start()
+    session = await call()
+    await until(lambda: transcriber.sessions)
+    await redis.delete(keys.state(session.sid))
+    await until(lambda: not transcriber.sessions)
+    await until_no_lease(redis, until)
+
+
+async def test_broker_that_forgets_everything_is_joined_again(
+    make_transcriber: Any, call: Any, until: Until, redis: Redis
+) -> None:
+    transcriber = make_transcriber(lease=SHORT).start()
+    await call()
+    await until(lambda: transcriber.sessions)
+    await redis.flushall()
+    await until(lambda: not transcriber.sessions)
+    session = await call()
+    await session.say("Again.")
+    assert [result.text for result in await session.results(1)] == ["Again."]
+
+
+async def test_broker_that_comes_back_empty_is_served_again(
+    make_transcriber: Any, call: Any, until: Until, own_broker: BrokerProcess
+) -> None:
+    transcriber = make_transcriber(own_broker.url, lease=SHORT).start()
+    await call(own_broker.url)
+    await until(lambda: transcriber.sessions)
+    own_broker.kill()
+    own_broker.start()
+    session = await call(own_broker.url)
+    await session.say("Again.")
+    assert [result.text for result in await session.results(1)] == ["Again."]
+
+
+async def until_no_lease(redis: Redis, until: Until) -> None:
+    async def none() -> bool:
+        return await holders(redis) == []
+
+    await until(none)
