@@ -12,7 +12,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock bench-acks bench-accuracy bench-memory chaos clean
+.PHONY: help run test check format lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ bench-accuracy: $(DEV) ## Measure word error rates on real speech
 
 bench-memory: $(DEV) ## Measure the gateway's memory for each live session
 	@$(BIN)/python bench/memory.py $(ARGS)
+
+bench-growth: $(DEV) ## Look for growth over a thousand sessions with faults in between
+	@$(BIN)/python bench/growth.py $(ARGS)
 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
