@@ -176,7 +176,7 @@ class Server(GatewayServer):
         return connect(f"ws://{self.address}/ws?{query}", proxy=None, **options)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             return await client.get(f"http://{self.address}{path}", headers=headers)
 
 

@@ -1,0 +1,141 @@
+"""The transcriber as a process: probes, metrics, exit codes and SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+
+from scripta_local.broker import Broker as BrokerProcess
+from scripta_local.ports import free_port
+
+pytestmark = pytest.mark.store
+
+Until = Callable[..., Awaitable[None]]
+
+
+@dataclass
+class Service:
+    """A running transcriber process."""
+
+    process: asyncio.subprocess.Process
+    address: str
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+            return await client.get(f"http://{self.address}{path}")
+
+    async def status(self, path: str) -> int | None:
+        try:
+            return (await self.get(path)).status_code
+        except httpx.TransportError:
+            return None
+
+    async def metric(self, name: str) -> float:
+        text = (await self.get("/metrics")).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name:
+                    return sample.value
+        raise LookupError(name)
+
+
+@pytest_asyncio.fixture
+async def run_service() -> AsyncIterator[Callable[..., Any]]:
+    """Starts transcribers with the mock engine; arguments are environment variables."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def run(**environment: str) -> Service:
+        port = free_port()
+        known = {"ENGINE": "mock", "HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(port)}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripta_transcriber"),
+            env={**os.environ, **known, **environment},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        processes.append(process)
+        return Service(process, f"127.0.0.1:{port}")
+
+    yield run
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def ready(service: Service, until: Until) -> None:
+    async def is_ready() -> bool:
+        return await service.status("/readyz") == 200
+
+    await until(is_ready, 30)
+
+
+async def test_process_serves_is_probed_and_hands_off_on_sigterm(
+    run_service: Any, shared_broker: BrokerProcess, call: Any, until: Until
+) -> None:
+    first = await run_service(REDIS_URL=shared_broker.url, SLOTS="5")
+    await ready(first, until)
+    assert (await first.get("/livez")).json() == {"status": "ok"}
+    assert await first.metric("scripta_transcriber_slots") == 5
+    assert await first.metric("scripta_transcriber_slots_in_use") == 0
+
+    session = await call()
+    await session.say("one")
+    await session.results(1)
+    assert await first.metric("scripta_transcriber_slots_in_use") == 1
+    second = await run_service(REDIS_URL=shared_broker.url)
+    await ready(second, until)
+
+    first.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(first.process.wait(), 10) == 0
+    await session.say("two")
+    await session.end()
+    results = await session.results()
+    assert [result.index for result in results] == [1, 2, 3]
+    assert await second.metric("scripta_transcriber_slots_in_use") == 0
+
+
+async def test_process_without_a_broker_is_alive_and_not_ready(
+    own_broker: BrokerProcess, run_service: Any, until: Until
+) -> None:
+    service = await run_service(REDIS_URL=own_broker.url)
+    await ready(service, until)
+    own_broker.kill()
+
+    async def unready() -> bool:
+        return await service.status("/readyz") == 503
+
+    await until(unready)
+    assert await service.status("/livez") == 200
+    own_broker.start()
+    await ready(service, until)
+    own_broker.kill()
+    service.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(service.process.wait(), 15) == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "message"),
+    [
+        ({"ENGINE": "nonsense"}, 3, "ENGINE"),
+        ({"SLOTS": "many"}, 2, "SLOTS"),
+    ],
+)
+async def test_process_that_can_not_start_says_what_to_change(
+    run_service: Any, environment: dict[str, str], code: int, message: str
+) -> None:
+    service = await run_service(REDIS_URL="redis://127.0.0.1:1/0", **environment)
+    _, stderr = await asyncio.wait_for(service.process.communicate(), 30)
+    assert service.process.returncode == code
+    assert message in stderr.decode()
+    assert "Traceback" not in stderr.decode()
