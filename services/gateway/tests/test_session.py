@@ -105,7 +105,7 @@ async def test_append_waits_while_the_backlog_is_full_and_goes_on(
     assert len(await scribe.log.read(session.sid, 0, 10)) == 3
 
     await scribe.work(until_seq=1)
-    await until(lambda: session._logged == 4)
+    await until(lambda: session._exchange.logged == 4)
     assert not waiting.done()
     await scribe.work(until_seq=2)
     await asyncio.wait_for(waiting, 5)
@@ -176,7 +176,7 @@ async def test_results_for_a_client_that_does_not_read_stay_in_the_log(
     for _ in range(700):
         await session.append(b"ab", 1)
     await scribe.work(until_seq=700)
-    await until(lambda: session._behind)
+    await until(lambda: session._exchange.behind)
     assert len(session._undelivered) <= 512
     assert session.outstanding  # their audio is kept until they are here
     assert texts(await collect(session, 700)) == entries(1, 700)
@@ -306,7 +306,7 @@ async def test_finals_past_the_known_checkpoint_are_not_doubled_by_a_loss(
     session.read_up()
     assert texts(await collect(session, 3)) == entries(1, 3)
     hear_again(session)
-    assert session._ledger.checkpoint == Checkpoint()
+    assert session._exchange.ledger.checkpoint == Checkpoint()
     await redis.flushall()
     await session.append(SECOND, 1)
     await scribe.let_go()

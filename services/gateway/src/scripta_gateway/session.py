@@ -1,6 +1,6 @@
 """A client's session at the gateway: audio in, results out, whatever happens in between.
 
-The async shell round ``Ledger``. One task appends (the connection's receiver), one takes
+The async shell round ``Exchange``. One task appends (the connection's receiver), one takes
 results (its deliverer); the hub rings. Back-pressure: ``append`` returns when the audio is in
 the log, and waits while the session is too far ahead of its transcript.
 """
@@ -16,28 +16,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self, TypeVar
 
-from scripta_common.errors import (
-    BrokerUnavailable,
-    NoCapacity,
-    ScriptaError,
-    SessionLost,
-    Superseded,
-)
-from scripta_common.sessionlog import AppendOutcome, Attachment, GatewayLog, SessionOptions
+from scripta_common.errors import BrokerUnavailable, NoCapacity, ScriptaError
+from scripta_common.sessionlog import Attachment, GatewayLog, SessionOptions
 from scripta_common.wire import (
     SAMPLE_RATE,
-    Checkpoint,
-    Ended,
-    Entry,
     EntryKind,
-    Failed,
     Interim,
     Reason,
     Recorded,
     Ring,
 )
 from scripta_common.wire import Final as FinalResult
+from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore
 from scripta_gateway.ledger import Ledger
+from scripta_gateway.takeover import Takeover
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +64,9 @@ class Session:
     def __init__(self, log: GatewayLog, sid: str, options: SessionOptions, limits: Limits) -> None:
         self.sid = sid
         self.options = options
-        self.connection = 1
         self._log = log
         self._limits = limits
-        self._ledger = Ledger(int(limits.backlog * SAMPLE_RATE))
+        self._exchange = Exchange(Ledger(int(limits.backlog * SAMPLE_RATE)))
         self._undelivered: deque[Recorded] = deque()
         self._interim: Interim | None = None
         # Set when there is something to deliver, to read up on, or to fail with.
@@ -83,18 +74,11 @@ class Session:
         # Set when the checkpoint has moved, so that a waiting append looks again.
         self._moved = asyncio.Event()
         self._flushing = asyncio.Lock()
-        # Last entry that the log is known to have.
-        self._logged = 0
-        # True while the log has, or may have, results that did not come with a ring.
-        self._behind = False
-        # True from when the broker is found to have lost the session until it is restored.
-        self._lost = False
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
         self.heard_at = time.monotonic()
         self.ending = False
-        self.over = False
 
     @classmethod
     async def resumed(
@@ -110,19 +94,19 @@ class Session:
             limits: Bounds.
 
         Raises:
+            NotResumable: The log has lost a part of it meanwhile.
             BrokerUnavailable: The broker does not answer.
         """
         session = cls(log, sid, attachment.options, limits)
-        retained: list[Entry] = []
-        at = attachment.checkpoint.seq
-        while entries := await log.read_entries(sid, at):
-            retained += entries
-            at = entries[-1].seq
-        session._ledger = Ledger.resumed(
-            int(limits.backlog * SAMPLE_RATE), attachment, retained, index
+        takeover = Takeover(attachment)
+        while (after := takeover.next_read()) is not None:
+            if not takeover.read(await log.read_entries(sid, after)):
+                takeover.polled(await log.poll(sid))
+        attachment, retained = takeover.attachment, takeover.entries
+        ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
+        session._exchange = Exchange(
+            ledger, connection=attachment.connection, logged=attachment.seq
         )
-        session._logged = attachment.seq
-        session.connection = attachment.connection
         over = attachment.status != "open"
         session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
         session.read_up()
@@ -134,19 +118,29 @@ class Session:
         return self.options.client_id
 
     @property
+    def connection(self) -> int:
+        """Number of this connection among all that the session has had."""
+        return self._exchange.connection
+
+    @property
+    def over(self) -> bool:
+        """Whether the last result is here."""
+        return self._exchange.over
+
+    @property
     def messages(self) -> int:
         """Audio messages accepted since the session's start."""
-        return self._ledger.intake.messages
+        return self._exchange.ledger.intake.messages
 
     @property
     def seconds(self) -> float:
         """Seconds of audio accepted."""
-        return self._ledger.samples / SAMPLE_RATE
+        return self._exchange.ledger.samples / SAMPLE_RATE
 
     @property
     def outstanding(self) -> bool:
         """Whether results are still owed."""
-        return self._ledger.outstanding and not self.over
+        return self._exchange.ledger.outstanding and not self.over
 
     async def append(self, pcm: bytes, message_bytes: int, *, at_rest: bool = True) -> None:
         """Puts a message's audio into the log; when this returns, it is accepted.
@@ -162,19 +156,22 @@ class Session:
             NoCapacity: The transcript does not move on and the backlog is full.
             BrokerUnavailable: The broker does not answer, for too long.
         """
-        self._ledger.enter_audio(pcm, message_bytes, int(time.time() * 1000), at_rest=at_rest)
+        now_ms = int(time.time() * 1000)
+        self._exchange.ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest)
         await self._flush()
 
     async def finalize(self, reason: Reason) -> None:
         """Ends the current segment now; exactly one final follows. Raises as ``append``."""
-        self._ledger.enter_control(EntryKind.FINALIZE, reason, int(time.time() * 1000))
+        now_ms = int(time.time() * 1000)
+        self._exchange.ledger.enter_control(EntryKind.FINALIZE, reason, now_ms)
         await self._flush()
 
     async def end(self) -> None:
         """Ends the stream: the last finals and then ``Ended`` follow. Raises as ``append``."""
         if not self.ending:
             self.ending = True
-            self._ledger.enter_control(EntryKind.END, Reason.END, int(time.time() * 1000))
+            now_ms = int(time.time() * 1000)
+            self._exchange.ledger.enter_control(EntryKind.END, Reason.END, now_ms)
         await self._flush()
 
     async def next_results(self) -> list[Recorded | Interim]:
@@ -193,7 +190,7 @@ class Session:
                 return batch
             if self._failure is not None:
                 raise self._failure
-            if self._behind:
+            if self._exchange.behind:
                 await self._catch_up()
                 continue
             self._wake.clear()
@@ -204,17 +201,14 @@ class Session:
         self.heard_at = time.monotonic()
         if ring.checkpoint_seq < 0:
             interim = ring.results[-1]
-            if not isinstance(interim, Interim) or self._behind:
+            if not isinstance(interim, Interim) or self._exchange.behind:
                 return
             if interim.start >= self._decided_until:  # a slow one may come behind its final
                 self._interim = interim  # only the newest matters
                 self._wake.set()
             return
-        if len(self._undelivered) >= _MAX_UNDELIVERED:
-            self._behind = bool(ring.results) or self._behind
-        else:
-            self._accept([r for r in ring.results if not isinstance(r, Interim)])
-        self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq), ring.index)
+        room = len(self._undelivered) < _MAX_UNDELIVERED
+        self._take(self._exchange.ring(ring, room=room))
 
     async def reconcile(self) -> None:
         """Compares with the log: heals whatever the doorbell missed or the broker lost.
@@ -223,22 +217,17 @@ class Session:
             ScriptaError: As ``append``.
         """
         self.heard_at = time.monotonic()
-        progress = await self._log.poll(self.sid)
-        if progress is None:
-            await self._heal()
-            return
-        self._advance(progress.checkpoint, progress.index)
+        self._take(self._exchange.polled(await self._log.poll(self.sid)))
+        await self._heal()
 
     async def _heal(self) -> None:
-        self._lost = True
-        self._moved.set()
         # Whoever is at it, perhaps waiting for room, restores what is lost.
-        if not self._flushing.locked():
+        if self._exchange.lost and not self._flushing.locked():
             await self._flush()
 
     def read_up(self) -> None:
         """Makes the deliverer look into the log: rings may have been missed."""
-        self._behind = True
+        self._exchange.behind = True
         self._wake.set()
 
     def fail(self, error: ScriptaError) -> None:
@@ -247,86 +236,47 @@ class Session:
             self._failure = error
         self._wake.set()
 
-    def _advance(self, checkpoint: Checkpoint, index: int) -> None:
-        if index > self._ledger.index:
-            self.read_up()
-        if self._ledger.advance(checkpoint, index):
-            self._moved.set()
-
-    def _accept(self, results: list[Recorded]) -> None:
-        fresh, missing = self._ledger.accept(results)
-        if fresh:
+    def _take(self, news: News) -> None:
+        if news.fresh:
             # What was open is decided; an interim of it would only confuse.
             self._interim = None
-            self._undelivered.extend(fresh)
-            self._decided_until = max(
-                [self._decided_until, *(r.end for r in fresh if isinstance(r, FinalResult))]
-            )
-            self.over = isinstance(fresh[-1], Ended | Failed)
+            self._undelivered.extend(news.fresh)
+            ends = (result.end for result in news.fresh if isinstance(result, FinalResult))
+            self._decided_until = max(self._decided_until, *ends, 0.0)
+        if news.moved:
             self._moved.set()
-        self._behind = self._behind or missing
-        self._wake.set()
+        if news.fresh or self._exchange.behind:
+            self._wake.set()
 
     async def _catch_up(self) -> None:
-        self._behind = False
         try:
-            results = await self._log.read_results(self.sid, self._ledger.index)
+            results = await self._log.read_results(self.sid, self._exchange.next_read())
         except BrokerUnavailable:
-            self._behind = True
+            self._exchange.read(None)
             await asyncio.sleep(_RETRY_MOST)
             return
-        if not results:
-            return
-        lost = results[0].index > self._ledger.index + 1
-        self._accept(results)
-        self._behind = True  # a read is bounded: there may be more
-        if lost:  # the audio of those in between is still here
+        self._take(self._exchange.read(results))
+        if self._exchange.lost:
             await self._heal()
             await asyncio.sleep(_RETRY_FIRST)
 
     async def _flush(self) -> None:
         """Brings the log up to the ledger; an interrupted flush is taken up by the next."""
         async with self._flushing:
-            while not self.over:
-                if self._lost:
-                    await self._restore()
-                try:
-                    entry = self._ledger.next_after(self._logged)
-                except LookupError:
-                    await self._restore()
-                    continue
-                if entry is None:
-                    return
-                if not self._ledger.has_room(entry):
-                    await self._wait_for_room()
-                    continue
-                outcome, last = await self._patiently(
-                    partial(self._log.append, self.sid, entry, self.connection)
-                )
-                match outcome:
-                    case AppendOutcome.OK | AppendOutcome.DUPLICATE:
-                        self._logged = entry.seq
-                    case AppendOutcome.GAP:
-                        self._logged = last
-                    case AppendOutcome.LOST:
-                        await self._restore()
-                    case AppendOutcome.OVER:
-                        self.read_up()  # how it ended stands in the results
-                        return
-                    case AppendOutcome.SUPERSEDED:
-                        raise Superseded("Another connection has taken this session over.")
-
-    async def _restore(self) -> None:
-        self._ledger.rewind()
-        try:
-            standing = self._ledger.standing(self.connection)
-        except LookupError:
-            raise SessionLost("The broker has lost results of this session.") from None
-        if not await self._patiently(partial(self._log.restore, self.sid, self.options, standing)):
-            raise Superseded("Another connection has taken this session over.")
-        self._logged = standing.checkpoint.seq
-        self._lost = False
-        logger.warning("session restored", extra={"session": self.sid, "seq": self._logged})
+            while (write := self._exchange.next_write()) is not None:
+                match write:
+                    case AwaitRoom():
+                        await self._wait_for_room()
+                    case Restore(standing):
+                        restore = partial(self._log.restore, self.sid, self.options, standing)
+                        self._exchange.restored(write, await self._patiently(restore))
+                        seq = self._exchange.logged
+                        logger.warning("session restored", extra={"session": self.sid, "seq": seq})
+                    case Append(entry):
+                        append = partial(self._log.append, self.sid, entry, self.connection)
+                        if not self._exchange.appended(write, *await self._patiently(append)):
+                            self._wake.set()  # how it ended stands in the results
+                            return
 
     async def _wait_for_room(self) -> None:
         self._moved.clear()

@@ -1,0 +1,209 @@
+"""What a session at the gateway and its log owe each other: pure, no I/O, no clock.
+
+Decides over the ledger what is written next (an entry, or all that is kept, because the log has
+lost it) and whether results have to be read up on. The shell makes the calls and says what came
+of them; it may make a call again, or answer late, as long as only one write is under way.
+
+Always true: nothing is written that the ledger does not hold, and the log is taken to have an
+entry only while it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scripta_common.errors import SessionLost, Superseded
+from scripta_common.sessionlog import AppendOutcome, Progress, Standing
+from scripta_common.wire import Checkpoint, Ended, Entry, Failed, Interim, Recorded, Ring
+from scripta_gateway.ledger import Ledger
+
+_TAKEN_OVER = "Another connection has taken this session over."
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Put an entry into the log."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Write the session anew: the log has lost it, or a part that can not be filled."""
+
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRoom:
+    """Wait until the checkpoint has moved: the next entry is too far ahead of it."""
+
+
+Write = Append | Restore | AwaitRoom
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What hearing of the log came to.
+
+    Attributes:
+        fresh: Results to deliver, each for the first time and in order.
+        moved: Whether the session has moved on, so that there may be room again.
+    """
+
+    fresh: Sequence[Recorded] = ()
+    moved: bool = False
+
+
+class Exchange:
+    """One session's side of the exchange with its log.
+
+    Args:
+        ledger: The session's books.
+        connection: Number of the connection that writes.
+        logged: Last entry that the log has.
+
+    Attributes:
+        ledger: The session's books.
+        connection: Number of the connection that writes.
+        logged: Last entry that the log is known to have.
+        behind: Whether the log has, or may have, results that did not come with a ring.
+        lost: Whether the log has lost the session, or a part of its results, and it has to be
+            written anew.
+        over: Whether the last result is here.
+    """
+
+    def __init__(self, ledger: Ledger, *, connection: int = 1, logged: int = 0) -> None:
+        self.ledger = ledger
+        self.connection = connection
+        self.logged = logged
+        self.behind = False
+        self.lost = False
+        self.over = False
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the log lacks something that the ledger holds."""
+        return not self.over and (self.lost or self.logged < self.ledger.last_seq)
+
+    def next_write(self) -> Write | None:
+        """Returns what to do for the log to have everything; ``None`` if nothing is left.
+
+        Raises:
+            SessionLost: What is kept is not enough to write the session anew.
+        """
+        if self.over:
+            return None
+        if self.lost:
+            return self._anew()
+        try:
+            entry = self.ledger.next_after(self.logged)
+        except LookupError:
+            return self._anew()
+        if entry is None:
+            return None
+        return Append(entry) if self.ledger.has_room(entry) else AwaitRoom()
+
+    def appended(self, write: Append, outcome: AppendOutcome, last: int) -> bool:
+        """Takes the answer to an append.
+
+        Args:
+            write: What was to be appended.
+            outcome: What became of it.
+            last: Last entry that the log has.
+
+        Returns:
+            Whether to go on; otherwise the session is over and its results say how.
+
+        Raises:
+            Superseded: Another connection has the session.
+        """
+        match outcome:
+            case AppendOutcome.OK | AppendOutcome.DUPLICATE:
+                self.logged = write.entry.seq
+            case AppendOutcome.GAP:
+                self.logged = last
+            case AppendOutcome.LOST:
+                self.lost = True
+            case AppendOutcome.OVER:
+                self.behind = True
+                return False
+            case AppendOutcome.SUPERSEDED:
+                raise Superseded(_TAKEN_OVER)
+        return True
+
+    def restored(self, write: Restore, ours: bool) -> None:
+        """Takes the answer to a restore.
+
+        Args:
+            write: What was to be written.
+            ours: Whether it is still this connection's to restore.
+
+        Raises:
+            Superseded: It is not.
+        """
+        if not ours:
+            raise Superseded(_TAKEN_OVER)
+        self.logged = write.standing.checkpoint.seq
+        self.lost = False
+
+    def ring(self, ring: Ring, *, room: bool = True) -> News:
+        """Takes a committed doorbell message.
+
+        Args:
+            ring: The message.
+            room: Whether results can be taken now; otherwise they are left to be read.
+        """
+        fresh: list[Recorded] = []
+        if room:
+            fresh = self._accept(r for r in ring.results if not isinstance(r, Interim))
+        elif ring.results:
+            self.behind = True
+        moved = self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq), ring.index)
+        return News(fresh, moved or bool(fresh))
+
+    def polled(self, progress: Progress | None) -> News:
+        """Takes how far the session is by its state; ``None``: the log does not know it."""
+        if progress is None:
+            self.lost = True
+            return News(moved=True)
+        return News(moved=self._advance(progress.checkpoint, progress.index))
+
+    def next_read(self) -> int:
+        """Returns the index behind which to read results; whatever rings meanwhile is noted."""
+        self.behind = False
+        return self.ledger.index
+
+    def read(self, results: Sequence[Recorded] | None) -> News:
+        """Takes the results that a read brought, some of all there are; ``None``: it failed."""
+        if results is None:
+            self.behind = True
+            return News()
+        if not results:
+            return News()
+        self.behind = True  # a read is bounded: there may be more
+        missing = results[0].index > self.ledger.index + 1
+        fresh = self._accept(results)
+        # The audio of those that are missing is still here.
+        self.lost = self.lost or missing
+        return News(fresh, missing or bool(fresh))
+
+    def _anew(self) -> Restore:
+        self.ledger.rewind()
+        try:
+            return Restore(self.ledger.standing(self.connection))
+        except LookupError:
+            raise SessionLost("The broker has lost results of this session.") from None
+
+    def _advance(self, checkpoint: Checkpoint, index: int) -> bool:
+        if index > self.ledger.index:
+            self.behind = True
+        return self.ledger.advance(checkpoint, index)
+
+    def _accept(self, results: Iterable[Recorded]) -> list[Recorded]:
+        fresh, missing = self.ledger.accept(results)
+        self.behind = self.behind or missing
+        if fresh:
+            self.over = isinstance(fresh[-1], Ended | Failed)
+        return fresh
