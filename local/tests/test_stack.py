@@ -90,6 +90,24 @@ async def test_without_restart_a_killed_transcriber_stays_dead_and_another_can_b
             await stack.wait_ready()
 
 
+async def test_added_gateway_has_a_port_of_its_own_and_is_killed_and_stopped_like_the_first(
+    standins: Commands, gone: Gone, until: Until
+) -> None:
+    async with Stack(transcribers=0, commands=standins) as stack:
+        first = stack.gateway
+        assert await stack.add_gateway() == 1
+        assert stack.gateway_ports[0] == stack.port
+        assert all([(await probe("127.0.0.1", port)).ready for port in stack.gateway_ports])
+        assert stack.log_of("gateway-2") == ("gateway listens, log format human",)
+        await stack.kill_gateway(place=1)
+        assert not (await probe("127.0.0.1", stack.gateway_ports[1])).ready
+        await until(lambda: len(stack.log_of("gateway-2")) == 2)
+        assert stack.gateway == first
+    assert first is not None
+    assert gone(first)
+    assert not (await probe("127.0.0.1", stack.gateway_ports[1])).ready
+
+
 async def test_service_that_dies_at_its_start_is_named_with_its_last_words(
     standins: Commands,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The whole system as child processes: broker, one gateway, any number of transcribers.
+"""The whole system as child processes: broker, gateways and transcribers.
 
 For ``make run``, tests and benches alike. Everything listens on loopback unless told
 otherwise; everything it started is gone when it has stopped.
@@ -86,7 +86,8 @@ class Stack:
         self._console = console or Console(None)
         self._commands = commands or Commands()
         self._ready_seconds = ready_seconds
-        self._gateway: Service | None = None
+        self._gateways: list[Service] = []
+        self._gateway_ports: list[int] = []
         self._transcribers: list[Service] = []
         self._broker_watch: asyncio.Task[None] | None = None
 
@@ -106,9 +107,14 @@ class Stack:
         return f"ws://{_in_url(reachable_host(self._host))}:{self._port}/ws"
 
     @property
+    def gateway_ports(self) -> list[int]:
+        """Ports of the gateways in the order of their start; the first is ``port``."""
+        return list(self._gateway_ports)
+
+    @property
     def gateway(self) -> int | None:
-        """Process id of the gateway while it runs."""
-        return self._gateway.child.pid if self._gateway else None
+        """Process id of the first gateway while it runs."""
+        return self._gateways[0].child.pid if self._gateways else None
 
     @property
     def transcribers(self) -> list[int | None]:
@@ -116,7 +122,7 @@ class Stack:
         return [service.child.pid for service in self._transcribers]
 
     def log_of(self, name: str) -> tuple[str, ...]:
-        """Returns the last lines of a service: ``gateway``, ``transcriber-1`` and so on."""
+        """Returns the last lines of a service, such as ``gateway-2``; the first is ``gateway``."""
         return next(s.child.tail for s in self._services() if s.child.name == name)
 
     async def __aenter__(self) -> Self:
@@ -154,11 +160,7 @@ class Stack:
                 self._broker_watch = asyncio.create_task(
                     self._watch_broker(self.broker, self._backoff), name="broker-watch"
                 )
-        own = {"APP_HOST": self._host, "APP_PORT": str(self._port)}
-        self._gateway = Service(
-            self._child("gateway", self._commands.gateway, own), self._host, self._port
-        )
-        await self._gateway.child.start()
+        await self._start_gateway("gateway", self._port)
         for _ in range(self._count):
             await self._start_transcriber()
 
@@ -175,6 +177,17 @@ class Stack:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
+    async def add_gateway(self) -> int:
+        """Starts one more, on a port of its own; returns its place once it is ready.
+
+        Raises:
+            NotReady: As ``wait_ready``.
+        """
+        place = len(self._gateways)
+        service = await self._start_gateway(f"gateway-{place + 1}", free_port(self._host))
+        await self._until_ready(service)
+        return place
+
     async def add_transcriber(self) -> int:
         """Starts one more; returns its place among ``transcribers`` once it is ready.
 
@@ -189,10 +202,10 @@ class Stack:
         """Sends a signal to the transcriber at that place; SIGKILL returns when it is gone."""
         await self._transcribers[place].send(number)
 
-    async def kill_gateway(self, number: int = signal.SIGKILL) -> None:
-        """Sends a signal to the gateway; SIGKILL returns when it is gone."""
-        if self._gateway is not None:
-            await self._gateway.send(number)
+    async def kill_gateway(self, number: int = signal.SIGKILL, place: int = 0) -> None:
+        """Sends a signal to the gateway at that place; SIGKILL returns when it is gone."""
+        if self._gateways:
+            await self._gateways[place].send(number)
 
     async def transcriber_gone(self, place: int) -> None:
         """Returns when the process that is now at that place has ended."""
@@ -201,7 +214,7 @@ class Stack:
     async def stop(self) -> None:
         """Stops everything, in this order; may be repeated.
 
-        1. The gateway: takes no new sessions, ends its connections, while transcribers still
+        1. The gateways: take no new sessions, end their connections, while transcribers still
            answer what is under way.
         2. The transcribers: give back what they hold.
         3. The broker, on which nobody depends any more.
@@ -209,8 +222,7 @@ class Stack:
         if self._broker_watch is not None:
             self._broker_watch.cancel()
             await asyncio.wait([self._broker_watch])
-        if self._gateway is not None:
-            await self._gateway.child.stop(GATEWAY_GRACE)
+        await asyncio.gather(*(s.child.stop(GATEWAY_GRACE) for s in self._gateways))
         await asyncio.gather(*(s.child.stop(TRANSCRIBER_GRACE) for s in self._transcribers))
         if self.broker is not None:
             await asyncio.to_thread(self.broker.close)
@@ -225,7 +237,7 @@ class Stack:
             self.broker.kill()
 
     def _services(self) -> list[Service]:
-        return [*([self._gateway] if self._gateway else []), *self._transcribers]
+        return [*self._gateways, *self._transcribers]
 
     def _child(self, name: str, command: Sequence[str], own: Mapping[str, str]) -> Child:
         env = {
@@ -237,6 +249,14 @@ class Stack:
             **own,
         }
         return Child(name, command, env=env, console=self._console, backoff=self._backoff)
+
+    async def _start_gateway(self, name: str, port: int) -> Service:
+        own = {"APP_HOST": self._host, "APP_PORT": str(port)}
+        service = Service(self._child(name, self._commands.gateway, own), self._host, port)
+        self._gateways.append(service)
+        self._gateway_ports.append(port)
+        await service.child.start()
+        return service
 
     async def _start_transcriber(self) -> Service:
         port = free_port()
