@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 
@@ -15,18 +16,21 @@ from scripta_local.broker import Broker as BrokerProcess
 
 Until = Callable[..., Awaitable[None]]
 
+PROGRAM = os.environ.get("TEST_BROKER")
+"""Another server to run the tests on, such as ``redis-server``."""
+
 
 @pytest.fixture(scope="session")
 def shared_broker() -> Iterator[BrokerProcess]:
     """One server process for the whole run; nobody stops it."""
-    with BrokerProcess() as process:
+    with BrokerProcess(program=PROGRAM) as process:
         yield process
 
 
 @pytest.fixture
 def own_broker() -> Iterator[BrokerProcess]:
     """A server process that the test may kill, pause and restart."""
-    with BrokerProcess() as process:
+    with BrokerProcess(program=PROGRAM) as process:
         yield process
 
 
@@ -34,7 +38,7 @@ def own_broker() -> Iterator[BrokerProcess]:
 def start_broker() -> Iterator[Callable[..., BrokerProcess]]:
     """Starts further server processes; arguments are those of the class."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(BrokerProcess(**options))
+        yield lambda **options: stack.enter_context(BrokerProcess(program=PROGRAM, **options))
 
 
 @pytest_asyncio.fixture
