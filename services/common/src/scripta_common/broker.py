@@ -145,6 +145,10 @@ class Broker:
             async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
                 return await self._execute_alone(command)
         except Exception as error:
+            if isinstance(error, TimeoutError) and isinstance(self._blocking, RedisCluster):
+                # Cut off from outside, it does not notice that a server hangs: it must look anew
+                # which one serves the key.
+                await self._blocking.aclose()
             if isinstance(error, TimeoutError) or _is_transient(error):
                 raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
             raise
@@ -259,5 +263,6 @@ def _is_transient(answer: Any) -> bool:
 
 
 def _plain(error: BaseException) -> str:
-    # Messages of connection errors may quote the address, never the password.
-    return str(error) or type(error).__name__
+    # Messages of connection errors may quote the address, never the password. What Sentinels
+    # were asked comes behind a colon, with all their options.
+    return str(error).partition(" : <")[0] or type(error).__name__
