@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,9 +49,9 @@ class CommonSettings(BaseSettings):
 
 
 def mask_password(url: str) -> str:
-    """Returns a broker URL with its password replaced by ``***``."""
-    parts = urlsplit(url)
+    """Returns a broker URL with its passwords replaced by ``***``."""
+    parts = urlsplit(re.sub(r"(?<=[?&]sentinel_password=)[^&]*", "***", url))
     if parts.password is None:
-        return url
+        return urlunsplit(parts)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))

@@ -8,7 +8,8 @@ The URL's scheme says which::
 
 ``rediss`` in place of ``redis`` is TLS; ``valkey`` and ``valkeys`` are accepted as other names.
 Query parameters are passed on to the client (``ssl_ca_certs=/path/ca.pem``,
-``ssl_cert_reqs=none``); ``sentinel_username`` and ``sentinel_password`` are for the Sentinels.
+``ssl_cert_reqs=none``; only with TLS); ``sentinel_username`` and ``sentinel_password`` are for
+the Sentinels.
 """
 
 from __future__ import annotations
@@ -19,11 +20,22 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+SENTINEL_TIMEOUT: Final = 0.5
+"""Seconds a Sentinel may take to name the primary; it knows it by heart."""
 
 _DEFAULT_PORT: Final = {"standalone": 6379, "cluster": 6379, "sentinel": 26379}
 _TEXT_OPTIONS: Final = frozenset(
     {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_ciphers"}
+)
+
+_SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
+
+_FORM: Final = (
+    "it looks like redis://user:password@host:6379/0, with special characters of a password as %XX"
 )
 
 # Their answers differ between client versions, between single calls and pipelines and by how a
@@ -69,7 +81,12 @@ class Topology:
     @classmethod
     def parse(cls, url: str) -> Topology:
         """Returns what a URL says; raises ``BadBrokerUrl``."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise BadBrokerUrl(f"REDIS_URL can not be read; {_FORM}") from None
+        if parts.fragment:
+            raise BadBrokerUrl(f"REDIS_URL has a bare #; {_FORM}")
         scheme, _, suffix = parts.scheme.partition("+")
         kind = suffix or "standalone"
         if scheme not in ("redis", "rediss", "valkey", "valkeys") or kind not in _DEFAULT_PORT:
@@ -83,22 +100,20 @@ class Topology:
         if kind == "sentinel" and not path:
             raise BadBrokerUrl("REDIS_URL names no primary: redis+sentinel://host:26379/mymaster")
         service = path.pop(0) if kind == "sentinel" else ""
-        options = dict(parse_qsl(parts.query))
-        unknown = options.keys() - _TEXT_OPTIONS - {"sentinel_username", "sentinel_password"}
-        if unknown:
-            raise BadBrokerUrl(f"REDIS_URL has unknown parameters: {', '.join(sorted(unknown))}")
-        sentinel = {
-            name.removeprefix("sentinel_"): options.pop(name)
-            for name in ("sentinel_username", "sentinel_password")
-            if name in options
-        }
+        nodes = tuple(_node(host, _DEFAULT_PORT[kind]) for host in hosts.split(","))
+        if kind == "standalone" and len(nodes) > 1:
+            raise BadBrokerUrl(
+                "REDIS_URL names several servers; that takes redis+sentinel or redis+cluster"
+            )
+        tls = scheme in ("rediss", "valkeys")
+        options, sentinel = _options(parts.query, kind, tls=tls)
         return cls(
             kind=kind,
-            nodes=tuple(_node(host, _DEFAULT_PORT[kind]) for host in hosts.split(",")),
-            tls=scheme in ("rediss", "valkeys"),
+            nodes=nodes,
+            tls=tls,
             username=unquote(username) or None,
             password=unquote(password) or None,
-            db=_db(path),
+            db=_db(path, kind),
             service=service,
             options=options,
             sentinel_options=sentinel,
@@ -121,10 +136,16 @@ class Topology:
             return RedisCluster(startup_nodes=nodes, ssl=self.tls, **options)
         if self.kind == "sentinel":
             tls = {"ssl": True, **self.options} if self.tls else {}
-            waits = {key: value for key, value in options.items() if key.endswith("_timeout")}
+            # One Sentinel that is gone or hangs must not use up the time for asking the next.
+            waits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT}
             sentinel = Sentinel(  # type: ignore[no-untyped-call]
                 self.nodes,
-                sentinel_kwargs={**waits, **tls, **self.sentinel_options},
+                sentinel_kwargs={
+                    **waits,
+                    "retry": Retry(NoBackoff(), 0),
+                    **tls,
+                    **self.sentinel_options,
+                },
                 db=self.db,
                 ssl=self.tls,
                 **options,
@@ -142,16 +163,36 @@ def _node(address: str, default_port: int) -> tuple[str, int]:
     try:
         parts = urlsplit(f"//{address}")
         host, port = parts.hostname, parts.port or default_port
-    except ValueError as error:
-        raise BadBrokerUrl(f"REDIS_URL has a bad address: {error}") from None
+    except ValueError:
+        raise BadBrokerUrl(f"REDIS_URL has a bad address; {_FORM}") from None
     if not host:
         raise BadBrokerUrl("REDIS_URL names no host")
     return host, port
 
 
-def _db(path: list[str]) -> int:
+def _db(path: list[str], kind: str) -> int:
     if not path:
         return 0
-    if len(path) > 1 or not path[0].isdecimal():
-        raise BadBrokerUrl(f"REDIS_URL has a bad database number: {'/'.join(path)!r}")
-    return int(path[0])
+    if len(path) > 1 or not (path[0].isascii() and path[0].isdecimal()):
+        raise BadBrokerUrl(f"REDIS_URL has a bad database number; {_FORM}")
+    number = int(path[0])
+    if number and kind == "cluster":
+        raise BadBrokerUrl("REDIS_URL has a database number; a Cluster has only 0")
+    return number
+
+
+def _options(query: str, kind: str, *, tls: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    sentinel = {
+        name.removeprefix("sentinel_"): options.pop(name)
+        for name in _SENTINEL_OPTIONS
+        if kind == "sentinel" and name in options
+    }
+    known = _TEXT_OPTIONS if tls else frozenset[str]()
+    if not options.keys() <= known:
+        # Not which one: it may be the end of a password with a question mark in it.
+        allowed = [*sorted(known), *(_SENTINEL_OPTIONS if kind == "sentinel" else ())]
+        raise BadBrokerUrl(
+            f"REDIS_URL has a parameter that is not among: {', '.join(allowed) or 'none'}; {_FORM}"
+        )
+    return options, sentinel
