@@ -17,23 +17,14 @@ from typing import TypeVar
 
 from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
 from scripta_common.sessionlog import Claim, TranscriberLog
-from scripta_common.wire import (
-    SAMPLE_RATE,
-    Checkpoint,
-    Ended,
-    Entry,
-    Failed,
-    Final,
-    Reason,
-    Recorded,
-)
+from scripta_common.wire import Entry, Final
 from scripta_transcriber import metrics
-from scripta_transcriber.engines.base import Engine, Segment, Segmentation
+from scripta_transcriber.decisions import Decisions, is_audible
+from scripta_transcriber.engines.base import Engine, Segment, Segmentation, Transcript
 from scripta_transcriber.interims import Interims
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Priority, Scheduler
 from scripta_transcriber.segmenter.base import Cut, Segmenter
-from scripta_transcriber.word_times import estimate_words
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +68,8 @@ class Transcription:
         self._segmenter = segmenter
         self._tools = tools
         self._seq = claim.checkpoint.seq
-        # What is committed: both move together.
-        self._index = claim.index
-        self._checkpoint = claim.checkpoint
+        by_speech = tools.engine.capabilities.segmentation is Segmentation.SPEECH
+        self._decisions = Decisions(claim, by_speech=by_speech)
         self._wake = asyncio.Event()
         self._stopping = False
         self._trial = tools.quarantine.trial(claim)
@@ -142,62 +132,40 @@ class Transcription:
         return False
 
     async def _decide(self, cuts: Sequence[Cut]) -> bool:
-        results: list[Recorded] = []
-        decided = self._checkpoint
         for cut in cuts:
-            segment = cut.segment
-            if segment is None and cut.ended and self._owes_an_answer(self._index + len(results)):
-                segment = Segment(cut.checkpoint.sample, b"", Reason.END)
-            if segment is not None:
-                try:
-                    results.append(await self._decode(segment, self._index + len(results) + 1))
-                except Exception:
-                    logger.exception("engine failed")
-                    await self._commit(decided, results)
-                    await self._fail(EngineFailure.code, "The engine failed on this audio.")
-                    return True
-            decided = cut.checkpoint
-            if cut.ended:
-                results.append(Ended(self._index + len(results) + 1, decided.sample / SAMPLE_RATE))
-        await self._commit(decided, results)
+            segment = self._decisions.due(cut)
+            try:
+                heard = await self._hear(segment)
+            except Exception:
+                logger.exception("engine failed")
+                await self._commit()
+                await self._fail(EngineFailure.code, "The engine failed on this audio.")
+                return True
+            self._decisions.decide(cut, segment, heard)
+        await self._commit()
         return cuts[-1].ended
 
-    def _owes_an_answer(self, index: int) -> bool:
-        # Whoever sent audio and hears of nothing is told, once, that nothing was said.
-        by_speech = self._tools.engine.capabilities.segmentation is Segmentation.SPEECH
-        return by_speech and index == 0
-
-    async def _decode(self, segment: Segment, index: int) -> Final:
-        start, end = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
-        if not segment.pcm and not segment.message_bytes:
-            return Final(index, start, end, "", segment.reason)
-        speech = self._tools.engine.capabilities.segmentation is Segmentation.SPEECH
+    async def _hear(self, segment: Segment | None) -> Transcript | None:
+        if segment is None or not is_audible(segment):
+            return None
         with metrics.DECODE_SECONDS.labels("final").time():
             job = partial(self._tools.engine.transcribe, segment)
-            heard = await self._native(Priority.FINAL, job)
-        return Final(
-            index=index,
-            start=start,
-            end=end,
-            text=heard.text,
-            reason=segment.reason,
-            words=heard.words or (estimate_words(heard.text, start, end) if speech else ()),
-            words_estimated=speech and not heard.words,
-            confidence=heard.confidence,
-            language=heard.language or self.claim.options.language,
-        )
+            return await self._native(Priority.FINAL, job)
 
-    async def _commit(self, checkpoint: Checkpoint, results: Sequence[Recorded]) -> None:
+    async def _commit(self) -> None:
+        commit = self._decisions.pending()
         await self._patiently(
-            partial(self._tools.log.commit, self.claim, checkpoint, self._index, results)
+            partial(
+                self._tools.log.commit, self.claim, commit.checkpoint, commit.after, commit.results
+            )
         )
-        metrics.FINALS.inc(sum(isinstance(result, Final) for result in results))
-        self._index += len(results)
-        self._checkpoint = checkpoint
+        self._decisions.committed(commit)
+        metrics.FINALS.inc(sum(isinstance(result, Final) for result in commit.results))
         self._trial.close()  # it has moved on: the commit has taken everything back
 
     async def _fail(self, code: str, message: str) -> None:
-        await self._commit(self._checkpoint, [Failed(self._index + 1, code, message)])
+        self._decisions.fail(code, message)
+        await self._commit()
 
     async def _native(self, priority: Priority, job: Callable[[], T]) -> T:
         if self._tools.engine.capabilities.instant:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -19,13 +19,13 @@ from scripta_common.errors import BrokerUnavailable
 from scripta_common.logs import session_id
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
 from scripta_transcriber import metrics
+from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 from scripta_transcriber.transcription import Transcription
 
 logger = logging.getLogger(__name__)
 
 _ASSIGNMENT_WAIT: Final = 1.0
 _HEARTBEATS_PER_LEASE: Final = 4
-_PATIENT_BEATS: Final = 2
 _RETRY_SECONDS: Final = 0.3
 _SETTLE_SECONDS: Final = 3.0
 """How long a drain lets a session finish the commit it is at."""
@@ -50,8 +50,8 @@ class Worker:
         transcribe: Callable[[Claim], Transcription],
     ) -> None:
         self._log = log
-        self._slots = slots
         self._beat = lease / _HEARTBEATS_PER_LEASE
+        self._leases = Leases(slots, self._beat)
         self._transcribe = transcribe
         self._live: dict[bytes, Transcription] = {}
         self._by_session: dict[str, Transcription] = {}
@@ -61,16 +61,12 @@ class Worker:
         # Set while it drains and holds no lease: nothing is left to beat for.
         self._drained = asyncio.Event()
         self._joined = asyncio.Event()
-        self._draining = False
-        self._beaten_at: float | None = None
-        # Beats left until expired leases are taken over again.
-        self._patience = 0
         metrics.SLOTS.set(slots)
 
     @property
     def ready(self) -> bool:
         """Whether it takes sessions: it has joined the group and does not drain."""
-        return self._joined.is_set() and not self._draining
+        return self._joined.is_set() and not self._leases.draining
 
     def ring(self, message: bytes) -> None:
         """Passes a doorbell message, a session's id, on to its transcription."""
@@ -104,28 +100,28 @@ class Worker:
 
         Leases are renewed meanwhile; ``run`` returns once the last one is given up.
         """
-        self._draining = True
+        self._leases.draining = True
         for transcription in self._live.values():
             transcription.stop()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
-        for task in self._tasks.values():
-            task.cancel()
+        for entry_id in self._leases.working:
+            self._tasks[entry_id].cancel("draining")
         if not self._tasks:
             self._drained.set()
 
     def _takes_sessions(self) -> bool:
-        return not self._draining
+        return not self._leases.draining
 
     def _has_leases(self) -> bool:
-        return not self._draining or bool(self._tasks)
+        return not self._leases.draining or bool(self._tasks)
 
     async def claim_once(self) -> None:
         """Waits for a free slot and then, for a bounded time, for a session to fill it."""
-        if len(self._tasks) >= self._slots:
+        if not self._leases.free:
             self._freed.clear()
             await self._freed.wait()
-            if self._draining:
+            if self._leases.draining:
                 return
         assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
         if assignment is not None:
@@ -133,34 +129,19 @@ class Worker:
 
     async def beat_once(self) -> None:
         """Renews the leases, lets go of lost ones, takes over those that have expired."""
-        if self._tasks:
-            leases = set(self._tasks)
-            lost = leases - await self._log.renew(tuple(leases))
-            for entry_id in lost & self._tasks.keys():
-                logger.warning("lease lost", extra={"session": self._live[entry_id].claim.sid})
-                self._tasks[entry_id].cancel("lease lost")
-        free = self._slots - len(self._tasks)
-        if self._others_had_time() and free > 0 and not self._draining:
-            for assignment in await self._log.reclaim(free):
+        if leases := self._leases.held:
+            self._let_go(self._leases.renewed(leases, await self._log.renew(leases)))
+        if count := self._leases.beat(time.monotonic()):
+            for assignment in await self._log.reclaim(count):
                 await self._start(assignment, "expired")
         with suppress(TimeoutError):
             async with asyncio.timeout(self._beat):
                 await self._drained.wait()
 
-    def _others_had_time(self) -> bool:
-        """Notes a beat; returns whether leases that look expired now have been given up.
-
-        After a late beat the broker may have stood still, and with it all renewals: their owners
-        get two beats to renew, or whoever comes first would take all sessions of all others.
-        """
-        now = time.monotonic()
-        late = self._beaten_at is not None and now - self._beaten_at > 2 * self._beat
-        self._beaten_at = now
-        if self._patience:
-            self._patience -= 1
-        elif late:
-            self._patience = _PATIENT_BEATS
-        return not self._patience
+    def _let_go(self, lost: Iterable[bytes]) -> None:
+        for entry_id in lost:
+            logger.warning("lease lost", extra={"session": self._live[entry_id].claim.sid})
+            self._tasks[entry_id].cancel("lease lost")
 
     async def _repeat(
         self, once: Callable[[], Awaitable[None]], wanted: Callable[[], bool]
@@ -180,25 +161,23 @@ class Worker:
                 # The broker came back empty: nobody holds a lease any more.
                 logger.warning("assignment stream lost")
                 self._joined.clear()
-                for task in tuple(self._tasks.values()):
-                    task.cancel("lease lost")
+                self._let_go(self._leases.working)
 
     async def _start(self, assignment: Assignment, how: str) -> None:
         # New and expired leases come from two loops: one slot must not go to both.
         async with self._placing:
-            if assignment.entry_id in self._tasks:
-                return  # our own lease, expired while we were held up: its task goes on
-            # A drain's own blocked read may get what it has just handed off.
-            if self._draining or len(self._tasks) >= self._slots:
-                await self._log.put_back(assignment)
-                return
-            claim = await self._log.claim(assignment)
-            if claim is not None:
-                self._serve_claim(claim, how)
+            match self._leases.offered(assignment.entry_id):
+                case Offer.TAKE:
+                    claim = await self._log.claim(assignment)
+                    if claim is not None:
+                        self._serve_claim(claim, how)
+                case Offer.PUT_BACK:
+                    await self._log.put_back(assignment)
 
     def _serve_claim(self, claim: Claim, how: str) -> None:
         transcription = self._transcribe(claim)
-        if self._draining:
+        self._leases.take(claim.entry_id)
+        if self._leases.draining:
             transcription.stop()
         task = asyncio.create_task(self._serve(transcription), name=f"session-{claim.sid}")
         self._live[claim.entry_id] = transcription
@@ -218,34 +197,38 @@ class Worker:
         if self._by_session.get(claim.sid) is transcription:
             del self._by_session[claim.sid]
         metrics.SLOTS_IN_USE.set(len(self._tasks))
+        self._leases.give_up(claim.entry_id)
         self._freed.set()
-        if self._draining and not self._tasks:
+        if self._leases.draining and not self._tasks:
             self._drained.set()
 
     async def _serve(self, transcription: Transcription) -> None:
         claim = transcription.claim
         session_id.set(claim.sid)
+        ending = Ending.FAILED
         try:
-            over = await transcription.run()
-            if over:
-                await self._drop_quietly(claim)
-                logger.info("session over")
-            else:
-                await self._hand_off(claim)
+            ending = Ending.OVER if await transcription.run() else Ending.STOPPED
         except asyncio.CancelledError:
-            if self._draining:
-                await self._hand_off(claim)
+            ending = Ending.CUT_OFF
             raise
         except Fenced:
-            logger.warning("session fenced", extra={"epoch": claim.epoch})
-            # It is in line twice, or the lease is not ours: kept, it would fence the new owner.
-            await self._drop_quietly(claim)
+            ending = Ending.FENCED
         except SessionGone:
-            logger.warning("session gone")
-            await self._drop_quietly(claim)
+            ending = Ending.GONE
         except Exception:
-            # The lease expires and another transcriber tries.
             logger.exception("transcription failed")
+        finally:
+            await self._part(claim, ending)
+
+    async def _part(self, claim: Claim, ending: Ending) -> None:
+        quietly = ending in (Ending.OVER, Ending.STOPPED)
+        level = logging.INFO if quietly else logging.WARNING
+        logger.log(level, "session left", extra={"ending": ending, "epoch": claim.epoch})
+        match self._leases.ended(claim.entry_id, ending):
+            case Farewell.DROP:
+                await self._drop_quietly(claim)
+            case Farewell.HAND_OFF:
+                await self._hand_off(claim)
 
     async def _hand_off(self, claim: Claim) -> None:
         try:

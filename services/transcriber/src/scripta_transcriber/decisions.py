@@ -1,0 +1,110 @@
+"""What a transcription has decided of its session and not yet committed: pure.
+
+Turns the segmenter's cuts and what the engine heard into numbered results and the checkpoint
+they reach. Always true: results are numbered without a gap behind the last committed one; the
+checkpoint is that of the last cut whose result is among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripta_common.sessionlog import Claim
+from scripta_common.wire import SAMPLE_RATE, Checkpoint, Ended, Failed, Final, Reason, Recorded
+from scripta_transcriber.engines.base import Segment, Transcript
+from scripta_transcriber.segmenter.base import Cut
+from scripta_transcriber.word_times import estimate_words
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is to be recorded in one step.
+
+    Attributes:
+        checkpoint: The session's checkpoint then.
+        after: Index of the last result before these.
+        results: Results with the indexes that follow.
+    """
+
+    checkpoint: Checkpoint
+    after: int
+    results: tuple[Recorded, ...]
+
+
+class Decisions:
+    """The decisions of one transcription.
+
+    Args:
+        claim: Where its session stands.
+        by_speech: Whether segments are stretches of speech (and not messages).
+    """
+
+    def __init__(self, claim: Claim, *, by_speech: bool) -> None:
+        self._language = claim.options.language
+        self._by_speech = by_speech
+        self._index = claim.index
+        self._checkpoint = claim.checkpoint
+        self._results: list[Recorded] = []
+
+    def due(self, cut: Cut) -> Segment | None:
+        """Returns the segment of a cut that a final is owed for, if one is."""
+        # Whoever sent audio and hears of nothing is told, once, that nothing was said.
+        untold = self._by_speech and not self._index and not self._results
+        if cut.segment is None and cut.ended and untold:
+            return Segment(cut.checkpoint.sample, b"", Reason.END)
+        return cut.segment
+
+    def decide(self, cut: Cut, segment: Segment | None, heard: Transcript | None) -> None:
+        """Notes what a cut came to.
+
+        Args:
+            cut: The next cut.
+            segment: What was ``due`` for it.
+            heard: What the engine heard in the segment; ``None`` if there was nothing to hear.
+        """
+        if segment is not None:
+            self._results.append(self._final(segment, heard))
+        self._checkpoint = cut.checkpoint
+        if cut.ended:
+            self._results.append(Ended(self._next_index, self._checkpoint.sample / SAMPLE_RATE))
+
+    def fail(self, code: str, message: str) -> None:
+        """Notes that the session can not go on; behind this nothing is decided."""
+        self._results.append(Failed(self._next_index, code, message))
+
+    def pending(self) -> Commit:
+        """Returns what is decided and not committed."""
+        return Commit(self._checkpoint, self._index, tuple(self._results))
+
+    def committed(self, commit: Commit) -> None:
+        """Notes that what was pending is recorded."""
+        if commit != self.pending():
+            raise RuntimeError(f"{commit} was committed, pending is {self.pending()}")
+        self._index += len(self._results)
+        self._results.clear()
+
+    @property
+    def _next_index(self) -> int:
+        return self._index + len(self._results) + 1
+
+    def _final(self, segment: Segment, heard: Transcript | None) -> Final:
+        start, end = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
+        if heard is None:
+            return Final(self._next_index, start, end, "", segment.reason)
+        estimated = self._by_speech and not heard.words
+        return Final(
+            index=self._next_index,
+            start=start,
+            end=end,
+            text=heard.text,
+            reason=segment.reason,
+            words=estimate_words(heard.text, start, end) if estimated else heard.words,
+            words_estimated=estimated,
+            confidence=heard.confidence,
+            language=heard.language or self._language,
+        )
+
+
+def is_audible(segment: Segment) -> bool:
+    """Returns whether there is anything in a segment for an engine to hear."""
+    return bool(segment.pcm or segment.message_bytes)

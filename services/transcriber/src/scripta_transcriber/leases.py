@@ -1,0 +1,153 @@
+"""A transcriber's leases: pure, no I/O, no clock, no tasks.
+
+Decides which sessions to take, which leases to renew, which transcriptions to end and what
+becomes of a lease when its transcription has ended. The shell says what happened and does what is
+answered.
+
+Always true: no more leases than slots; a lease is held until its transcription has ended and what
+is decided about it has been done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Final
+
+_PATIENT_BEATS: Final = 2
+
+
+class Offer(StrEnum):
+    """What to do with an assignment that was leased."""
+
+    TAKE = "take"
+    """Claim its session."""
+    GO_ON = "go_on"
+    """Nothing: the lease is our own, expired while we were held up, and its work goes on."""
+    PUT_BACK = "put_back"
+    """Put it back in line: there is no slot for it, or there will be none soon."""
+
+
+class Ending(StrEnum):
+    """How a transcription ended."""
+
+    OVER = "over"
+    """Its session is over."""
+    STOPPED = "stopped"
+    """It was asked to, where nothing was half done."""
+    CUT_OFF = "cut_off"
+    """It was cancelled."""
+    FENCED = "fenced"
+    """Another transcriber has the session."""
+    GONE = "gone"
+    """The broker has lost the session."""
+    FAILED = "failed"
+    """By a fault of ours."""
+
+
+class Farewell(StrEnum):
+    """What becomes of a lease."""
+
+    DROP = "drop"
+    """It is given up for good."""
+    HAND_OFF = "hand_off"
+    """Its session goes back in line."""
+    LET_EXPIRE = "let_expire"
+    """It is not renewed any more, and another transcriber takes it over."""
+
+
+class Leases:
+    """The leases of one transcriber, each known by its pending entry.
+
+    Args:
+        slots: Leases at a time.
+        beat: Seconds between two renewals.
+    """
+
+    def __init__(self, slots: int, beat: float) -> None:
+        self.draining = False
+        self._slots = slots
+        self._beat = beat
+        # Whether the transcription is still at work (otherwise its lease is being given up).
+        self._held: dict[bytes, bool] = {}
+        self._beaten_at: float | None = None
+        # Beats left until expired leases are taken over again.
+        self._patience = 0
+
+    @property
+    def held(self) -> tuple[bytes, ...]:
+        """The leases to renew."""
+        return tuple(self._held)
+
+    @property
+    def free(self) -> int:
+        """Slots without a session."""
+        return self._slots - len(self._held)
+
+    def offered(self, entry_id: bytes) -> Offer:
+        """Decides about an assignment, new in line or expired with its former owner."""
+        if entry_id in self._held:
+            return Offer.GO_ON
+        # A drain's own blocked read may get what it has just handed off.
+        return Offer.TAKE if self.free and not self.draining else Offer.PUT_BACK
+
+    def take(self, entry_id: bytes) -> None:
+        """Notes that the session of a lease was claimed and its transcription begins."""
+        if entry_id in self._held or not self.free:
+            raise RuntimeError(f"lease {entry_id!r} taken beyond {self._held} of {self._slots}")
+        self._held[entry_id] = True
+
+    def renewed(self, asked: Collection[bytes], held: Collection[bytes]) -> list[bytes]:
+        """Takes the answer to a renewal; returns the leases whose transcriptions must end.
+
+        Args:
+            asked: The leases that were to be renewed; some may have been given up meanwhile.
+            held: Those that were.
+        """
+        return [entry_id for entry_id in asked if entry_id not in held and self._works(entry_id)]
+
+    @property
+    def working(self) -> list[bytes]:
+        """The leases whose transcriptions are at work: all others are being given up."""
+        return [entry_id for entry_id in self._held if self._works(entry_id)]
+
+    def beat(self, now: float) -> int:
+        """Notes a beat; returns how many expired leases may be taken over.
+
+        After a late beat the broker may have stood still, and with it all renewals: their owners
+        get two beats to renew, or whoever comes first would take all sessions of all others.
+
+        Args:
+            now: Seconds on any clock that does not jump.
+        """
+        late = self._beaten_at is not None and now - self._beaten_at > 2 * self._beat
+        self._beaten_at = now
+        if self._patience:
+            self._patience -= 1
+        elif late:
+            self._patience = _PATIENT_BEATS
+        return 0 if self._patience or self.draining else self.free
+
+    def ended(self, entry_id: bytes, ending: Ending) -> Farewell:
+        """Takes the end of a transcription; returns what becomes of its lease."""
+        if not self._works(entry_id):
+            raise RuntimeError(f"transcription of {entry_id!r} ended {ending} but was not at work")
+        self._held[entry_id] = False
+        match ending:
+            # Fenced, its session is in line twice, or the lease is not ours: kept, it would fence
+            # the new owner.
+            case Ending.OVER | Ending.FENCED | Ending.GONE:
+                return Farewell.DROP
+            case Ending.STOPPED:
+                return Farewell.HAND_OFF
+            case Ending.CUT_OFF:
+                return Farewell.HAND_OFF if self.draining else Farewell.LET_EXPIRE
+            case Ending.FAILED:
+                return Farewell.LET_EXPIRE
+
+    def give_up(self, entry_id: bytes) -> None:
+        """Notes that nothing is left to do about a lease: its slot is free."""
+        del self._held[entry_id]
+
+    def _works(self, entry_id: bytes) -> bool:
+        return self._held.get(entry_id, False)
