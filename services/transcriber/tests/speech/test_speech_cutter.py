@@ -70,20 +70,24 @@ def trace(
     steps = []
     for entry in entries:
         cutter.push(entry)
-        cuts = []
-        while True:
-            frame = cutter.next_frame()
-            if frame is None:
-                cut = cutter.boundary()
-                if cut is None:
-                    break
-            else:
-                cut = cutter.score(voice.probability(frame))
-            if cut is not None:
-                voice.reset()
-                cuts.append(cut)
-        steps.append((entry, cuts))
+        steps.append((entry, run(cutter, voice)))
     return steps
+
+
+def run(cutter: SpeechCutter, voice: Loudness) -> list[Cut]:
+    """Drives a cutter until it wants more entries."""
+    cuts = []
+    while True:
+        frame = cutter.next_frame()
+        if frame is None:
+            cut = cutter.boundary()
+            if cut is None:
+                return cuts
+        else:
+            cut = cutter.score(voice.probability(frame))
+        if cut is not None:
+            voice.reset()
+            cuts.append(cut)
 
 
 def pcm_of(*stretches: tuple[int, float]) -> bytes:
@@ -108,7 +112,9 @@ sessions = st.builds(
     pcm=st.lists(stretches, max_size=14).map(lambda parts: pcm_of(*parts)),
     finalize_at=st.lists(st.integers(0, 150_000), max_size=4),
 )
-chunkings = st.lists(st.integers(1, 9_000), min_size=1, max_size=6)
+chunkings = st.lists(st.one_of(st.just(0), st.integers(100, 9_000)), min_size=1, max_size=6).filter(
+    any
+)
 memories = st.sampled_from([0.0, 0.5])
 thorough = settings(max_examples=60, deadline=None)
 
@@ -143,6 +149,17 @@ def test_replay_from_any_checkpoint_yields_the_remaining_cuts(log_of, session, c
     for done, cut in enumerate(cuts[:-1], start=1):
         rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
         assert drive(rest, cut.checkpoint, memory=memory) == cuts[done:]
+
+
+@thorough
+@given(sessions, chunkings)
+def test_entries_pushed_together_are_cut_as_one_by_one(log_of, session, chunks):
+    """A transcriber that catches up reads many entries at once."""
+    entries = log_of(session.pcm, chunks, session.finalize_at)
+    cutter, voice = SpeechCutter(START, RULES), Loudness()
+    for entry in entries:
+        cutter.push(entry)
+    assert run(cutter, voice) == drive(entries)
 
 
 @thorough
@@ -189,8 +206,9 @@ def test_checkpoints_grow_and_name_the_last_entry_consumed_entirely(
         assert before.seq <= after.seq
     for checkpoint in checkpoints[1:]:
         kept = [entry for entry in entries if entry.seq > checkpoint.seq]
-        assert all(e.end_sample <= checkpoint.sample for e in entries if e not in kept)
-        if kept and kept[0].kind is EntryKind.AUDIO:
+        consumed = entries[: len(entries) - len(kept)]
+        assert all(entry.end_sample <= checkpoint.sample for entry in consumed)
+        if kept and kept[0].pcm:
             assert kept[0].end_sample > checkpoint.sample
 
 
@@ -229,6 +247,13 @@ def test_silence_ends_a_segment_with_room_before_and_after(log_of: LogOf):
     assert abs(first.start - 14_400) <= FRAME_SAMPLES
     assert abs(first.end - 25_792) <= FRAME_SAMPLES
     assert abs(second.start - 38_592) <= FRAME_SAMPLES
+
+
+def test_entry_that_ends_at_the_checkpoint_is_consumed(log_of: LogOf):
+    """Kept, it would be read and dropped again by every replay, and the log would hold it."""
+    cuts = drive(log_of(pcm_of((8_000, 0.0), (8_000, LOUD), (30_000, 0.0)), chunks=[1]))
+    assert len(cuts) == 3
+    assert [c.checkpoint.seq for c in cuts[:-1]] == [c.checkpoint.sample for c in cuts[:-1]]
 
 
 def test_silence_moves_the_checkpoint_without_a_segment(log_of: LogOf):
