@@ -15,7 +15,7 @@ from scripta_common.topology import Topology
 class CommonSettings(BaseSettings):
     """What gateway and transcriber read alike; names are the environment's, in lower case."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     redis_url: str = Field(
         "redis://localhost:6379/0",
