@@ -229,6 +229,7 @@ async def test_last_slot_goes_to_one_of_an_expired_and_a_new_session(
     for session in (expired, fresh):
         await session.say("Heard.")
         assert len(await session.results(1)) == 1
+    assert len(busy.sessions) == len(helper.sessions) == 1
     assert busy.sessions | helper.sessions == {expired.sid, fresh.sid}
 
 
