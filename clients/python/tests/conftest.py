@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
@@ -46,6 +46,17 @@ class Peer:
     async def say(self, **frame: object) -> None:
         await self.socket.send(json.dumps(frame))
 
+    async def open(
+        self, session: str = "s-1", *, resumed: bool = False, received: int = 0, **more: object
+    ) -> None:
+        """Says which session the connection has."""
+        frame = {"status": "session", "session": session, "client_id": 7, "resumed": resumed}
+        await self.say(**frame, received=received, **{"resume_seconds": 20.0, **more})
+
+    def drop(self) -> None:
+        """Breaks the connection off without a word."""
+        self.socket.transport.abort()
+
     async def ack(self, audio: bytes) -> None:
         await self.say(status="received", size=len(audio))
 
@@ -73,6 +84,11 @@ class Gateway:
     """A server on a real socket that plays a script to each client."""
 
     port: int
+    server: Server
+
+    def close(self) -> None:
+        """Takes no more connections; those that are open stay."""
+        self.server.close(close_connections=False)
 
     @property
     def url(self) -> str:
@@ -86,13 +102,15 @@ def refusal(status: int, body: str, **headers: str) -> Response:
 
 
 @asynccontextmanager
-async def gateway_running(script: Script, answer: Response | None = None) -> AsyncIterator[Gateway]:
+async def gateway_running(
+    script: Script, answer: Response | Callable[[], Response | None] | None = None
+) -> AsyncIterator[Gateway]:
     async def handle(socket: ServerConnection) -> None:
         async with asyncio.timeout(20):
             await script(Peer(socket))
 
     def refuse(socket: ServerConnection, request: Request) -> Response | None:
-        return answer
+        return answer() if callable(answer) else answer
 
     def greet(socket: ServerConnection, request: Request, response: Response) -> None:
         response.headers["scripta-session"] = "s-1"
@@ -101,7 +119,7 @@ async def gateway_running(script: Script, answer: Response | None = None) -> Asy
     async with serve(
         handle, "127.0.0.1", 0, process_request=refuse, process_response=greet, close_timeout=1
     ) as server:
-        yield Gateway(next(iter(server.sockets)).getsockname()[1])
+        yield Gateway(next(iter(server.sockets)).getsockname()[1], server)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import sys
+import wave
 from importlib.metadata import version
 
 import pytest
@@ -33,9 +35,30 @@ async def test_transcribes_a_file_to_lines_of_text(gateway, scripta, recording):
         done = await scripta("transcribe", recording, "--url", server.url, "--language", "en")
     assert (done.code, done.out, done.err) == (0, "hello there\n", "")
     assert heard == [
-        {"language": "en", "interim_results": "false", "events": "true"},
-        recording.read_bytes(),
+        {
+            "language": "en",
+            "interim_results": "false",
+            "encoding": "linear16",
+            "sample_rate": "16000",
+            "channels": "1",
+            "events": "true",
+        },
+        samples_of(recording),
     ]
+
+
+async def test_own_bytes_of_a_file_are_sent_if_asked(gateway, scripta, recording):
+    heard = []
+
+    async def script(peer):
+        heard.append(peer.asked)
+        heard.append(await peer.until_end())
+        await peer.over()
+
+    async with gateway(script) as server:
+        done = await scripta("transcribe", recording, "--as-is", "--url", server.url)
+    assert done.code == 0, done.err
+    assert heard == [{"interim_results": "false", "events": "true"}, recording.read_bytes()]
 
 
 async def test_address_comes_from_the_environment(gateway, scripta, recording):
@@ -127,10 +150,58 @@ async def test_close_in_mid_stream_exits_1_and_explains_the_code(gateway, script
         await peer.socket.close(1012)
 
     async with gateway(script) as server:
-        done = await scripta("transcribe", recording, "--url", server.url)
+        arguments = ("transcribe", recording, "--url", server.url, "--reconnect", "0")
+        done = await scripta(*arguments)
     assert done.code == 1
     assert "the server is restarting; try again (code 1012)" in done.err
     assert done.err.count("\n") == 1
+
+
+async def test_break_is_told_and_made_good(gateway, scripta, recording):
+    heard = []
+
+    async def script(peer):
+        if "session" not in peer.asked:
+            await peer.open()
+            await peer.audio()
+            await peer.socket.close(1012)
+            return
+        assert (peer.asked["session"], peer.asked["from"]) == ("s-1", "0")
+        await peer.open(resumed=True)
+        heard.append(await peer.until_end())
+        await peer.final(1, "hello", 0.0, 0.5)
+        await peer.over()
+
+    async with gateway(script) as server:
+        done = await scripta("transcribe", recording, "--url", server.url)
+    assert (done.code, done.out) == (0, "hello\n")
+    assert heard == [samples_of(recording)]
+    broke, resumed = done.err.splitlines()
+    assert broke == (
+        "scripta: connection closed in mid-stream: the server is restarting; try again "
+        "(code 1012); connecting again"
+    )
+    assert re.fullmatch(r"scripta: connected again after \d\.\d s; nothing is lost", resumed)
+
+
+async def test_lost_session_exits_1_and_says_what_is_lost(gateway, scripta, recording):
+    async def script(peer):
+        if "session" not in peer.asked:
+            await peer.open()
+            await peer.ack(await peer.audio())
+            await peer.final(1, "half", 0.0, 0.75)
+            await peer.socket.close(1012)
+            return
+        await peer.open(session="s-2", reason="unknown")
+        await peer.socket.wait_closed()
+
+    async with gateway(script) as server:
+        done = await scripta("transcribe", recording, "--url", server.url)
+    assert (done.code, done.out) == (1, "half\n")
+    assert done.err.splitlines()[-1] == (
+        "scripta: the session is lost: the server does not know it any more (unknown); "
+        "words for at most 0.2 s of what was acknowledged are missing"
+    )
 
 
 async def test_refused_audio_exits_1_with_the_servers_words(gateway, scripta, recording):
@@ -170,6 +241,8 @@ async def test_unreadable_file_exits_2(scripta, tmp_path, content, problem):
         (),
         ("transcribe",),
         ("transcribe", "-", "--realtime"),
+        ("transcribe", "x.wav", "--realtime", "--as-is"),
+        ("transcribe", "-", "--reconnect", "soon"),
         ("transcribe", "-", "--sample-rate", "5"),
         ("transcribe", "-", "--channels", "two"),
         ("transcribe", "-", "--format", "doc"),
@@ -189,7 +262,7 @@ async def test_version_and_exit_codes_are_printed(scripta):
     assert all(code in text for code in ("0 ", "1 ", "2 ", "3 ", "130"))
 
 
-async def test_raw_standard_input_is_sent_as_described(gateway, scripta):
+async def test_raw_standard_input_is_sent_as_described_if_asked(gateway, scripta):
     asked = []
     audio = []
 
@@ -202,12 +275,27 @@ async def test_raw_standard_input_is_sent_as_described(gateway, scripta):
     async with gateway(script) as server:
         done = await scripta(
             *("transcribe", "-", "--url", server.url, "--encoding", "mulaw"),
-            *("--sample-rate", "8000", "--channels", "2"),
+            *("--sample-rate", "8000", "--channels", "2", "--as-is"),
             stdin=raw,
         )
     assert done.code == 0, done.err
     assert audio == [raw]
     assert asked[0] | {"encoding": "mulaw", "sample_rate": "8000", "channels": "2"} == asked[0]
+
+
+async def test_recording_on_standard_input_is_decoded(gateway, scripta, recording):
+    audio = []
+
+    async def script(peer):
+        assert peer.asked["encoding"] == "linear16"
+        audio.append(await peer.until_end())
+        await peer.over()
+
+    async with gateway(script) as server:
+        stdin = recording.read_bytes()
+        done = await scripta("transcribe", "-", "--url", server.url, stdin=stdin)
+    assert done.code == 0, done.err
+    assert audio == [samples_of(recording)]
 
 
 async def test_realtime_sends_decoded_samples_in_tenths_of_a_second(gateway, scripta, recording):
@@ -366,6 +454,11 @@ async def test_reader_that_has_enough_is_no_failure(gateway, recording):
             out, err = await process.communicate()
     assert out.count(b"\n") == 1
     assert err == b""
+
+
+def samples_of(recording):
+    with wave.open(str(recording)) as file:
+        return file.readframes(file.getnframes())
 
 
 def free_port() -> int:

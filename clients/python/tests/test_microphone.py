@@ -91,8 +91,25 @@ async def test_server_that_does_not_keep_up_costs_sound_and_it_is_counted():
         await messages.aclose()
 
 
-def test_device_that_does_not_resample_is_taken_as_it_is():
-    assert open_microphone(library=Library(rates=(48_000,))).format.sample_rate == 48_000
+async def test_sound_of_a_device_that_does_not_resample_is_resampled_here():
+    library = Library(rates=(48_000,))
+    microphone = open_microphone(library=library)
+    assert microphone.format.sample_rate == 16_000
+    messages = microphone.messages()
+    first = asyncio.create_task(anext(messages))
+    await asyncio.sleep(0)
+    assert (library.settings["samplerate"], library.settings["blocksize"]) == (48_000, 4800)
+    for _ in range(10):
+        library.hear(b"\0\1" * 4800)
+    async with asyncio.timeout(10):
+        heard = await first
+        while len(heard) < 31_000:
+            heard += await anext(messages)
+    assert heard[8000:8002] == b"\0\1"
+    microphone.stop.set()
+    async with asyncio.timeout(10):
+        heard += b"".join([block async for block in messages])
+    assert len(heard) == pytest.approx(32_000, abs=100)
 
 
 def test_missing_device_is_told():

@@ -4,17 +4,34 @@ import json
 
 import pytest
 
-from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed
-from scripta_client.events import Ended, GoingAway, ServerError
+from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed, SessionLost
+from scripta_client.events import Ended, GoingAway, Restarted, Resumed, ServerError, Word
 from scripta_client.protocol import NativeProtocol, State
-from scripta_client.wire import END
+from scripta_client.wire import DECODED, END, FINALIZE, AudioFormat, Opened, Place
 
 pytestmark = pytest.mark.unit
+
+SECOND = bytes(32_000)
 
 
 @pytest.fixture
 def protocol():
-    return NativeProtocol(max_unacknowledged=100)
+    return NativeProtocol(100, DECODED)
+
+
+def line(protocol):
+    """Takes all that is in line."""
+    frames = []
+    while (frame := protocol.outbox.next()) is not None:
+        frames.append(frame)
+    return frames
+
+
+def speak(protocol, *messages):
+    """Sends audio."""
+    for message in messages:
+        protocol.audio(message)
+    line(protocol)
 
 
 def received(size):
@@ -34,18 +51,9 @@ def error(message):
     return json.dumps({"status": "error", "error": message})
 
 
-def test_audio_is_kept_until_it_is_acknowledged(protocol):
-    protocol.audio(b"one")
-    protocol.audio(b"four")
-    assert protocol.receive(received(3)) is None
-    assert protocol.outbox.pending == (b"four",)
-    assert (protocol.outbox.accepted_bytes, protocol.outbox.pending_bytes) == (3, 4)
-
-
 @pytest.mark.parametrize("size", [4, 0])
 def test_acknowledgement_out_of_turn_is_a_violation(protocol, size):
-    protocol.audio(b"one")
-    protocol.audio(b"four")
+    speak(protocol, b"one", b"four")
     with pytest.raises(ProtocolViolation, match="out of turn"):
         protocol.receive(received(size))
 
@@ -55,28 +63,19 @@ def test_acknowledgement_of_nothing_is_a_violation(protocol):
         protocol.receive(received(1))
 
 
-def test_room_is_bounded_but_one_message_always_passes(protocol):
-    assert protocol.outbox.has_room(1000)
-    protocol.audio(b"x" * 60)
-    assert protocol.outbox.has_room(40)
-    assert not protocol.outbox.has_room(41)
-
-
 def test_refused_audio_is_no_longer_owed(protocol):
-    protocol.audio(b"one")
-    protocol.audio(b"four")
+    speak(protocol, b"one", b"four")
     assert protocol.receive(error("Audio cannot be decoded: x")) == ServerError(
         "Audio cannot be decoded: x", 3
     )
-    assert protocol.outbox.pending == (b"four",)
+    assert protocol.outbox.pending_bytes == 4
 
 
 def test_too_large_names_its_message_even_if_others_wait(protocol):
-    protocol.audio(b"one")
-    protocol.audio(b"four")
+    speak(protocol, b"one", b"four")
     event = protocol.receive(error("Audio data too large (max 3 bytes)"))
     assert event == ServerError("Audio data too large (max 3 bytes)", 4)
-    assert protocol.outbox.pending == (b"one",)
+    assert protocol.outbox.pending_bytes == 3
 
 
 def test_refused_control_message_costs_no_audio(protocol):
@@ -84,7 +83,7 @@ def test_refused_control_message_costs_no_audio(protocol):
     assert protocol.receive(error("Unknown message type: x")) == ServerError(
         "Unknown message type: x", 0
     )
-    assert protocol.outbox.pending == (b"one",)
+    assert protocol.outbox.pending_bytes == 3
 
 
 def test_error_with_a_code_ends_the_session(protocol):
@@ -121,7 +120,10 @@ def test_session_frame_says_who_we_are(protocol):
 
 
 def test_end_is_sent_once_and_takes_no_audio_after_it(protocol):
-    assert (protocol.end(), protocol.end()) == (END, None)
+    protocol.end()
+    protocol.end()
+    protocol.finalize()
+    assert line(protocol) == [END]
     with pytest.raises(RuntimeError):
         protocol.audio(b"late")
 
@@ -162,9 +164,185 @@ def test_normal_close_with_audio_unanswered_is_a_loss(protocol):
 
 def test_server_owes_an_answer_to_audio_and_to_the_end(protocol):
     assert not protocol.owed
-    protocol.audio(b"one")
+    speak(protocol, b"one")
     assert protocol.owed
     protocol.receive(received(3))
     assert not protocol.owed
     protocol.end()
     assert protocol.owed
+
+
+def opened(session="s-1", **more):
+    return Opened(session, 7, **more)
+
+
+def again(protocol, received, **more):
+    return protocol.reopened(opened(resumed=True, received=received, **more), 0.5)
+
+
+def anew(protocol, reason="unknown"):
+    return protocol.reopened(opened("s-2", reason=reason), 0.5)
+
+
+def test_place_is_the_session_and_the_last_final(protocol):
+    assert protocol.place is None
+    protocol.opened("s-1", 7)
+    assert protocol.place == Place("s-1", 0)
+    protocol.receive(final(1))
+    protocol.receive(final(2))
+    assert protocol.place == Place("s-1", 2)
+
+
+def test_resumed_session_gets_what_it_lacks_and_then_the_end(protocol):
+    speak(protocol, b"one", b"four", b"six")
+    protocol.end()
+    line(protocol)
+    protocol.receive(received(3))
+    assert again(protocol, 2, resume_seconds=20.0) == Resumed(0.5)
+    assert line(protocol) == [b"six", END]
+    assert protocol.resume_seconds == 20.0
+    protocol.receive(received(3))
+    assert protocol.receive('{"status":"ended","duration":2.5}') == Ended(2.5)
+
+
+def test_results_that_come_again_after_a_break_are_handed_out_once(protocol):
+    protocol.receive(final(1))
+    again(protocol, 0)
+    events = [protocol.receive(final(index)) for index in (1, 2)]
+    assert [event and event.index for event in events] == [None, 2]
+
+
+def test_acknowledged_audio_that_the_server_lacks_is_a_loss(protocol):
+    speak(protocol, SECOND, SECOND)
+    protocol.receive(received(32_000))
+    protocol.receive(received(32_000))
+    protocol.receive(final(1, end=0.5))
+    with pytest.raises(SessionLost) as caught:
+        again(protocol, 1)
+    assert (caught.value.reason, caught.value.seconds_lost) == ("audio_missing", 1.5)
+
+
+def test_server_that_has_more_than_there_is_is_a_violation(protocol):
+    speak(protocol, b"one")
+    with pytest.raises(ProtocolViolation, match="2 messages"):
+        again(protocol, 2)
+
+
+@pytest.mark.parametrize("reason", ["unknown", "mid_file", "failed"])
+def test_new_session_that_lacks_nothing_goes_on_by_itself(protocol, reason):
+    speak(protocol, b"one", b"four")
+    assert anew(protocol, reason) == Restarted(reason, 0.0, 0.5)
+    assert line(protocol) == [b"one", b"four"]
+    assert (protocol.session, protocol.place) == ("s-2", Place("s-2", 0))
+
+
+@pytest.mark.parametrize("reason", ["unknown", "mid_file", "failed"])
+def test_new_session_that_lacks_acknowledged_audio_is_a_loss(protocol, reason):
+    speak(protocol, SECOND, SECOND)
+    protocol.receive(received(32_000))
+    protocol.receive(final(1, end=0.75))
+    with pytest.raises(SessionLost) as caught:
+        anew(protocol, reason)
+    assert (caught.value.reason, caught.value.seconds_lost) == (reason, 0.25)
+
+
+def test_how_much_of_a_file_is_lost_is_not_known():
+    protocol = NativeProtocol(100, goes_on_lossy=True)
+    speak(protocol, b"RIFF")
+    protocol.receive(received(4))
+    with pytest.raises(SessionLost) as caught:
+        anew(protocol, "mid_file")
+    assert caught.value.seconds_lost is None
+
+
+def test_file_of_which_nothing_was_acknowledged_goes_to_a_new_session():
+    protocol = NativeProtocol(100)
+    speak(protocol, b"RIFF")
+    assert anew(protocol) == Restarted("unknown", 0.0, 0.5)
+    assert line(protocol) == [b"RIFF"]
+
+
+def test_new_session_where_words_may_be_lost_goes_on_with_times_and_indexes():
+    protocol = NativeProtocol(100, AudioFormat("mulaw", 8000), goes_on_lossy=True)
+    speak(protocol, bytes(8000), bytes(8000), b"more")
+    protocol.receive(received(8000))
+    protocol.receive(final(1, end=0.5))
+    protocol.receive(received(8000))
+    assert anew(protocol, "mid_file") == Restarted("mid_file", 1.5, 0.5)
+    assert line(protocol) == [b"more"]
+    word = {"word": "x", "start": 0.25, "end": 0.5}
+    said = json.loads(final(1, end=1.0)) | {"words": [word]}
+    event = protocol.receive(json.dumps(said))
+    assert (event.index, event.start, event.end) == (2, 2.0, 3.0)
+    assert event.words == (Word("x", 2.25, 2.5),)
+    assert protocol.receive(interim(0.9)) is None
+    assert protocol.receive(interim(1.1)).end == pytest.approx(3.1)
+    assert protocol.place == Place("s-2", 1)
+    protocol.receive(received(4))
+    protocol.end()
+    assert protocol.receive('{"status":"ended","duration":1.5}') == Ended(3.5)
+
+
+def test_session_that_was_ended_while_we_were_away_gives_its_words_and_a_new_one_goes_on(protocol):
+    speak(protocol, SECOND, b"more")
+    protocol.receive(received(32_000))
+    again(protocol, 1)
+    assert line(protocol) == [b"more"]
+    assert protocol.receive(error("The stream has ended; open a new connection")) is None
+    assert protocol.receive(final(1, end=0.5)).index == 1
+    assert protocol.receive('{"status":"ended","duration":1.0}') is None
+    assert protocol.owed
+    assert protocol.lapsed
+    assert protocol.place is None
+    with pytest.raises(ConnectionLost):
+        protocol.closed(1000, "")
+    assert protocol.reopened(opened("s-2"), 0.5) == Restarted("ended", 0.0, 0.5)
+    assert line(protocol) == [b"more"]
+    assert not protocol.lapsed
+    assert protocol.receive(final(1, end=0.5)).start == 1.0
+
+
+def test_file_that_was_ended_while_we_were_away_is_lost():
+    protocol = NativeProtocol(100)
+    speak(protocol, b"RIFF", b"more")
+    protocol.receive(received(4))
+    again(protocol, 1)
+    with pytest.raises(SessionLost) as caught:
+        protocol.receive('{"status":"ended","duration":1.0}')
+    assert (caught.value.reason, caught.value.seconds_lost) == ("ended", None)
+
+
+def test_session_that_its_broker_lost_is_a_loss_unless_it_lacks_nothing(protocol):
+    lost = json.dumps({"status": "error", "error": "gone", "code": "session_lost"})
+    assert protocol.receive(lost) is None
+    assert protocol.place is None
+    assert anew(protocol, "") == Restarted("session_lost", 0.0, 0.5)
+    speak(protocol, SECOND)
+    protocol.receive(received(32_000))
+    with pytest.raises(SessionLost) as caught:
+        protocol.receive(lost)
+    assert caught.value.seconds_lost == 1.0
+
+
+def test_failure_that_may_pass_is_raised_with_the_close_that_follows(protocol):
+    failed = {"status": "error", "error": "full", "code": "no_capacity"}
+    assert protocol.receive(json.dumps(failed)) is None
+    assert protocol.owed
+    with pytest.raises(SessionFailed, match="full"):
+        protocol.closed(1013, "")
+
+
+def test_gateway_that_goes_away_is_remembered_until_there_is_another(protocol):
+    protocol.receive('{"status":"going_away","received":0}')
+    assert protocol.going_away
+    again(protocol, 0)
+    assert not protocol.going_away
+
+
+def test_finalize_that_is_not_answered_goes_again(protocol):
+    protocol.finalize()
+    protocol.finalize()
+    assert line(protocol) == [FINALIZE, FINALIZE]
+    protocol.receive(json.dumps(json.loads(final(1)) | {"reason": "finalize"}))
+    again(protocol, 0)
+    assert line(protocol) == [FINALIZE]

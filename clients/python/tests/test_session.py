@@ -147,7 +147,10 @@ async def test_close_in_mid_stream_raises_after_the_results_before_it(gateway):
         await peer.final(1, "half", 0.0, 1.0)
         await peer.socket.close(1012, "restart")
 
-    async with gateway(script) as server, scripta_client.connect(server.url) as session:
+    async with (
+        gateway(script) as server,
+        scripta_client.connect(server.url, reconnect=False) as session,
+    ):
         assert (await anext(session)).text == "half"
         with pytest.raises(ConnectionLost) as caught:
             await anext(session)
@@ -156,9 +159,12 @@ async def test_close_in_mid_stream_raises_after_the_results_before_it(gateway):
 
 async def test_connection_that_breaks_off_is_code_1006(gateway):
     async def script(peer):
-        peer.socket.transport.abort()
+        peer.drop()
 
-    async with gateway(script) as server, scripta_client.connect(server.url) as session:
+    async with (
+        gateway(script) as server,
+        scripta_client.connect(server.url, reconnect=False) as session,
+    ):
         with pytest.raises(ConnectionLost) as caught:
             await anext(session)
     assert caught.value.code == 1006

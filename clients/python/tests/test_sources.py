@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import wave
 
@@ -8,15 +7,14 @@ import av
 import pytest
 
 from scripta_client.errors import BadAudioFile
-from scripta_client.live import Pipe
 from scripta_client.sources import (
     MESSAGE_BYTES,
-    AudioFormat,
     DecodedFile,
     FileBytes,
     PacedRawFile,
     open_file,
 )
+from scripta_client.wire import DECODED, AudioFormat
 
 pytestmark = pytest.mark.unit
 
@@ -45,9 +43,11 @@ def encode(source, target, codec, rate=16_000):
         ("a.m4a", "aac", 16_000),
     ],
 )
-async def test_container_the_gateway_reads_goes_as_it_is(recording, tmp_path, name, codec, rate):
+async def test_container_the_gateway_reads_goes_as_it_is_if_asked(
+    recording, tmp_path, name, codec, rate
+):
     path = encode(recording, tmp_path / name, codec, rate)
-    source = open_file(path)
+    source = open_file(path, as_is=True)
     assert isinstance(source, FileBytes)
     assert source.format == AudioFormat()
     assert source.duration == pytest.approx(1.0, abs=0.1)
@@ -56,14 +56,45 @@ async def test_container_the_gateway_reads_goes_as_it_is(recording, tmp_path, na
     assert max(map(len, messages)) <= MESSAGE_BYTES
 
 
+@pytest.mark.parametrize("as_is", [False, True])
 @pytest.mark.parametrize(("name", "codec"), [("a.aiff", "pcm_s16be"), ("a.aac", "aac")])
-async def test_container_the_gateway_does_not_read_is_decoded_here(
-    recording, tmp_path, name, codec
+async def test_container_the_gateway_does_not_read_is_always_decoded_here(
+    recording, tmp_path, name, codec, as_is
 ):
-    source = open_file(encode(recording, tmp_path / name, codec))
+    source = open_file(encode(recording, tmp_path / name, codec), as_is=as_is)
     assert isinstance(source, DecodedFile)
-    assert source.format == AudioFormat("linear16", 16_000, 1)
     assert len(b"".join(await everything(source))) == pytest.approx(32_000, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [("a.flac", "flac", 16_000), ("a.mp3", "libmp3lame", 16_000), ("a.webm", "libopus", 48_000)],
+)
+async def test_recording_becomes_messages_of_whole_seconds(recording, tmp_path, name, codec, rate):
+    source = open_file(encode(recording, tmp_path / name, codec, rate))
+    assert source.format == AudioFormat("linear16", 16_000, 1)
+    sizes = [len(message) for message in await everything(source)]
+    assert sizes[0] == MESSAGE_BYTES == 32_000
+    assert sum(sizes) == pytest.approx(32_000, rel=0.15)
+    assert sum(sizes) % 2 == 0
+
+
+async def test_damaged_part_of_a_recording_costs_only_itself(recording, tmp_path):
+    path = encode(recording, tmp_path / "a.mp3", "libmp3lame")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = b"\xaa" * 200
+    path.write_bytes(content)
+    samples = b"".join(await everything(open_file(path)))
+    assert 18_000 < len(samples) < 36_000
+
+
+async def test_recording_that_is_nothing_but_damage_is_refused(recording, tmp_path):
+    path = encode(recording, tmp_path / "a.flac", "flac")
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xaa" * len(content))
+    with pytest.raises(BadAudioFile, match="no audio in it can be decoded"):
+        _ = await everything(open_file(path))
 
 
 async def test_samples_decoded_here_are_those_of_the_file(recording):
@@ -126,13 +157,33 @@ def test_directory_is_refused(tmp_path):
         (AudioFormat("linear16", 8000, 2), 1.0),
     ],
 )
-def test_raw_file_lasts_as_long_as_its_encoding_says(tmp_path, raw, seconds):
+async def test_raw_file_lasts_as_long_as_its_encoding_says(tmp_path, raw, seconds):
     path = tmp_path / "raw"
     path.write_bytes(bytes(32_000))
     source = open_file(path, raw=raw)
     assert source.duration == seconds
-    assert source.seconds(16_000) == seconds / 2
-    assert isinstance(open_file(path, raw=raw, realtime=True), PacedRawFile)
+    assert source.seconds(16_000) == 0.5
+    samples = b"".join(await everything(source))
+    assert source.format == DECODED
+    assert len(samples) == pytest.approx(seconds * 32_000, abs=64)
+    as_is = open_file(path, raw=raw, as_is=True)
+    assert isinstance(as_is, FileBytes)
+    assert (as_is.duration, as_is.format) == (seconds, raw)
+    assert isinstance(open_file(path, raw=raw, as_is=True, realtime=True), PacedRawFile)
+
+
+async def test_raw_samples_such_as_the_server_takes_are_not_changed(tmp_path):
+    path = tmp_path / "raw"
+    path.write_bytes(os.urandom(100_000))
+    source = open_file(path, raw=AudioFormat("linear16"))
+    assert b"".join(await everything(source)) == path.read_bytes()
+
+
+def test_many_microphones_are_left_to_the_gateway_which_mixes_them_evenly(tmp_path):
+    path = tmp_path / "raw"
+    path.write_bytes(bytes(32_000))
+    raw = AudioFormat("linear16", 16_000, 8)
+    assert open_file(path, raw=raw).format == raw
 
 
 class Scale:
@@ -152,42 +203,3 @@ async def test_raw_file_is_paced_by_its_own_rate(tmp_path):
     source = PacedRawFile(path, 0.25, AudioFormat("mulaw", 8000, 1), scale)
     assert [len(message) for message in await everything(source)] == [800, 800, 400]
     assert scale.played == [0.1, 0.1, 0.05]
-
-
-async def test_pipe_yields_what_is_there_without_waiting_for_more():
-    reading, writing = os.pipe()
-    messages = Pipe(reading).messages()
-    try:
-        async with asyncio.timeout(10):
-            os.write(writing, b"ab")
-            assert await anext(messages) == b"ab"
-            os.write(writing, b"c")
-            assert await anext(messages) == b"c"
-            os.close(writing)
-            assert [message async for message in messages] == []
-    finally:
-        os.close(reading)
-
-
-async def test_stopped_pipe_ends_although_its_writer_goes_on():
-    reading, writing = os.pipe()
-    pipe = Pipe(reading)
-    messages = pipe.messages()
-    try:
-        async with asyncio.timeout(10):
-            os.write(writing, b"ab")
-            assert await anext(messages) == b"ab"
-            pipe.stop.set()
-            assert [message async for message in messages] == []
-    finally:
-        os.close(writing)
-        os.close(reading)
-
-
-async def test_pipe_that_can_not_be_read_is_a_bad_file(tmp_path):
-    descriptor = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
-    try:
-        with pytest.raises(BadAudioFile, match="standard input"):
-            await everything(Pipe(descriptor))
-    finally:
-        os.close(descriptor)

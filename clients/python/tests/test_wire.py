@@ -6,7 +6,7 @@ import pytest
 
 from scripta_client.errors import InvalidUrl, ProtocolViolation
 from scripta_client.events import Ended, Final, GoingAway, Interim, Word
-from scripta_client.wire import Failure, Opened, Options, Received, parse
+from scripta_client.wire import AudioFormat, Failure, Opened, Options, Place, Received, parse
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +30,21 @@ FINAL = {
     [
         ({"status": "received", "size": 3}, Received(3)),
         ({"status": "session", "session": "s", "client_id": 4}, Opened("s", 4)),
+        (
+            {
+                "status": "session",
+                "session": "s",
+                "client_id": 4,
+                "resumed": True,
+                "received": 7,
+                "resume_seconds": 30,
+            },
+            Opened("s", 4, True, 7, 30.0),
+        ),
+        (
+            {"status": "session", "session": "s", "client_id": 4, "resumed": False, "reason": "x"},
+            Opened("s", 4, reason="x"),
+        ),
         ({"status": "error", "error": "no"}, Failure("no", None)),
         ({"status": "error", "error": "no", "code": "bad"}, Failure("no", "bad")),
         ({"status": "going_away"}, GoingAway()),
@@ -67,6 +82,8 @@ def test_keys_of_a_newer_server_are_ignored():
         '{"status":"received"}',
         '{"status":"received","size":"3"}',
         '{"status":"received","size":true}',
+        '{"status":"session","session":"s","client_id":4,"received":"7"}',
+        '{"status":"session","session":"s","client_id":4,"resume_seconds":"30"}',
         json.dumps(FINAL | {"index": None}),
         json.dumps(FINAL | {"text": 3}),
         json.dumps(FINAL | {"start": "0"}),
@@ -99,6 +116,23 @@ def test_options_become_the_query():
         "ws://h/ws?language=en&interim_results=true&encoding=mulaw&sample_rate=8000"
         "&channels=2&endpointing=700&events=true"
     )
+
+
+def test_address_of_a_session_asks_for_what_is_behind_the_last_final():
+    address = Options("en").address("ws://h/ws?tenant=a", Place("s/1", 3))
+    assert address == "ws://h/ws?tenant=a&language=en&events=true&session=s%2F1&from=3"
+
+
+@pytest.mark.parametrize(
+    ("format", "rate"),
+    [
+        (AudioFormat(), 32_000),
+        (AudioFormat("mulaw", 8000), 8000),
+        (AudioFormat("linear16", 48_000, 2), 192_000),
+    ],
+)
+def test_format_says_how_many_bytes_a_second_has(format, rate):
+    assert format.bytes_per_second == rate
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://h", "ws://", "ws://h:99999", "ws:h"])

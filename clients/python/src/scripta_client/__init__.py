@@ -9,6 +9,7 @@
             print(event)
 """
 
+from scripta_client.backoff import Backoff
 from scripta_client.errors import (
     BadAudioFile,
     CannotConnect,
@@ -18,20 +19,34 @@ from scripta_client.errors import (
     MessageRefused,
     MicrophoneUnavailable,
     ProtocolViolation,
+    ReconnectFailed,
     Refused,
     ResultsUnread,
     ScriptaError,
     ServerSilent,
     SessionError,
     SessionFailed,
+    SessionLost,
 )
-from scripta_client.events import Ended, Event, Final, GoingAway, Interim, ServerError, Word
+from scripta_client.events import (
+    Ended,
+    Event,
+    Final,
+    GoingAway,
+    Interim,
+    Reconnecting,
+    Restarted,
+    Resumed,
+    ServerError,
+    Word,
+)
 from scripta_client.session import Session, connect
-from scripta_client.sources import AudioFormat
-from scripta_client.streaming import Progress, stream, stream_file
+from scripta_client.streaming import Progress, Resilience, stream, stream_file
+from scripta_client.wire import AudioFormat
 
 __all__ = [
     "AudioFormat",
+    "Backoff",
     "BadAudioFile",
     "CannotConnect",
     "ConnectError",
@@ -46,14 +61,20 @@ __all__ = [
     "MicrophoneUnavailable",
     "Progress",
     "ProtocolViolation",
+    "ReconnectFailed",
+    "Reconnecting",
     "Refused",
+    "Resilience",
+    "Restarted",
     "ResultsUnread",
+    "Resumed",
     "ScriptaError",
     "ServerError",
     "ServerSilent",
     "Session",
     "SessionError",
     "SessionFailed",
+    "SessionLost",
     "Word",
     "connect",
     "stream",

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from scripta_client.formats import Format
 from scripta_client.settings import DEFAULT_URL, gateway_url
-from scripta_client.sources import AudioFormat
+from scripta_client.wire import AudioFormat
 
 _EXIT_CODES = """\
 exit codes:
@@ -38,6 +38,8 @@ class Arguments:
         output: Where it goes; ``None`` is standard output.
         interim: Whether to show interims; ``None`` leaves it to the terminal.
         realtime: Whether a file is sent at its own speed.
+        as_is: Whether its own bytes are sent.
+        reconnect: Seconds to try again after a break; ``None`` leaves it to the server.
         raw: How raw samples are encoded.
     """
 
@@ -50,6 +52,8 @@ class Arguments:
     output: Path | None
     interim: bool | None
     realtime: bool
+    as_is: bool
+    reconnect: float | None
     raw: AudioFormat
 
 
@@ -84,6 +88,8 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
         output=output,
         interim=given.interim,
         realtime=getattr(given, "realtime", False),
+        as_is=getattr(given, "as_is", False),
+        reconnect=given.reconnect,
         raw=AudioFormat(
             getattr(given, "encoding", None),
             getattr(given, "sample_rate", None),
@@ -126,11 +132,18 @@ def _add_audio(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a recording in any container; - reads standard input: a container, "
-        "or raw 16-bit mono samples at 16 kHz",
+        help="a recording in any container; - reads standard input: WAV, FLAC, Ogg, WebM, MP3 "
+        "or MP4, else raw 16-bit mono samples at 16 kHz",
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--realtime", action="store_true", help="send the file at the speed it was spoken"
+    )
+    how.add_argument(
+        "--as-is",
+        action="store_true",
+        help="send the file's own bytes and let the gateway decode them: less to send, but a "
+        "connection that breaks in the middle can not be made good",
     )
     parser.add_argument(
         "--encoding",
@@ -170,6 +183,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="show words while they are being spoken; for text, and only on a terminal "
         "(default: if the transcript goes to a terminal)",
     )
+    parser.add_argument(
+        "--reconnect",
+        type=_seconds,
+        metavar="SECONDS",
+        help="for how long to try again when the connection breaks (0: not at all; default: as "
+        "long as the server keeps the session)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the transcript there")
 
 
@@ -180,6 +200,12 @@ def _between(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _seconds(text: str) -> float:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return float(text)
 
 
 def _device(text: str | None) -> int | str | None:

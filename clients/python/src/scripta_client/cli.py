@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Literal
 
 from scripta_client.arguments import Arguments, parse_arguments
 from scripta_client.errors import (
@@ -21,12 +22,12 @@ from scripta_client.errors import (
     MicrophoneUnavailable,
     ScriptaError,
 )
-from scripta_client.events import Ended
+from scripta_client.events import ConnectionEvent, Ended, Reconnecting, Restarted, Resumed
 from scripta_client.formats import Format, transcript
-from scripta_client.live import Pipe
+from scripta_client.live import Pipe, open_pipe
 from scripta_client.microphone import Microphone, open_microphone
 from scripta_client.output import Output
-from scripta_client.streaming import stream, stream_file
+from scripta_client.streaming import Resilience, stream, stream_file
 from scripta_client.terminal import StatusLine
 
 EXIT_OK = 0
@@ -72,11 +73,13 @@ async def _run(arguments: Arguments, status: StatusLine) -> int:
             arguments.url,
             arguments.file,
             realtime=arguments.realtime,
+            as_is=arguments.as_is,
             on_result=output.result,
             on_progress=status.progress if status.active else None,
             language=arguments.language,
             interim_results=_interims(arguments, status),
             raw=arguments.raw,
+            resilience=_resilience(arguments, status),
         )
         output.finish()
     status.hide()
@@ -86,8 +89,10 @@ async def _run(arguments: Arguments, status: StatusLine) -> int:
 
 async def _pipe(arguments: Arguments, status: StatusLine) -> int:
     """Transcribes standard input; Ctrl-C still prints the words that were heard."""
-    source = Pipe(sys.stdin.fileno(), arguments.raw)
-    _end_on_interrupt(source.stop)
+    stop = asyncio.Event()
+    _end_on_interrupt(stop)
+    descriptor = sys.stdin.fileno()
+    source = await open_pipe(descriptor, raw=arguments.raw, as_is=arguments.as_is, stop=stop)
     await _live(arguments, source, status)
     return EXIT_INTERRUPTED if source.stop.is_set() else EXIT_OK
 
@@ -112,9 +117,37 @@ async def _live(arguments: Arguments, source: Pipe | Microphone, status: StatusL
             on_result=output.result,
             language=arguments.language,
             interim_results=_interims(arguments, status),
+            resilience=_resilience(arguments, status),
         )
         output.finish()
     status.hide()
+
+
+def _resilience(arguments: Arguments, status: StatusLine) -> Resilience:
+    """Returns what to do after a break; a speaker at a microphone can not be asked to repeat."""
+
+    def tell(event: ConnectionEvent) -> None:
+        if news := _news(event):
+            status.hide()
+            _say(news)
+
+    lost: Literal["raise", "continue"] = "continue" if arguments.command == "mic" else "raise"
+    return Resilience(arguments.reconnect, lost, tell)
+
+
+def _news(event: ConnectionEvent) -> str:
+    """Returns what to say of how the connection fares; empty for further tries of one break."""
+    match event:
+        case Reconnecting(attempt=1):
+            return f"{event.why}; connecting again"
+        case Resumed():
+            return f"connected again after {event.seconds:.1f} s; nothing is lost"
+        case Restarted():
+            lost = "nothing is lost"
+            if event.seconds_lost:
+                lost = f"words for up to {event.seconds_lost:.1f} s are lost"
+            return f"going on in a new session ({event.reason}); {lost}"
+    return ""
 
 
 def _end_on_interrupt(stop: asyncio.Event) -> None:

@@ -9,6 +9,8 @@
     │   └── Refused             the gateway answered no: status, message, retry_after
     ├── SessionError            there was a session, and it did not end well
     │   ├── ConnectionLost      the connection closed in mid-stream: code, reason
+    │   ├── ReconnectFailed     … and no other came about: seconds, why, unsent_bytes, seconds_lost
+    │   ├── SessionLost         … and the server does not have the session: reason, seconds_lost
     │   ├── SessionFailed       the server gave the session up: code, message
     │   ├── MessageRefused      the server refused a part of the audio: message
     │   ├── ServerSilent        nothing was heard for too long: seconds
@@ -31,6 +33,16 @@ _ADVICE = {
     1011: "the server had an internal error; its log says more",
     1012: "the server is restarting; try again",
     1013: "the server has no capacity; try again later",
+}
+
+
+_REASONS = {
+    "unknown": "the server does not know it any more",
+    "mid_file": "the connection broke within audio that the server can not take up in the middle",
+    "failed": "it failed on the server",
+    "ended": "the server had ended it meanwhile",
+    "session_lost": "the server's broker has lost it",
+    "audio_missing": "audio that was acknowledged is gone",
 }
 
 
@@ -96,6 +108,49 @@ class ConnectionLost(SessionError):
         super().__init__(f"connection closed in mid-stream: {why} (code {code})")
         self.code = code
         self.reason = reason
+
+
+class ReconnectFailed(SessionError):
+    """The connection broke and no other came about in time.
+
+    Attributes:
+        seconds: How long it was tried.
+        why: Why the last try failed.
+        unsent_bytes: Audio that was sent and not acknowledged.
+        seconds_lost: Audio that was acknowledged and whose words have not come, at most; ``None``
+            where a length is not known.
+    """
+
+    def __init__(
+        self, seconds: float, why: str, unsent_bytes: int, seconds_lost: float | None
+    ) -> None:
+        super().__init__(
+            f"no connection for {seconds:.0f} s: {why}; "
+            f"{unsent_bytes} bytes of audio are not sent, {_lost(seconds_lost)}"
+        )
+        self.seconds = seconds
+        self.why = why
+        self.unsent_bytes = unsent_bytes
+        self.seconds_lost = seconds_lost
+
+
+class SessionLost(SessionError):
+    """After a break the server did not have the session any more, or not all of it.
+
+    Attributes:
+        reason: ``unknown`` (never there, or forgotten), ``mid_file`` (the break fell into a file
+            or stream that can only be decoded from its beginning), ``failed``, ``ended`` (the
+            server waited for too long), ``session_lost`` (its broker has lost it), or
+            ``audio_missing`` (acknowledged audio is gone).
+        seconds_lost: Audio that was acknowledged and whose words will not come, at most; ``None``
+            where a length is not known.
+    """
+
+    def __init__(self, reason: str, seconds_lost: float | None) -> None:
+        why = _REASONS.get(reason, reason)
+        super().__init__(f"the session is lost: {why} ({reason}); {_lost(seconds_lost)}")
+        self.reason = reason
+        self.seconds_lost = seconds_lost
 
 
 class SessionFailed(SessionError):
@@ -176,3 +231,9 @@ class MicrophoneUnavailable(ScriptaError):
     def __init__(self, problem: str) -> None:
         super().__init__(f"no microphone: {problem}")
         self.problem = problem
+
+
+def _lost(seconds: float | None) -> str:
+    if seconds is None:
+        return "words for what was acknowledged may be missing"
+    return f"words for at most {seconds:.1f} s of what was acknowledged are missing"

@@ -5,7 +5,7 @@ All times are seconds on the session's audio clock, which starts at 0 with the f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,10 @@ class Word:
     text: str
     start: float
     end: float
+
+    def shifted(self, seconds: float) -> Word:
+        """Returns the same, so much later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Final:
     confidence: float | None = None
     language: str | None = None
 
+    def shifted(self, seconds: float) -> Final:
+        """Returns the same, so much later."""
+        words = tuple(word.shifted(seconds) for word in self.words)
+        return replace(self, start=self.start + seconds, end=self.end + seconds, words=words)
+
 
 @dataclass(frozen=True, slots=True)
 class Interim:
@@ -60,6 +69,10 @@ class Interim:
     stable: str
     start: float
     end: float
+
+    def shifted(self, seconds: float) -> Interim:
+        """Returns the same, so much later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,53 @@ class GoingAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """The connection broke; a new one is about to be tried.
+
+    Attributes:
+        attempt: Which try it will be: 1, 2, 3 …
+        delay: Seconds until then.
+        why: Why the last connection, or the last try, failed.
+    """
+
+    attempt: int
+    delay: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The session goes on over a new connection; nothing is lost.
+
+    Attributes:
+        seconds: Time without a connection.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The server did not have the session any more; a new one goes on in its place.
+
+    Times and indexes go on as if it were the same. Where ``seconds_lost`` is 0, so do the words.
+
+    Attributes:
+        reason: Why: ``unknown``, ``failed``, ``mid_file``, ``ended`` or ``session_lost``.
+        seconds_lost: Audio that was acknowledged and whose words may never come, at most.
+        seconds: Time without a connection.
+    """
+
+    reason: str
+    seconds_lost: float
+    seconds: float
+
+
+ConnectionEvent = Reconnecting | Resumed | Restarted
+"""How the connection fares, for those who want to know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The last event: everything accepted is transcribed.
 
@@ -91,5 +151,5 @@ class Ended:
     duration: float | None
 
 
-Event = Final | Interim | ServerError | GoingAway | Ended
+Event = Final | Interim | ServerError | GoingAway | ConnectionEvent | Ended
 """What iterating over a session yields."""

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripta_client.errors import BadAudioFile, MicrophoneUnavailable
-from scripta_client.live import until_stopped
-from scripta_client.media import SAMPLE_RATE
-from scripta_client.sources import AudioFormat
+from scripta_client.errors import MicrophoneUnavailable
+from scripta_client.live import Arrived, until_stopped
+from scripta_client.media import BYTES_PER_SECOND, Resampler
+from scripta_client.wire import DECODED, SAMPLE_RATE, AudioFormat
 
 BLOCK_SECONDS = 0.1
 BUFFERED_BLOCKS = 300
@@ -25,14 +25,16 @@ class Microphone:
     Attributes:
         library: The loaded ``sounddevice`` module.
         device: The device, in the library's terms.
-        format: How the sound is encoded.
+        rate: Samples per second that it gives.
+        format: How the messages are encoded.
         stop: Ends the stream.
         lost_seconds: Sound thrown away because the server did not keep up.
     """
 
     library: Any
     device: int | str | None
-    format: AudioFormat
+    rate: int = SAMPLE_RATE
+    format: AudioFormat = DECODED
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     lost_seconds: float = 0.0
 
@@ -43,7 +45,7 @@ class Microphone:
 
     def seconds(self, sent: int) -> float | None:
         """Returns the time that so many bytes of samples take."""
-        return sent / self.format.bytes_per_second
+        return sent / BYTES_PER_SECOND
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Yields blocks of samples.
@@ -51,12 +53,13 @@ class Microphone:
         Raises:
             MicrophoneUnavailable: If the device can not be opened.
         """
-        arrived: asyncio.Queue[bytes | BadAudioFile] = asyncio.Queue(maxsize=BUFFERED_BLOCKS)
+        arrived: Arrived = asyncio.Queue(maxsize=BUFFERED_BLOCKS)
+        resampler = Resampler(self.rate) if self.rate != SAMPLE_RATE else None
         loop = asyncio.get_running_loop()
 
         def put(block: bytes) -> None:
             if arrived.full():
-                self.lost_seconds += len(block) / self.format.bytes_per_second
+                self.lost_seconds += len(block) / (2 * self.rate)
             else:
                 arrived.put_nowait(block)
 
@@ -65,14 +68,15 @@ class Microphone:
 
         with self._open(picked_up):
             async for data in until_stopped(arrived, self.stop):
-                yield data
+                samples = data if resampler is None else resampler.push(data)
+                if samples:
+                    yield samples
 
     def _open(self, callback: Any) -> Any:
-        rate = self.format.sample_rate or SAMPLE_RATE
         try:
             return self.library.RawInputStream(
-                samplerate=rate,
-                blocksize=int(rate * BLOCK_SECONDS),
+                samplerate=self.rate,
+                blocksize=int(self.rate * BLOCK_SECONDS),
                 device=self.device,
                 channels=1,
                 dtype="int16",
@@ -99,12 +103,12 @@ def open_microphone(device: int | str | None = None, library: Any = None) -> Mic
         try:
             library.check_input_settings(device, channels=1, dtype="int16", samplerate=rate)
         except library.PortAudioError:
-            # A device that does not resample: take it as it is, the gateway resamples.
+            # A device that does not resample: that is then done here.
             rate = int(found["default_samplerate"])
             library.check_input_settings(device, channels=1, dtype="int16", samplerate=rate)
     except (library.PortAudioError, ValueError) as error:
         raise MicrophoneUnavailable(f"{error}; plug one in, or name one with --device") from error
-    return Microphone(library, device, AudioFormat("linear16", rate, 1))
+    return Microphone(library, device, rate)
 
 
 def _load() -> Any:

@@ -1,21 +1,46 @@
 """The client's side of a session, without a socket: frames in, events and frames out.
 
-Holds what has to outlive a connection: what is asked for, the session's identity, the audio
-that is not acknowledged, and the index of the last final. Always: finals leave here exactly
-once and in order; an interim never follows the final that covers it.
+Holds what outlives a connection: the session's identity, the audio that is not acknowledged,
+and how far results have come. Always: finals leave here exactly once and in order, with one
+audio clock, over however many connections and sessions; an interim never follows the final
+that covers it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import Enum, auto
 
-from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed
-from scripta_client.events import Ended, Event, Final, Interim, ServerError
+from scripta_client.backoff import PASSING_FAILURES
+from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed, SessionLost
+from scripta_client.events import (
+    Ended,
+    Event,
+    Final,
+    GoingAway,
+    Interim,
+    Restarted,
+    Resumed,
+    ServerError,
+)
 from scripta_client.outbox import Outbox
-from scripta_client.wire import END, Failure, Opened, Received, parse
+from scripta_client.wire import (
+    END,
+    FINALIZE,
+    KEEPALIVE,
+    SNIFFED,
+    AudioFormat,
+    Failure,
+    Opened,
+    Place,
+    Received,
+    parse,
+)
 
 _TOO_LARGE = re.compile(r"Audio data too large \(max (\d+) bytes\)")
+_STREAM_HAS_ENDED = "The stream has ended"
+_ROUNDING_SECONDS = 0.002
 
 
 class State(Enum):
@@ -25,7 +50,7 @@ class State(Enum):
     """Audio may be sent."""
 
     ENDING = auto()
-    """``end`` is sent; the last finals are awaited."""
+    """``end`` is asked for; the last finals are awaited."""
 
     ENDED = auto()
     """Everything is transcribed; nothing follows."""
@@ -34,29 +59,81 @@ class State(Enum):
 class NativeProtocol:
     """The state of one session.
 
+    Args:
+        max_unacknowledged: Bytes of audio that may be ahead of acknowledgements.
+        format: How the audio is encoded.
+        goes_on_lossy: Whether to go on in a new session although words are lost.
+
     Attributes:
         state: Where the session is.
         session: The session's id; empty until the server has said it.
         client_id: The number the server gave this client; ``None`` until it has said it.
-        outbox: Audio sent and not acknowledged.
+        resume_seconds: How long the server waits for a client that comes back; ``None`` until
+            it has said it.
+        outbox: Audio and controls that the server may not have.
         last_index: Index of the last final that was handed out.
+        going_away: Whether the gateway has asked to connect again.
     """
 
-    def __init__(self, max_unacknowledged: int) -> None:
+    def __init__(
+        self,
+        max_unacknowledged: int,
+        format: AudioFormat = SNIFFED,
+        *,
+        goes_on_lossy: bool = False,
+    ) -> None:
         self.state = State.OPEN
         self.session = ""
         self.client_id: int | None = None
+        self.resume_seconds: float | None = None
         self.outbox = Outbox(max_unacknowledged)
         self.last_index = 0
+        self.going_away = False
+        self._format = format
+        self._goes_on_lossy = goes_on_lossy
+        # End of the last final, in seconds.
         self._heard = 0.0
+        # What a session that took the place of another adds to its indexes and times.
+        self._index_offset = 0
+        self._time_offset = 0.0
+        self._resumed = False
+        # A failure of the session that may pass; the close follows.
+        self._failure: SessionFailed | None = None
+        # Why the session is of no use any more, though the stream goes on; the close follows.
+        self._lapsed = ""
 
     @property
     def owed(self) -> bool:
-        """Whether the server owes an answer: an acknowledgement or the end."""
-        return len(self.outbox) > 0 or self.state is State.ENDING
+        """Whether the server owes an answer: an acknowledgement, the end or a close."""
+        closing = self._failure is not None or bool(self._lapsed)
+        return self.outbox.pending > 0 or self.state is State.ENDING or closing
 
-    def audio(self, message: bytes) -> bytes:
-        """Keeps an audio message and returns the frame to send.
+    @property
+    def lapsed(self) -> bool:
+        """Whether only a new session can go on with the stream."""
+        return bool(self._lapsed)
+
+    @property
+    def place(self) -> Place | None:
+        """Where to come back to; ``None`` asks for a new session."""
+        if self._lapsed or not self.session:
+            return None
+        return Place(self.session, self.last_index - self._index_offset)
+
+    @property
+    def seconds_lost(self) -> float | None:
+        """Audio that is acknowledged and has no final yet, at most, in seconds.
+
+        ``None`` where the length of the audio is not known.
+        """
+        if not self.outbox.accepted:
+            return 0.0
+        if self._format.encoding is None:
+            return None
+        return max(0.0, self._accepted_seconds - self._heard)
+
+    def audio(self, message: bytes) -> None:
+        """Puts an audio message in line.
 
         Raises:
             RuntimeError: If the stream has been ended.
@@ -64,64 +141,138 @@ class NativeProtocol:
         if self.state is not State.OPEN:
             raise RuntimeError("audio after end(): the session takes no more")
         self.outbox.add(message)
-        return message
 
-    def end(self) -> str | None:
-        """Returns the frame that ends the stream, or ``None`` if it was ended before."""
-        if self.state is not State.OPEN:
-            return None
-        self.state = State.ENDING
-        return END
+    def finalize(self) -> None:
+        """Puts a boundary in line, unless the end is."""
+        if self.state is State.OPEN:
+            self.outbox.add(FINALIZE)
+
+    def keepalive(self) -> None:
+        """Puts a sign of life in line."""
+        self.outbox.add(KEEPALIVE)
+
+    def end(self) -> None:
+        """Puts the end of the stream in line. Idempotent."""
+        if self.state is State.OPEN:
+            self.state = State.ENDING
+            self.outbox.add(END)
 
     def opened(self, session: str, client_id: int | None) -> None:
         """Notes who the server says we are."""
         self.session = session
         self.client_id = client_id
 
+    def reopened(self, frame: Opened, seconds: float) -> Resumed | Restarted:
+        """Takes the first frame of a further connection; all that is left goes again.
+
+        Args:
+            frame: The frame.
+            seconds: Time without a connection.
+
+        Raises:
+            SessionLost: If words are lost that may not be.
+            ProtocolViolation: If the server has more than it was sent.
+        """
+        event: Resumed | Restarted = Resumed(seconds)
+        if frame.resumed:
+            self._take_up(frame)
+        else:
+            reason = self._lapsed or frame.reason or "unknown"
+            event = Restarted(reason, self._start_over(reason), seconds)
+        self.opened(frame.session, frame.client_id)
+        self.resume_seconds = frame.resume_seconds
+        self._resumed = frame.resumed
+        self.going_away = False
+        self._failure = None
+        self._lapsed = ""
+        return event
+
     def receive(self, data: str | bytes) -> Event | None:
         """Takes a frame from the server; returns the event it makes, if any.
 
         Raises:
             SessionFailed: If the server gave the session up.
+            SessionLost: If the server has ended it, and words are lost by that.
             ProtocolViolation: If the frame is not one that may come now.
         """
         frame = parse(data)
         match frame:
-            case None:
-                return None
             case Received():
                 if not self.outbox.acknowledge(frame.size):
                     raise ProtocolViolation(f"it acknowledged {frame.size} bytes out of turn")
-                return None
             case Opened():
                 self.opened(frame.session, frame.client_id)
-                return None
+                self.resume_seconds = frame.resume_seconds
             case Failure():
                 return self._error(frame)
             case Final():
                 return self._final(frame)
             case Interim():
-                return frame if frame.end > self._heard else None
+                interim = frame.shifted(self._time_offset)
+                return interim if interim.end > self._heard else None
             case Ended():
                 return self._ended(frame)
-        return frame
+            case GoingAway():
+                self.going_away = True
+                return frame
+        return None
 
     def closed(self, code: int, reason: str) -> Ended | None:
         """Takes the close of the connection; returns the last event unless it came before.
 
         Raises:
+            SessionFailed: If the server has said why.
             ConnectionLost: If the session was not over.
         """
         if self.state is State.ENDED:
             return None
-        if self.state is State.ENDING and code == 1000 and not len(self.outbox):
+        if self._failure is not None:
+            raise self._failure
+        if self._lapsed:
+            raise ConnectionLost(1006, "the session is over on the server")
+        if self.state is State.ENDING and code == 1000 and not self.outbox.pending:
             self.state = State.ENDED
             return Ended(None)
         raise ConnectionLost(code, reason)
 
-    def _error(self, frame: Failure) -> ServerError:
+    @property
+    def _accepted_seconds(self) -> float:
+        return self.outbox.accepted_bytes / self._format.bytes_per_second
+
+    def _take_up(self, frame: Opened) -> None:
+        if frame.received < self.outbox.accepted:
+            raise SessionLost("audio_missing", self.seconds_lost)
+        if not self.outbox.settle(frame.received):
+            raise ProtocolViolation(f"it has {frame.received} messages, more than it was sent")
+        self.outbox.rewind()
+
+    def _start_over(self, reason: str) -> float:
+        lost = self._bearable(reason)
+        if self.outbox.accepted:
+            self._time_offset = self._accepted_seconds
+        self._index_offset = self.last_index
+        self.outbox.restart()
+        return lost
+
+    def _bearable(self, reason: str) -> float:
+        """Returns the seconds that a new session would lack; raises if that is not borne."""
+        lost = self.seconds_lost
+        if lost is None or (lost > _ROUNDING_SECONDS and not self._goes_on_lossy):
+            raise SessionLost(reason, lost)
+        return lost if lost > _ROUNDING_SECONDS else 0.0
+
+    def _error(self, frame: Failure) -> ServerError | None:
+        if frame.code == "session_lost":
+            self._bearable(frame.code)
+            self._lapsed = frame.code
+            return None
         if frame.code is not None:
-            raise SessionFailed(frame.code, frame.message)
+            self._failure = SessionFailed(frame.code, frame.message)
+            if frame.code not in PASSING_FAILURES:
+                raise self._failure
+            return None
+        if self._resumed and frame.message.startswith(_STREAM_HAS_ENDED):
+            return None  # the server ended it while we were away; ``ended`` follows
         refused = 0
         if too_large := _TOO_LARGE.match(frame.message):
             refused = self.outbox.refuse(over=int(too_large[1]))
@@ -130,19 +281,31 @@ class NativeProtocol:
         return ServerError(frame.message, refused)
 
     def _final(self, final: Final) -> Final | None:
+        final = replace(final.shifted(self._time_offset), index=final.index + self._index_offset)
         if final.index <= self.last_index:
             return None
         if final.index != self.last_index + 1:
             raise ProtocolViolation(f"final {final.index} follows final {self.last_index}")
         self.last_index = final.index
         self._heard = max(self._heard, final.end)
+        if final.reason == "finalize":
+            self.outbox.finalized()
         return final
 
     def _ended(self, ended: Ended) -> Ended | None:
+        if self._resumed and (self.state is State.OPEN or self.outbox.pending):
+            # All that was accepted has its words; what was not goes to a new session.
+            if self._format.encoding is not None:
+                self._heard = max(self._heard, self._accepted_seconds)
+            self._bearable("ended")
+            self._lapsed = "ended"
+            return None
         if self.state is not State.ENDING:
             return None
-        if len(self.outbox):
+        if self.outbox.pending:
             unanswered = self.outbox.pending_bytes
             raise ProtocolViolation(f"it ended with {unanswered} bytes not acknowledged")
         self.state = State.ENDED
-        return ended
+        if ended.duration is None:
+            return ended
+        return Ended(ended.duration + self._time_offset)

@@ -1,7 +1,8 @@
-"""A live session: the protocol joined to a socket.
+"""A live session: the protocol joined to a socket, and to the next one if that breaks.
 
-One task reads the socket all the time, so that acknowledgements arrive whether or not anyone
-iterates. Senders wait until their audio fits among the unacknowledged bytes.
+One task holds the connection: it reads all the time, so that acknowledgements arrive whether
+or not anyone iterates, writes what is in line, and comes back after a break. Senders only put
+things in line and wait until their audio fits among what is unacknowledged.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from scripta_client.errors import ConnectionLost, ScriptaError, ServerSilent
+from scripta_client.backoff import Backoff
+from scripta_client.dialer import Dialer, close_of
+from scripta_client.errors import ConnectionLost, ScriptaError, ServerSilent, SessionError
 from scripta_client.events import Event
-from scripta_client.handshake import open_socket
 from scripta_client.inbox import Inbox
 from scripta_client.protocol import NativeProtocol, State
-from scripta_client.wire import FINALIZE, KEEPALIVE, Encoding, Options
+from scripta_client.reconnector import Reconnector
+from scripta_client.wire import Encoding, Options
 
-MESSAGE_BYTES = 65_536
+MESSAGE_BYTES = 64_000
 """Larger pieces of audio are sent as several messages of this size."""
 
 UNACKNOWLEDGED_BYTES = 262_144
@@ -45,11 +48,20 @@ async def connect(
     open_timeout: float = 10.0,
     response_timeout: float = 120.0,
     max_unacknowledged: int = UNACKNOWLEDGED_BYTES,
+    reconnect: bool = True,
+    reconnect_seconds: float | None = None,
+    on_lost: Literal["raise", "continue"] = "raise",
+    backoff: Backoff | None = None,
 ) -> AsyncIterator[Session]:
     """Opens a session with a gateway; leaving the block closes the connection.
 
     To get the last words, call ``end()`` and iterate until the session is over before you
     leave.
+
+    If the connection breaks, the session connects again and goes on, without a word lost or
+    doubled where the audio is ``linear16`` at 16 kHz, mono. What is in any other form can be
+    taken up only where the server's decoder had nothing in its hands; else it is a
+    ``SessionLost``. The first connection is tried once.
 
     Args:
         url: Address of the gateway, such as ``ws://localhost:8000/ws``.
@@ -61,9 +73,16 @@ async def connect(
         channels: Channels of raw audio (1 if not given).
         endpointing: Milliseconds of silence that end a segment.
         headers: Further HTTP headers, for example for a proxy that asks for them.
-        open_timeout: Seconds to wait for the session to open.
+        open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.
-        max_unacknowledged: Bytes of audio that may be sent ahead of acknowledgements.
+        max_unacknowledged: Bytes of audio that may be sent ahead of acknowledgements; as much
+            is kept to be sent again.
+        reconnect: Whether to connect again after a break.
+        reconnect_seconds: For how long to try; by default as long as the server waits.
+        on_lost: What to do if the server has lost the session, and words with it: raise a
+            ``SessionLost``, or go on in a new one with a ``Restarted`` that says how much.
+            Without an ``encoding`` it is always raised: nobody knows how much.
+        backoff: The waits between tries.
 
     Raises:
         InvalidUrl: If ``url`` is not the address of a host.
@@ -71,14 +90,19 @@ async def connect(
         Refused: If the gateway takes no session or rejects an option.
     """
     options = Options(language, interim_results, encoding, sample_rate, channels, endpointing)
-    socket = await open_socket(options.address(url), headers=headers, timeout=open_timeout)
-    protocol = NativeProtocol(max_unacknowledged)
+    dialer = Dialer(url, options, headers, open_timeout)
+    socket = await dialer.open()
+    protocol = NativeProtocol(
+        max_unacknowledged, options.format, goes_on_lossy=on_lost == "continue"
+    )
     answered = socket.response.headers if socket.response else {}
     client_id = answered.get("scripta-client-id", "")
     protocol.opened(
         answered.get("scripta-session", ""), int(client_id) if client_id.isdigit() else None
     )
-    async with Session(socket, protocol, response_timeout) as session:
+    patience = reconnect_seconds if reconnect else 0.0
+    reconnector = Reconnector(dialer, protocol, patience, backoff or Backoff())
+    async with Session(socket, protocol, reconnector, response_timeout) as session:
         yield session
 
 
@@ -87,24 +111,37 @@ class Session:
 
     Iterating yields events until everything is transcribed, and raises the error if the
     session ends in another way. Sending and iterating may go on in different tasks.
+
+    Args:
+        socket: The first connection.
+        protocol: The session's state.
+        reconnector: Brings it onto the next connection.
+        response_timeout: Seconds of silence to bear while the server owes an answer.
     """
 
     def __init__(
-        self, socket: ClientConnection, protocol: NativeProtocol, response_timeout: float
+        self,
+        socket: ClientConnection,
+        protocol: NativeProtocol,
+        reconnector: Reconnector,
+        response_timeout: float,
     ) -> None:
         self._socket = socket
         self._protocol = protocol
+        self._reconnector = reconnector
         self._response_timeout = response_timeout
         self._inbox = Inbox()
         # Set whenever an acknowledgement or the end may have let a waiting sender go on.
         self._room = asyncio.Event()
-        # Keeps frames on the socket in the order in which they were asked for.
+        # Set whenever there may be something to write.
+        self._unsent = asyncio.Event()
+        # Keeps the pieces of one call to ``send`` together.
         self._sending = asyncio.Lock()
         self._active = asyncio.get_running_loop().time()
-        self._reader: asyncio.Task[None] | None = None
+        self._holder: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._reader = asyncio.create_task(self._read(), name="scripta-reader")
+        self._holder = asyncio.create_task(self._hold(), name="scripta-session")
         return self
 
     async def __aexit__(
@@ -113,9 +150,9 @@ class Session:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+        if self._holder is not None:
+            self._holder.cancel()
+            await asyncio.wait([self._holder])
         self._inbox.close(ConnectionLost(1006, _CLOSED_HERE))
         await self._socket.close()
 
@@ -136,11 +173,11 @@ class Session:
 
     @property
     def unacknowledged_bytes(self) -> int:
-        """Bytes of audio that are sent and not acknowledged."""
+        """Bytes of audio that are sent, or in line, and not acknowledged."""
         return self._protocol.outbox.pending_bytes
 
     async def send(self, audio: bytes) -> None:
-        """Sends audio; returns when it is on its way, which waits for acknowledgements.
+        """Puts audio in line; waits while too much is unacknowledged, a break included.
 
         Raises:
             SessionError: If the session is over.
@@ -151,23 +188,30 @@ class Session:
                 message = bytes(audio[start : start + MESSAGE_BYTES])
                 await self._until_room(len(message))
                 self._note_owed()
-                await self._send_frame(self._protocol.audio(message))
+                self._protocol.audio(message)
+                self._unsent.set()
 
     async def finalize(self) -> None:
         """Asks the server to end the current segment now; a ``Final`` follows."""
-        await self._send_control(FINALIZE)
+        async with self._sending:
+            self._raise_if_over()
+            self._protocol.finalize()
+            self._unsent.set()
 
     async def keepalive(self) -> None:
         """Tells the server that silence is meant, so that the session is not closed as idle."""
-        await self._send_control(KEEPALIVE)
+        async with self._sending:
+            self._raise_if_over()
+            self._protocol.keepalive()
+            self._unsent.set()
 
     async def end(self) -> None:
         """Says that no audio follows; the last finals and ``Ended`` do. Idempotent."""
         async with self._sending:
+            self._raise_if_over()
             self._note_owed()
-            frame = self._protocol.end()
-            if frame is not None:
-                await self._send_frame(frame)
+            self._protocol.end()
+            self._unsent.set()
 
     def __aiter__(self) -> Self:
         return self
@@ -177,20 +221,6 @@ class Session:
         if event is None:
             raise StopAsyncIteration
         return event
-
-    async def _send_control(self, frame: str) -> None:
-        async with self._sending:
-            await self._send_frame(frame)
-
-    async def _send_frame(self, frame: str | bytes) -> None:
-        self._raise_if_over()
-        try:
-            await self._socket.send(frame)
-        except ConnectionClosed:
-            # The reader sees the same end, after the frames that explain it.
-            if self._reader is not None:
-                await asyncio.wait([self._reader])
-            self._raise_if_over()
 
     async def _until_room(self, size: int) -> None:
         while not self._inbox.over and not self._protocol.outbox.has_room(size):
@@ -207,18 +237,44 @@ class Session:
         if not self._protocol.owed:
             self._active = asyncio.get_running_loop().time()
 
-    async def _read(self) -> None:
-        """Reads the socket until the session is over, and keeps how it ended."""
+    async def _hold(self) -> None:
+        """Holds a connection until the session is over, and keeps how it ended."""
         outcome: ScriptaError | None = ConnectionLost(1006, _CLOSED_HERE)
         try:
             while self._protocol.state is not State.ENDED:
-                await self._read_once()
+                try:
+                    await self._converse()
+                except SessionError as error:
+                    if not self._reconnector.can_help(error):
+                        raise
+                    await self._come_back(error)
             outcome = None
         except ScriptaError as error:
             outcome = error
         finally:
             self._inbox.close(outcome)
             self._room.set()
+
+    async def _converse(self) -> None:
+        """Reads and writes until the session is over; raises if the connection is first."""
+        writing = asyncio.create_task(self._write(), name="scripta-writer")
+        try:
+            while self._protocol.state is not State.ENDED:
+                await self._read_once()
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+
+    async def _write(self) -> None:
+        """Sends what is in line until the connection breaks, which the reader tells."""
+        while True:
+            self._unsent.clear()
+            while (frame := self._protocol.outbox.next()) is not None:
+                try:
+                    await self._socket.send(frame)
+                except ConnectionClosed:
+                    return
+            await self._unsent.wait()
 
     async def _read_once(self) -> None:
         """Takes one frame, or the close, or notices that an answer is overdue."""
@@ -235,9 +291,14 @@ class Session:
             if not self._protocol.owed:
                 self._active = loop.time()
         except ConnectionClosed as closed:
-            received = closed.rcvd
-            code, reason = (received.code, received.reason) if received else (1006, "")
-            event = self._protocol.closed(code, reason)
+            event = self._protocol.closed(*close_of(closed))
         if event is not None:
             self._inbox.put(event)
+        self._room.set()
+
+    async def _come_back(self, error: SessionError) -> None:
+        """Takes the next connection; raises if there is to be none."""
+        self._socket, event = await self._reconnector.reconnect(error, self._inbox.put)
+        self._active = asyncio.get_running_loop().time()
+        self._inbox.put(event)
         self._room.set()

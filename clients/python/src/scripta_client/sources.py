@@ -13,34 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from scripta_client.errors import BadAudioFile
-from scripta_client.media import BYTES_PER_SECOND, SAMPLE_RATE, decode, file_size, probe
+from scripta_client.media import BYTES_PER_SECOND, decodable, decode, file_size, probe
 from scripta_client.pacing import Pacer
-from scripta_client.wire import Encoding
+from scripta_client.wire import DECODED, SNIFFED, AudioFormat
 
-MESSAGE_BYTES = 32_768
+MESSAGE_BYTES = BYTES_PER_SECOND
+"""Bytes of a message that is not paced: a second of samples, or so much of a file."""
+
 BLOCK_SECONDS = 0.1
 """Length of a message that is sent at the audio's own speed."""
-
-_SAMPLE_BYTES: dict[Encoding, int] = {"linear16": 2, "mulaw": 1, "alaw": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """How raw audio is encoded; all ``None`` lets the server look at the first bytes."""
-
-    encoding: Encoding | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-
-    @property
-    def bytes_per_second(self) -> int:
-        """Bytes of a second, with the server's defaults where nothing is said."""
-        width = _SAMPLE_BYTES[self.encoding or "linear16"]
-        return width * (self.sample_rate or SAMPLE_RATE) * (self.channels or 1)
-
-
-SNIFFED = AudioFormat()
-DECODED = AudioFormat("linear16", SAMPLE_RATE, 1)
 
 
 class Source(Protocol):
@@ -59,6 +40,30 @@ class Source(Protocol):
 
     def messages(self) -> AsyncIterator[bytes]:
         """Yields the audio, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFile:
+    """A recording, or raw samples, decoded here; at its own speed if there is a pacer."""
+
+    path: Path
+    duration: float | None
+    raw: AudioFormat | None = None
+    pacer: Pacer | None = None
+    format: AudioFormat = DECODED
+
+    def seconds(self, sent: int) -> float | None:
+        """Returns the time that so many bytes of samples take."""
+        return sent / BYTES_PER_SECOND
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Yields samples."""
+        block = MESSAGE_BYTES if self.pacer is None else int(BYTES_PER_SECOND * BLOCK_SECONDS)
+        blocks = decode(self.path, block, self.raw)
+        while data := await asyncio.to_thread(next, blocks, b""):
+            if self.pacer is not None:
+                await self.pacer.play(len(data) / BYTES_PER_SECOND)
+            yield data
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +86,8 @@ class FileBytes:
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedFile:
-    """A recording decoded here, at its own speed if there is a pacer."""
-
-    path: Path
-    duration: float | None
-    pacer: Pacer | None = None
-    format: AudioFormat = DECODED
-
-    def seconds(self, sent: int) -> float | None:
-        """Returns the time that so many bytes of samples take."""
-        return sent / BYTES_PER_SECOND
-
-    async def messages(self) -> AsyncIterator[bytes]:
-        """Yields samples."""
-        block = MESSAGE_BYTES if self.pacer is None else int(BYTES_PER_SECOND * BLOCK_SECONDS)
-        blocks = decode(self.path, block)
-        while data := await asyncio.to_thread(next, blocks, b""):
-            if self.pacer is not None:
-                await self.pacer.play(len(data) / BYTES_PER_SECOND)
-            yield data
-
-
-@dataclass(frozen=True, slots=True)
 class PacedRawFile:
-    """A file of raw samples, at its own speed."""
+    """A file of raw samples sent as it is, at its own speed."""
 
     path: Path
     duration: float
@@ -124,30 +106,36 @@ class PacedRawFile:
             yield data
 
 
-def open_file(path: Path, *, realtime: bool = False, raw: AudioFormat = SNIFFED) -> Source:
+def open_file(
+    path: Path, *, realtime: bool = False, as_is: bool = False, raw: AudioFormat = SNIFFED
+) -> Source:
     """Returns the source for a file.
 
     Args:
         path: The file.
         realtime: Whether to send it at its own speed, else as fast as the server takes it.
+        as_is: Whether to leave the decoding to the gateway where it can. It is less to send,
+            but a file that is cut off by a broken connection can not be taken up. A recording
+            in a container that is to have its own speed is decoded all the same.
         raw: How it is encoded if it is raw samples; without an encoding it is a recording in
             any container.
 
     Raises:
         BadAudioFile: If it can not be read.
     """
-    if raw.encoding is not None:
-        size = file_size(path)
-        duration = size / raw.bytes_per_second
-        if realtime:
-            return PacedRawFile(path, duration, raw, Pacer())
-        return FileBytes(path, size, duration, raw)
-    recording = probe(path)
-    if realtime:
-        return DecodedFile(path, recording.duration, Pacer())
-    if recording.sendable:
-        return FileBytes(path, recording.size, recording.duration)
-    return DecodedFile(path, recording.duration)
+    pacer = Pacer() if realtime else None
+    if raw.encoding is None:
+        recording = probe(path)
+        if as_is and recording.sendable and pacer is None:
+            return FileBytes(path, recording.size, recording.duration)
+        return DecodedFile(path, recording.duration, pacer=pacer)
+    size = file_size(path)
+    duration = size / raw.bytes_per_second
+    if decodable(raw) and not as_is:
+        return DecodedFile(path, duration, raw, pacer)
+    if pacer is not None:
+        return PacedRawFile(path, duration, raw, pacer)
+    return FileBytes(path, size, duration, raw)
 
 
 async def _blocks(path: Path, size: int) -> AsyncIterator[bytes]:

@@ -7,11 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from scripta_client.errors import MessageRefused
-from scripta_client.events import Ended, Final, Interim, ServerError
+from scripta_client.events import (
+    ConnectionEvent,
+    Ended,
+    Final,
+    Interim,
+    Reconnecting,
+    Restarted,
+    Resumed,
+    ServerError,
+)
 from scripta_client.session import Session, connect
-from scripta_client.sources import SNIFFED, AudioFormat, Source, open_file
+from scripta_client.sources import Source, open_file
+from scripta_client.wire import SNIFFED, AudioFormat
 
 KEEPALIVE_SECONDS = 5.0
 """Silence of the source after which the server is told that we are still here."""
@@ -19,6 +30,7 @@ KEEPALIVE_SECONDS = 5.0
 PROGRESS_SECONDS = 0.2
 
 OnResult = Callable[[Final | Interim], None]
+OnConnection = Callable[[ConnectionEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +53,34 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Resilience:
+    """What to do if the connection breaks.
+
+    Attributes:
+        seconds: For how long to try again: ``None`` for as long as the server waits, 0 for not
+            at all.
+        on_lost: As of ``connect``.
+        on_connection: Is told how the connection fares.
+    """
+
+    seconds: float | None = None
+    on_lost: Literal["raise", "continue"] = "raise"
+    on_connection: OnConnection | None = None
+
+
 async def stream_file(
     url: str,
     path: str | Path,
     *,
     realtime: bool = False,
+    as_is: bool = False,
     on_result: OnResult,
     on_progress: OnProgress | None = None,
     language: str | None = None,
     interim_results: bool = False,
     raw: AudioFormat = SNIFFED,
+    resilience: Resilience = Resilience(),
 ) -> Ended:
     """Streams a file and calls ``on_result`` with its words as they arrive.
 
@@ -58,18 +88,21 @@ async def stream_file(
         url: Address of the gateway, such as ``ws://localhost:8000/ws``.
         path: A recording in any container, or raw samples if ``raw`` has an encoding.
         realtime: Whether to send it at its own speed, else as fast as the server takes it.
+        as_is: Whether to send the file's own bytes where the gateway can decode them; a break
+            in the middle of them is then a ``SessionLost``.
         on_result: Is given each final, and each interim if asked for; must not block.
         on_progress: Is told several times a second how far it is.
         language: BCP-47 tag of the speech.
         interim_results: Whether interims are wanted.
         raw: How raw samples are encoded.
+        resilience: What to do if the connection breaks.
 
     Raises:
         BadAudioFile: If the file can not be read.
         ConnectError: If there is no session.
         SessionError: If the session does not end well.
     """
-    source = await asyncio.to_thread(open_file, Path(path), realtime=realtime, raw=raw)
+    source = await asyncio.to_thread(open_file, Path(path), realtime=realtime, as_is=as_is, raw=raw)
     return await stream(
         url,
         source,
@@ -77,6 +110,7 @@ async def stream_file(
         on_progress=on_progress,
         language=language,
         interim_results=interim_results,
+        resilience=resilience,
     )
 
 
@@ -88,6 +122,7 @@ async def stream(
     on_progress: OnProgress | None = None,
     language: str | None = None,
     interim_results: bool = False,
+    resilience: Resilience = Resilience(),
 ) -> Ended:
     """Streams a source until it ends and everything is transcribed; see ``stream_file``."""
     async with connect(
@@ -97,8 +132,11 @@ async def stream(
         encoding=source.format.encoding,
         sample_rate=source.format.sample_rate,
         channels=source.format.channels,
+        reconnect_seconds=resilience.seconds,
+        on_lost=resilience.on_lost,
     ) as session:
-        return await _Stream(session, source, on_result, on_progress).run()
+        on_connection = resilience.on_connection
+        return await _Stream(session, source, on_result, on_progress, on_connection).run()
 
 
 class _Stream:
@@ -110,11 +148,13 @@ class _Stream:
         source: Source,
         on_result: OnResult,
         on_progress: OnProgress | None,
+        on_connection: OnConnection | None,
     ) -> None:
         self._session = session
         self._source = source
         self._on_result = on_result
         self._on_progress = on_progress
+        self._on_connection = on_connection
         self._begun = time.monotonic()
         self._sent_at = self._begun
         self._transcribed = 0.0
@@ -151,6 +191,9 @@ class _Stream:
                 case Final() | Interim():
                     self._transcribed = max(self._transcribed, event.end)
                     self._on_result(event)
+                case Reconnecting() | Resumed() | Restarted():
+                    if self._on_connection is not None:
+                        self._on_connection(event)
                 case ServerError():
                     raise MessageRefused(event.message)
                 case Ended():

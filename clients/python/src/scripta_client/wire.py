@@ -21,7 +21,48 @@ FINALIZE = '{"type":"finalize"}'
 KEEPALIVE = '{"type":"keepalive"}'
 END = '{"type":"end"}'
 
+SAMPLE_RATE = 16_000
+"""Samples per second of raw audio where nothing is said."""
+
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_SAMPLE_BYTES: dict[Encoding, int] = {"linear16": 2, "mulaw": 1, "alaw": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How raw audio is encoded; all ``None`` lets the server look at the first bytes."""
+
+    encoding: Encoding | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    @property
+    def bytes_per_frame(self) -> int:
+        """Bytes of one sample of all channels, with the server's defaults for the rest."""
+        return _SAMPLE_BYTES[self.encoding or "linear16"] * (self.channels or 1)
+
+    @property
+    def bytes_per_second(self) -> int:
+        """Bytes of a second, with the server's defaults where nothing is said."""
+        return self.bytes_per_frame * (self.sample_rate or SAMPLE_RATE)
+
+
+SNIFFED = AudioFormat()
+DECODED = AudioFormat("linear16", SAMPLE_RATE, 1)
+"""What the server takes as it is: the only form in which a broken stream is taken up exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a client left off: how it comes back to its session.
+
+    Attributes:
+        session: The session's id.
+        index: Index of the last final that the client has; 0 for none.
+    """
+
+    session: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +85,20 @@ class Options:
     channels: int | None = None
     endpointing: int | None = None
 
-    def address(self, url: str) -> str:
+    @property
+    def format(self) -> AudioFormat:
+        """How the audio is encoded."""
+        return AudioFormat(self.encoding, self.sample_rate, self.channels)
+
+    def address(self, url: str, back_to: Place | None = None) -> str:
         """Returns the WebSocket address that asks for these options.
 
         ``http`` and ``https`` become ``ws`` and ``wss``, a missing path becomes ``/ws``, and
         what the address already asks for is kept.
+
+        Args:
+            url: The gateway.
+            back_to: The session to come back to; ``None`` asks for a new one.
 
         Raises:
             InvalidUrl: If it is not the address of a host.
@@ -62,6 +112,8 @@ class Options:
             raise InvalidUrl(f"{url!r} is not an address like ws://localhost:8000/ws")
         path = parts.path if parts.path not in ("", "/") else "/ws"
         query = dict(parse_qsl(parts.query)) | self._query()
+        if back_to is not None:
+            query |= {"session": back_to.session, "from": str(back_to.index)}
         return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, urlencode(query), ""))
 
     def _query(self) -> dict[str, str]:
@@ -83,10 +135,24 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The session is open."""
+    """The first frame of a connection: which session it has.
+
+    Attributes:
+        session: The session's id.
+        client_id: The number in each of its results.
+        resumed: Whether it is the session that was asked for.
+        received: Audio messages of it that were accepted so far.
+        resume_seconds: How long it waits for a client whose connection broke; ``None`` where
+            the server does not say.
+        reason: Why it is not the session that was asked for; empty where that is not so.
+    """
 
     session: str
     client_id: int
+    resumed: bool = False
+    received: int = 0
+    resume_seconds: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +196,24 @@ def parse(data: str | bytes) -> Frame | None:
         case "error":
             return Failure(frame.text("error"), frame.text("code", "") or None)
         case "session":
-            return Opened(frame.text("session"), frame.integer("client_id"))
+            return _opened(frame)
         case "going_away":
             return GoingAway()
         case "ended":
             return Ended(frame.number("duration"))
     return None
+
+
+def _opened(frame: _Fields) -> Opened:
+    waits = frame.content.get("resume_seconds")
+    return Opened(
+        session=frame.text("session"),
+        client_id=frame.integer("client_id"),
+        resumed=frame.content.get("resumed") is True,
+        received=frame.integer("received", 0),
+        resume_seconds=None if waits is None else frame.number("resume_seconds"),
+        reason=frame.text("reason", ""),
+    )
 
 
 def _final(frame: _Fields) -> Final:
@@ -176,8 +254,8 @@ class _Fields:
             raise self._wrong(name)
         return float(value)
 
-    def integer(self, name: str) -> int:
-        value = self.content.get(name)
+    def integer(self, name: str, default: int | None = None) -> int:
+        value = self.content.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name)
         return value

@@ -1,0 +1,70 @@
+"""Opens connections to one gateway address: the first one, and those that follow a break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from scripta_client.errors import ConnectionLost, ProtocolViolation
+from scripta_client.handshake import open_socket
+from scripta_client.wire import Opened, Options, Place, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Where and how to connect.
+
+    Attributes:
+        url: Address of the gateway.
+        options: What is asked of each session.
+        headers: Further HTTP headers.
+        timeout: Seconds for a connection to open.
+    """
+
+    url: str
+    options: Options
+    headers: Mapping[str, str] | None
+    timeout: float
+
+    async def open(self) -> ClientConnection:
+        """Returns a connection to a new session; raises as ``open_socket``."""
+        address = self.options.address(self.url)
+        return await open_socket(address, headers=self.headers, timeout=self.timeout)
+
+    async def open_again(self, place: Place | None) -> tuple[ClientConnection, Opened]:
+        """Returns a connection to a session, or to a new one, and the first frame it sent.
+
+        Raises:
+            ConnectError: As ``open_socket``.
+            ConnectionLost: If it closed, or said nothing, before its first frame.
+            ProtocolViolation: If it said something else.
+        """
+        address = self.options.address(self.url, place)
+        socket = await open_socket(address, headers=self.headers, timeout=self.timeout)
+        try:
+            return socket, await self._first_frame(socket)
+        except BaseException:
+            # No close frame: it would say that we have left for good.
+            socket.transport.abort()
+            raise
+
+    async def _first_frame(self, socket: ClientConnection) -> Opened:
+        try:
+            async with asyncio.timeout(self.timeout):
+                frame = parse(await socket.recv())
+        except ConnectionClosed as closed:
+            raise ConnectionLost(*close_of(closed)) from closed
+        except TimeoutError as error:
+            raise ConnectionLost(1006, f"no session within {self.timeout:g} s") from error
+        if not isinstance(frame, Opened):
+            raise ProtocolViolation("it did not name the session first")
+        return frame
+
+
+def close_of(closed: ConnectionClosed) -> tuple[int, str]:
+    """Returns the code and reason with which the peer closed; 1006 if it said none."""
+    return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
