@@ -144,6 +144,27 @@ async def test_lost_ring_is_healed_by_the_poll(make_hub: MakeHub, scribe: Any) -
     assert not session.outstanding
 
 
+async def test_entries_that_the_broker_has_forgotten_come_again_without_more_audio(
+    make_hub: MakeHub, scribe: Any, redis: Redis
+) -> None:
+    """Guards a client that has sent its last before a failover to a replica without it."""
+    hub = await make_hub()
+    session = await hub.open(OPTIONS)
+    await scribe.take()
+    await session.append(SECOND * 2, 1)
+    await session.end()
+    [first, *_] = await redis.xrange(keys.audio(session.sid))
+    await redis.delete(keys.audio(session.sid))
+    await redis.xadd(keys.audio(session.sid), first[1], id=first[0])
+    await redis.hset(keys.state(session.sid), "seq", 1)
+
+    await poll(hub, session)
+    await scribe.work(until_seq=3)
+    results = await collect(session, 3)
+    assert texts(results) == entries(1, 2)
+    assert results[2] == Ended(3, 2.0)
+
+
 async def test_session_of_which_nothing_is_heard_is_polled_in_time(
     make_hub: MakeHub, scribe: Any
 ) -> None:

@@ -168,6 +168,10 @@ class Exchange:
         if progress is None:
             self.lost = True
             return News(moved=True)
+        # A broker that has lost its last moments has fewer entries than it had confirmed. An answer
+        # from before a confirmation says the same: writing an entry again does no harm.
+        if not progress.over:
+            self.logged = min(self.logged, progress.seq)
         return News(moved=self._advance(progress.checkpoint, progress.index))
 
     def next_read(self) -> int:

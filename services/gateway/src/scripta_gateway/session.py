@@ -38,6 +38,9 @@ T = TypeVar("T")
 _MAX_UNDELIVERED: Final = 512
 """Results kept for a client that does not read; more stay in the log until it does."""
 
+_UNSERVED_POLLS: Final = 2
+"""Polls in a row by which a session is in no line: more than a claim can take."""
+
 _RETRY_FIRST: Final = 0.05
 _RETRY_MOST: Final = 1.0
 
@@ -77,6 +80,7 @@ class Session:
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
+        self._unserved_polls = 0
         self.heard_at = time.monotonic()
         self.ending = False
 
@@ -217,12 +221,25 @@ class Session:
             ScriptaError: As ``append``.
         """
         self.heard_at = time.monotonic()
-        self._take(self._exchange.polled(await self._log.poll(self.sid)))
+        progress = await self._log.poll(self.sid)
+        self._take(self._exchange.polled(progress))
         await self._heal()
+        if progress is not None and not progress.over and self.outstanding:
+            await self._stay_in_line(progress.owner)
+
+    async def _stay_in_line(self, owner: str) -> None:
+        if await self._log.is_served(owner):
+            self._unserved_polls = 0
+            return
+        self._unserved_polls += 1
+        if self._unserved_polls >= _UNSERVED_POLLS:
+            self._unserved_polls = 0
+            await self._log.assign(self.sid)
+            logger.warning("session put in line again", extra={"session": self.sid})
 
     async def _heal(self) -> None:
-        # Whoever is at it, perhaps waiting for room, restores what is lost.
-        if self._exchange.lost and not self._flushing.locked():
+        # Whoever is at it, perhaps waiting for room, writes again what is lost.
+        if self._exchange.unwritten and not self._flushing.locked():
             await self._flush()
 
     def read_up(self) -> None:
