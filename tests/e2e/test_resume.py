@@ -145,6 +145,20 @@ async def test_connection_that_is_cut_costs_no_word(
     check(heard, undisturbed)
 
 
+async def test_connection_that_is_cut_again_and_again_costs_no_word(
+    gateways: Stack, spoken: Path, undisturbed: Heard
+) -> None:
+    """At full speed much is unacknowledged at each cut, and the other gateway comes next."""
+    allowance = 4 * 32_000
+    async with Forwarder(gateways.gateway_ports, allowance=allowance, rotates=True) as forwarder:
+        heard = await listen(forwarder.ws_url, spoken)
+    assert heard.finals == undisturbed.finals
+    assert heard.ended == undisturbed.ended
+    resumed = [event for event in heard.connection if isinstance(event, Resumed)]
+    assert len(resumed) >= len(speech().pcm) // allowance
+    print(f"taken up {len(resumed)} times")
+
+
 def first_of(session: Talk) -> dict[str, object]:
     frame = session.frames[0][1]
     return {

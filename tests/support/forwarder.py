@@ -12,15 +12,25 @@ HOST = "127.0.0.1"
 _BLOCK_BYTES = 65_536
 
 
+class Spent(Exception):
+    """A connection has had its share."""
+
+
 class Forwarder:
     """A TCP forwarder whose connections can be cut.
 
-    Attributes:
+    Args:
         targets: Ports on loopback, in the order in which they are tried.
+        allowance: Bytes from a client after which its connection is cut; ``None`` for never.
+        rotates: Whether each connection begins with another target than the last one.
     """
 
-    def __init__(self, targets: Sequence[int]) -> None:
-        self.targets = list(targets)
+    def __init__(
+        self, targets: Sequence[int], *, allowance: int | None = None, rotates: bool = False
+    ) -> None:
+        self._targets = list(targets)
+        self._allowance = allowance
+        self._rotates = rotates
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -45,10 +55,6 @@ class Forwarder:
         assert self._server is not None
         return f"ws://{HOST}:{self._server.sockets[0].getsockname()[1]}/ws"
 
-    @property
-    def connections(self) -> int:
-        return len(self._serving)
-
     def cut(self) -> None:
         """Breaks all connections off on both sides, without a word."""
         for writer in self._writers:
@@ -61,6 +67,8 @@ class Forwarder:
         try:
             with suppress(OSError):
                 await self._serve(reader, writer)
+        except* Spent:
+            pass  # both ends are cut
         finally:
             writer.transport.abort()
             self._serving.discard(task)
@@ -70,21 +78,31 @@ class Forwarder:
         self._writers |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, far_writer))
-                tasks.create_task(self._pump(far_reader, writer))
+                tasks.create_task(self._pump(reader, far_writer, self._allowance))
+                tasks.create_task(self._pump(far_reader, writer, None))
         finally:
             self._writers -= {writer, far_writer}
             far_writer.transport.abort()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for port in self.targets:
+        targets = list(self._targets)
+        if self._rotates:
+            self._targets.append(self._targets.pop(0))
+        for port in targets:
             with suppress(OSError):
                 return await asyncio.open_connection(HOST, port)
         raise ConnectionRefusedError("no target answers")
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowance: int | None
+    ) -> None:
+        left = allowance
         with suppress(OSError):
             while data := await reader.read(_BLOCK_BYTES):
+                if left is not None:
+                    data, left = data[:left], left - len(data)
                 writer.write(data)
                 await writer.drain()
+                if left is not None and left <= 0:
+                    raise Spent
         writer.close()
