@@ -217,7 +217,12 @@ async def test_poll_tells_how_far_a_session_is(
     await append(gateway, 1, 2, 3)
     await transcriber.commit(claim, Checkpoint(150, 1), 0, [final(1)])
     assert await gateway.poll(SID) == Progress(
-        over=False, seq=3, checkpoint=Checkpoint(150, 1), index=1, epoch=claim.epoch
+        over=False,
+        seq=3,
+        checkpoint=Checkpoint(150, 1),
+        index=1,
+        epoch=claim.epoch,
+        owner="tr",
     )
     await transcriber.commit(claim, Checkpoint(300, 3), 1, [Ended(2, 0.02)])
     progress = await gateway.poll(SID)

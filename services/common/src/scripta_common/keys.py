@@ -10,6 +10,8 @@ from typing import Final
 PREFIX: Final = "scripta:v1:"
 ASSIGN: Final = PREFIX + "assign"
 """Stream with one entry a session that needs an owner; its pending entry is the lease."""
+ASSIGN_TTL_MS: Final = 24 * 3600 * 1000
+"""How long the stream outlives the last session put into it and the last lease renewed."""
 GROUP: Final = "transcribers"
 """Consumer group on ``ASSIGN``."""
 

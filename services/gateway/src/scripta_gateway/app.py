@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -19,6 +20,13 @@ from scripta_gateway.session import Limits
 from scripta_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
+
+
+def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
+    # Without it no result would ever reach a client: better to start again than to look healthy.
+    if not upkeep.cancelled() and upkeep.exception() is not None:
+        logger.critical("hub failed", exc_info=upkeep.exception())
+        signal.raise_signal(signal.SIGTERM)
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -46,6 +54,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         upkeep = asyncio.create_task(hub.run(), name="hub")
+        upkeep.add_done_callback(_stop_without_hub)
         logger.info("gateway started", extra={"gateway": gateway_id})
         yield
         upkeep.cancel()

@@ -52,6 +52,9 @@ class Farewell(StrEnum):
     """It is given up for good."""
     HAND_OFF = "hand_off"
     """Its session goes back in line."""
+    RELEASE = "release"
+    """It is lost: its session is said to be free, so that its gateway puts it in line again if no
+    other transcriber has it."""
     LET_EXPIRE = "let_expire"
     """It is not renewed any more, and another transcriber takes it over."""
 
@@ -141,7 +144,7 @@ class Leases:
             case Ending.STOPPED:
                 return Farewell.HAND_OFF
             case Ending.CUT_OFF:
-                return Farewell.HAND_OFF if self.draining else Farewell.LET_EXPIRE
+                return Farewell.HAND_OFF if self.draining else Farewell.RELEASE
             case Ending.FAILED:
                 return Farewell.LET_EXPIRE
 

@@ -229,6 +229,8 @@ class Worker:
                 await self._drop_quietly(claim)
             case Farewell.HAND_OFF:
                 await self._hand_off(claim)
+            case Farewell.RELEASE:
+                await self._release_quietly(claim)
 
     async def _hand_off(self, claim: Claim) -> None:
         try:
@@ -237,6 +239,12 @@ class Worker:
             logger.warning("not handed off; its lease will expire")
         else:
             logger.info("session handed off")
+
+    async def _release_quietly(self, claim: Claim) -> None:
+        try:
+            await self._log.release(claim)
+        except (BrokerUnavailable, ResponseError):
+            logger.warning("not released; its gateway will see that nobody has it")
 
     async def _drop_quietly(self, claim: Claim) -> None:
         try:

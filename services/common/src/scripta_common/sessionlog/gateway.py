@@ -21,7 +21,6 @@ from scripta_common.wire import (
     encode,
 )
 
-_ASSIGN_TTL_MS = 24 * 3600 * 1000
 _RESULTS_PER_READ = 100
 _ENTRIES_PER_READ = 256
 
@@ -52,6 +51,7 @@ class Progress:
         checkpoint: Up to where it is decided.
         index: Last recorded result.
         epoch: Number of times a transcriber has claimed it.
+        owner: The transcriber that has it; empty for none.
     """
 
     over: bool
@@ -59,6 +59,7 @@ class Progress:
     checkpoint: Checkpoint
     index: int
     epoch: int
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,14 @@ class GatewayLog:
     async def assign(self, sid: str) -> None:
         """Puts a session in line for a transcriber; a second entry for it does no harm."""
         await self._broker.execute("XADD", keys.ASSIGN, "*", "sid", sid)
-        await self._broker.execute("PEXPIRE", keys.ASSIGN, _ASSIGN_TTL_MS)
+        await self._broker.execute("PEXPIRE", keys.ASSIGN, keys.ASSIGN_TTL_MS)
+
+    async def is_served(self, owner: str) -> bool:
+        """Returns whether a session with this owner (empty: none) can count on the line.
+
+        False for long means that its entry in the line is lost: it has to be put there again.
+        """
+        return bool(await self._broker.run(scripts.LINE, [keys.ASSIGN], keys.GROUP, owner))
 
     async def append(
         self, sid: str, entry: Entry, connection: int = 1
@@ -255,13 +263,14 @@ class GatewayLog:
         )
         if not state:
             return None
-        status, seq, sample, checkpoint_seq, index, epoch = state
+        status, seq, sample, checkpoint_seq, index, epoch, owner = state
         return Progress(
             over=status != b"open",
             seq=int(seq),
             checkpoint=Checkpoint(int(sample), int(checkpoint_seq)),
             index=int(index),
             epoch=int(epoch),
+            owner=owner.decode(),
         )
 
     async def read_results(self, sid: str, after: int) -> list[Recorded]:

@@ -142,7 +142,7 @@ class TranscriberLog:
     async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
         """Renews leases; returns those still held. The others have a new owner."""
         held = await self._broker.run(
-            scripts.HEARTBEAT, [keys.ASSIGN], keys.GROUP, self._id, *leases
+            scripts.HEARTBEAT, [keys.ASSIGN], keys.GROUP, self._id, keys.ASSIGN_TTL_MS, *leases
         )
         return set(held)
 
@@ -251,6 +251,10 @@ class TranscriberLog:
         A lease that has passed to another transcriber is left to it.
         """
         await self._broker.run(scripts.DROP, [keys.ASSIGN], keys.GROUP, self._id, entry_id)
+
+    async def release(self, claim: Claim) -> None:
+        """Says that nobody owns a session any more, unless somebody else does already."""
+        await self._broker.run(scripts.RELEASE, [keys.state(claim.sid)], claim.epoch)
 
     async def hand_off(self, claim: Claim) -> None:
         """Puts a live session back in line; another transcriber goes on at the checkpoint."""

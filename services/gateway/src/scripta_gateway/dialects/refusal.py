@@ -7,10 +7,12 @@ from typing import Final
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from scripta_common.errors import ScriptaError
+from scripta_common.errors import Draining, ScriptaError
 from scripta_gateway import metrics
 
 _RETRY_AFTER_SECONDS: Final = 5
+_RETRY_AFTER_DRAIN_SECONDS: Final = 1
+"""Another gateway can serve at once: only the one that routes to it has to notice."""
 
 
 async def refuse(websocket: WebSocket, error: ScriptaError, status: int, body: str) -> None:
@@ -23,7 +25,9 @@ async def refuse(websocket: WebSocket, error: ScriptaError, status: int, body: s
         body: JSON in the dialect's own form.
     """
     metrics.REFUSALS.labels(error.code).inc()
-    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)} if status == 503 else {}
+    draining = isinstance(error, Draining)
+    retry_after = _RETRY_AFTER_DRAIN_SECONDS if draining else _RETRY_AFTER_SECONDS
+    headers = {"Retry-After": str(retry_after)} if status == 503 else {}
     await websocket.send_denial_response(
         Response(body, status_code=status, headers=headers, media_type="application/json")
     )

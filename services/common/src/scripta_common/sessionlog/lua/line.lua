@@ -1,0 +1,21 @@
+-- Tells whether a session can count on the line: its owner holds leases, or, without an owner,
+-- entries wait to be taken and one of them may be its own.
+-- KEYS: assign. ARGV: group, owner. Returns 1 or 0.
+if ARGV[2] ~= '' then
+  local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
+  return (not pending.err and #pending > 0) and 1 or 0
+end
+local function field(reply, name)
+  for i = 1, #reply, 2 do
+    if reply[i] == name then return reply[i + 1] end
+  end
+end
+local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
+local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+if stream.err or groups.err then return 0 end
+for _, group in ipairs(groups) do
+  if field(group, 'name') == ARGV[1] then
+    return field(group, 'last-delivered-id') ~= field(stream, 'last-generated-id') and 1 or 0
+  end
+end
+return field(stream, 'length') > 0 and 1 or 0
