@@ -160,6 +160,7 @@ async def test_drain_sends_clients_away_with_1012_and_takes_no_more(
         with pytest.raises(InvalidStatus) as refused:
             await server.connect()
         assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["retry-after"] == "1"
         assert (await server.get("/readyz")).json()["reason"] == "draining"
         assert (await server.get("/livez")).status_code == 200
         frames = [json.loads(frame)["status"] async for frame in ignore_close(informed)]
