@@ -16,6 +16,7 @@ from scripta_client import (
     Refused,
     Restarted,
     Resumed,
+    ServerSilent,
     SessionFailed,
     SessionLost,
 )
@@ -285,6 +286,18 @@ async def test_connections_that_bring_nothing_are_one_outage(gateway):
     acts = Acts(useless, useless, useless, taken_up(0))
     events = await converse(acts, gateway, ONE)
     assert [event.attempt for event in events if isinstance(event, Reconnecting)] == [1, 2, 3]
+
+
+async def test_server_that_only_lets_us_in_and_answers_nothing_is_given_up(gateway):
+    """As it is without a transcriber: held back for long, a connection seems dead to its pings."""
+
+    async def useless(peer):
+        await peer.open(resumed="session" in peer.asked)
+        await asyncio.sleep(0.1)
+        peer.drop()
+
+    with pytest.raises(ServerSilent):
+        await converse(Acts(*[useless] * 50), gateway, ONE, response_timeout=0.5)
 
 
 async def test_patience_ends_and_the_error_says_what_is_lost(gateway):

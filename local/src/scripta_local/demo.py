@@ -9,8 +9,9 @@ from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripta_client.connecting import connect
 from scripta_client.events import Event, Final, Interim, ServerError
-from scripta_client.session import Session, connect
+from scripta_client.session import Session
 from scripta_local.console import Console
 from scripta_local.errors import LocalError
 

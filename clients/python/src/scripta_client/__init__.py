@@ -10,6 +10,7 @@
 """
 
 from scripta_client.backoff import Backoff
+from scripta_client.connecting import connect
 from scripta_client.errors import (
     BadAudioFile,
     CannotConnect,
@@ -40,7 +41,7 @@ from scripta_client.events import (
     ServerError,
     Word,
 )
-from scripta_client.session import Session, connect
+from scripta_client.session import Session
 from scripta_client.streaming import Progress, Resilience, stream, stream_file
 from scripta_client.wire import AudioFormat
 

@@ -23,28 +23,33 @@ class Dialer:
         options: What is asked of each session.
         headers: Further HTTP headers.
         timeout: Seconds for a connection to open.
+        pong_seconds: How long a ping may go unanswered before a connection counts as broken.
     """
 
     url: str
     options: Options
     headers: Mapping[str, str] | None
     timeout: float
+    pong_seconds: float
 
-    async def open(self) -> ClientConnection:
-        """Returns a connection to a new session; raises as ``open_socket``."""
-        address = self.options.address(self.url)
-        return await open_socket(address, headers=self.headers, timeout=self.timeout)
+    async def open(self, place: Place | None = None) -> ClientConnection:
+        """Returns a connection to a session, or to a new one; raises as ``open_socket``."""
+        return await open_socket(
+            self.options.address(self.url, place),
+            headers=self.headers,
+            timeout=self.timeout,
+            pong_seconds=self.pong_seconds,
+        )
 
     async def open_again(self, place: Place | None) -> tuple[ClientConnection, Opened]:
-        """Returns a connection to a session, or to a new one, and the first frame it sent.
+        """Returns such a connection and the first frame it sent.
 
         Raises:
             ConnectError: As ``open_socket``.
             ConnectionLost: If it closed, or said nothing, before its first frame.
             ProtocolViolation: If it said something else.
         """
-        address = self.options.address(self.url, place)
-        socket = await open_socket(address, headers=self.headers, timeout=self.timeout)
+        socket = await self.open(place)
         try:
             return socket, await self._first_frame(socket)
         except BaseException:

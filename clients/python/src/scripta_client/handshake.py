@@ -21,16 +21,30 @@ from websockets.http11 import Response
 
 from scripta_client.errors import CannotConnect, ConnectError, InvalidUrl, Refused
 
-PING_TIMEOUT = 60.0
-"""Seconds a pong may take: a server that holds us back does not read our pings meanwhile."""
+PING_SECONDS = 10.0
+PONG_SECONDS = 30.0
+"""A pong may take so long: a server that holds us back does not read our pings meanwhile."""
+
+PATIENT_PONG_SECONDS = 60.0
+"""… where nothing would be tried after it."""
 
 CLOSE_TIMEOUT = 2.0
 
 
 async def open_socket(
-    address: str, *, headers: Mapping[str, str] | None, timeout: float
+    address: str,
+    *,
+    headers: Mapping[str, str] | None,
+    timeout: float,
+    pong_seconds: float = PONG_SECONDS,
 ) -> ClientConnection:
     """Returns an open WebSocket to ``address``.
+
+    Args:
+        address: Where to.
+        headers: Further HTTP headers.
+        timeout: Seconds for it to open.
+        pong_seconds: How long a ping may go unanswered before it counts as broken.
 
     Raises:
         InvalidUrl: If the address is malformed.
@@ -43,7 +57,8 @@ async def open_socket(
             additional_headers=headers,
             compression=None,  # audio does not shrink
             open_timeout=timeout,
-            ping_timeout=PING_TIMEOUT,
+            ping_interval=PING_SECONDS,
+            ping_timeout=pong_seconds,
             close_timeout=CLOSE_TIMEOUT,
         )
     except InvalidURI as error:

@@ -1,18 +1,17 @@
 """The client's side of a session, without a socket: frames in, events and frames out.
 
 Holds what outlives a connection: the session's identity, the audio that is not acknowledged,
-and how far results have come. Always: finals leave here exactly once and in order, with one
-audio clock, over however many connections and sessions; an interim never follows the final
-that covers it.
+and how far results have come. Always: finals leave here exactly once and in order, over however
+many connections and sessions; an interim never follows the final that covers it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import Enum, auto
 
 from scripta_client.backoff import PASSING_FAILURES
+from scripta_client.continuity import Continuity
 from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed, SessionLost
 from scripta_client.events import (
     Ended,
@@ -71,7 +70,6 @@ class NativeProtocol:
         resume_seconds: How long the server waits for a client that comes back; ``None`` until
             it has said it.
         outbox: Audio and controls that the server may not have.
-        last_index: Index of the last final that was handed out.
         going_away: Whether the gateway has asked to connect again.
     """
 
@@ -87,15 +85,10 @@ class NativeProtocol:
         self.client_id: int | None = None
         self.resume_seconds: float | None = None
         self.outbox = Outbox(max_unacknowledged)
-        self.last_index = 0
         self.going_away = False
         self._format = format
         self._goes_on_lossy = goes_on_lossy
-        # End of the last final, in seconds.
-        self._heard = 0.0
-        # What a session that took the place of another adds to its indexes and times.
-        self._index_offset = 0
-        self._time_offset = 0.0
+        self._results = Continuity()
         self._resumed = False
         # A failure of the session that may pass; the close follows.
         self._failure: SessionFailed | None = None
@@ -118,7 +111,12 @@ class NativeProtocol:
         """Where to come back to; ``None`` asks for a new session."""
         if self._lapsed or not self.session:
             return None
-        return Place(self.session, self.last_index - self._index_offset)
+        return Place(self.session, self._results.session_index)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How far the stream is: bytes acknowledged and finals handed out."""
+        return self.outbox.accepted_bytes, self._results.last_index
 
     @property
     def seconds_lost(self) -> float | None:
@@ -130,7 +128,7 @@ class NativeProtocol:
             return 0.0
         if self._format.encoding is None:
             return None
-        return max(0.0, self._accepted_seconds - self._heard)
+        return max(0.0, self._accepted_seconds - self._results.heard)
 
     def audio(self, message: bytes) -> None:
         """Puts an audio message in line.
@@ -206,10 +204,12 @@ class NativeProtocol:
             case Failure():
                 return self._error(frame)
             case Final():
-                return self._final(frame)
+                final = self._results.final(frame)
+                if final is not None and final.reason == "finalize":
+                    self.outbox.finalized()
+                return final
             case Interim():
-                interim = frame.shifted(self._time_offset)
-                return interim if interim.end > self._heard else None
+                return self._results.interim(frame)
             case Ended():
                 return self._ended(frame)
             case GoingAway():
@@ -248,9 +248,8 @@ class NativeProtocol:
 
     def _start_over(self, reason: str) -> float:
         lost = self._bearable(reason)
-        if self.outbox.accepted:
-            self._time_offset = self._accepted_seconds
-        self._index_offset = self.last_index
+        raw = self._format.encoding is not None  # of anything else, nothing was accepted
+        self._results.start_over(self._accepted_seconds if raw else 0.0)
         self.outbox.restart()
         return lost
 
@@ -280,23 +279,11 @@ class NativeProtocol:
             refused = self.outbox.refuse()
         return ServerError(frame.message, refused)
 
-    def _final(self, final: Final) -> Final | None:
-        final = replace(final.shifted(self._time_offset), index=final.index + self._index_offset)
-        if final.index <= self.last_index:
-            return None
-        if final.index != self.last_index + 1:
-            raise ProtocolViolation(f"final {final.index} follows final {self.last_index}")
-        self.last_index = final.index
-        self._heard = max(self._heard, final.end)
-        if final.reason == "finalize":
-            self.outbox.finalized()
-        return final
-
     def _ended(self, ended: Ended) -> Ended | None:
         if self._resumed and (self.state is State.OPEN or self.outbox.pending):
             # All that was accepted has its words; what was not goes to a new session.
             if self._format.encoding is not None:
-                self._heard = max(self._heard, self._accepted_seconds)
+                self._results.heard = max(self._results.heard, self._accepted_seconds)
             self._bearable("ended")
             self._lapsed = "ended"
             return None
@@ -306,6 +293,4 @@ class NativeProtocol:
             unanswered = self.outbox.pending_bytes
             raise ProtocolViolation(f"it ended with {unanswered} bytes not acknowledged")
         self.state = State.ENDED
-        if ended.duration is None:
-            return ended
-        return Ended(ended.duration + self._time_offset)
+        return self._results.ended(ended)

@@ -86,7 +86,7 @@ class Reconnector:
             raise
 
     def _outage_at(self, now: float) -> Outage:
-        mark = (self._protocol.outbox.accepted_bytes, self._protocol.last_index)
+        mark = self._protocol.progress
         if self._outage is None or not self._outage.goes_on(now, mark):
             self._outage = Outage(self._backoff, now, mark)
         return self._outage

@@ -8,102 +8,23 @@ things in line and wait until their audio fits among what is unacknowledged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from scripta_client.backoff import Backoff
-from scripta_client.dialer import Dialer, close_of
+from scripta_client.dialer import close_of
 from scripta_client.errors import ConnectionLost, ScriptaError, ServerSilent, SessionError
 from scripta_client.events import Event
 from scripta_client.inbox import Inbox
 from scripta_client.protocol import NativeProtocol, State
 from scripta_client.reconnector import Reconnector
-from scripta_client.wire import Encoding, Options
 
 MESSAGE_BYTES = 64_000
 """Larger pieces of audio are sent as several messages of this size."""
 
-UNACKNOWLEDGED_BYTES = 262_144
-"""Audio that may be on its way by default."""
-
 _CLOSED_HERE = "it was closed on this side"
-
-
-@asynccontextmanager
-async def connect(
-    url: str,
-    *,
-    language: str | None = None,
-    interim_results: bool = False,
-    encoding: Encoding | None = None,
-    sample_rate: int | None = None,
-    channels: int | None = None,
-    endpointing: int | None = None,
-    headers: Mapping[str, str] | None = None,
-    open_timeout: float = 10.0,
-    response_timeout: float = 120.0,
-    max_unacknowledged: int = UNACKNOWLEDGED_BYTES,
-    reconnect: bool = True,
-    reconnect_seconds: float | None = None,
-    on_lost: Literal["raise", "continue"] = "raise",
-    backoff: Backoff | None = None,
-) -> AsyncIterator[Session]:
-    """Opens a session with a gateway; leaving the block closes the connection.
-
-    To get the last words, call ``end()`` and iterate until the session is over before you
-    leave.
-
-    If the connection breaks, the session connects again and goes on, without a word lost or
-    doubled where the audio is ``linear16`` at 16 kHz, mono. What is in any other form can be
-    taken up only where the server's decoder had nothing in its hands; else it is a
-    ``SessionLost``. The first connection is tried once.
-
-    Args:
-        url: Address of the gateway, such as ``ws://localhost:8000/ws``.
-        language: BCP-47 tag of the speech.
-        interim_results: Whether to yield ``Interim`` as well.
-        encoding: Encoding of raw audio. ``None`` lets the server find out from the first
-            bytes: a file or stream in a container, else 16-bit little-endian samples.
-        sample_rate: Samples per second of raw audio (16 000 if not given).
-        channels: Channels of raw audio (1 if not given).
-        endpointing: Milliseconds of silence that end a segment.
-        headers: Further HTTP headers, for example for a proxy that asks for them.
-        open_timeout: Seconds to wait for a connection to open.
-        response_timeout: Seconds of silence to bear while the server owes an answer.
-        max_unacknowledged: Bytes of audio that may be sent ahead of acknowledgements; as much
-            is kept to be sent again.
-        reconnect: Whether to connect again after a break.
-        reconnect_seconds: For how long to try; by default as long as the server waits.
-        on_lost: What to do if the server has lost the session, and words with it: raise a
-            ``SessionLost``, or go on in a new one with a ``Restarted`` that says how much.
-            Without an ``encoding`` it is always raised: nobody knows how much.
-        backoff: The waits between tries.
-
-    Raises:
-        InvalidUrl: If ``url`` is not the address of a host.
-        CannotConnect: If nobody answers there.
-        Refused: If the gateway takes no session or rejects an option.
-    """
-    options = Options(language, interim_results, encoding, sample_rate, channels, endpointing)
-    dialer = Dialer(url, options, headers, open_timeout)
-    socket = await dialer.open()
-    protocol = NativeProtocol(
-        max_unacknowledged, options.format, goes_on_lossy=on_lost == "continue"
-    )
-    answered = socket.response.headers if socket.response else {}
-    client_id = answered.get("scripta-client-id", "")
-    protocol.opened(
-        answered.get("scripta-session", ""), int(client_id) if client_id.isdigit() else None
-    )
-    patience = reconnect_seconds if reconnect else 0.0
-    reconnector = Reconnector(dialer, protocol, patience, backoff or Backoff())
-    async with Session(socket, protocol, reconnector, response_timeout) as session:
-        yield session
 
 
 class Session:
@@ -299,6 +220,7 @@ class Session:
     async def _come_back(self, error: SessionError) -> None:
         """Takes the next connection; raises if there is to be none."""
         self._socket, event = await self._reconnector.reconnect(error, self._inbox.put)
-        self._active = asyncio.get_running_loop().time()
+        # Only time with a connection counts as silence; a connection alone is no answer.
+        self._active += event.seconds
         self._inbox.put(event)
         self._room.set()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scripta_client.connecting import connect
 from scripta_client.errors import MessageRefused
 from scripta_client.events import (
     ConnectionEvent,
@@ -20,7 +21,7 @@ from scripta_client.events import (
     Resumed,
     ServerError,
 )
-from scripta_client.session import Session, connect
+from scripta_client.session import Session
 from scripta_client.sources import Source, open_file
 from scripta_client.wire import SNIFFED, AudioFormat
 
