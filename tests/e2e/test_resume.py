@@ -20,13 +20,25 @@ import soxr
 from forwarder import Forwarder
 from native import Talk, decided, talk, transcribe
 from recordings import Recording, two_cities
+from redis.asyncio import Redis
 
-from scripta_client import Ended, Final, Interim, Resilience, Resumed, stream_file
+from scripta_client import (
+    Ended,
+    Final,
+    Interim,
+    Resilience,
+    Restarted,
+    Resumed,
+    connect,
+    stream_file,
+)
 from scripta_client.events import ConnectionEvent
+from scripta_common import keys
 from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
+Until = Callable[..., Awaitable[None]]
 Fault = Callable[[], Awaitable[None]]
 
 # A machine that is held up for a second must not add an idle flush to the disturbance.
@@ -157,6 +169,43 @@ async def test_connection_that_is_cut_again_and_again_costs_no_word(
     resumed = [event for event in heard.connection if isinstance(event, Resumed)]
     assert len(resumed) >= len(speech().pcm) // allowance
     print(f"taken up {len(resumed)} times")
+
+
+async def test_client_that_comes_back_too_late_goes_on_in_a_new_session(until: Until) -> None:
+    """What was accepted is transcribed when its gateway has waited for long enough."""
+    env = {"RESUME_SECONDS": "0.5"}
+    events = []
+    async with (
+        Stack(engine="mock", env=env) as stack,
+        Forwarder([stack.port]) as forwarder,
+        Redis.from_url(stack.redis_url, protocol=3, legacy_responses=False) as redis,
+        asyncio.timeout(60),
+        connect(forwarder.ws_url, encoding="linear16", reconnect_seconds=30) as session,
+    ):
+        await session.send(bytes(32_000))
+        await until(lambda: session.accepted_bytes)
+        first = session.id
+        forwarder.blocked = True
+        forwarder.cut()
+        await session.send(bytes(16_000))
+
+        async def ended() -> bool:
+            return await redis.hget(keys.state(first), "status") == b"ended"
+
+        await until(ended)
+        forwarder.blocked = False
+        await session.end()
+        events = [event async for event in session]
+    assert session.id != first
+    assert [event for event in events if isinstance(event, Restarted)] == [
+        Restarted("ended", 0.0, pytest.approx(0, abs=30))
+    ]
+    finals = [event for event in events if isinstance(event, Final) and event.text]
+    assert [(final.index, final.start, final.end) for final in finals] == [
+        (1, 0.0, 1.0),
+        (2, 1.0, 1.5),
+    ]
+    assert events[-1] == Ended(1.5)
 
 
 def first_of(session: Talk) -> dict[str, object]:

@@ -23,6 +23,9 @@ class Forwarder:
         targets: Ports on loopback, in the order in which they are tried.
         allowance: Bytes from a client after which its connection is cut; ``None`` for never.
         rotates: Whether each connection begins with another target than the last one.
+
+    Attributes:
+        blocked: Whether new connections are closed at once.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Forwarder:
         self._targets = list(targets)
         self._allowance = allowance
         self._rotates = rotates
+        self.blocked = False
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -85,7 +89,7 @@ class Forwarder:
             far_writer.transport.abort()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        targets = list(self._targets)
+        targets = [] if self.blocked else list(self._targets)
         if self._rotates:
             self._targets.append(self._targets.pop(0))
         for port in targets:
