@@ -94,6 +94,8 @@ class TranscriberLog:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+        # An empty stream that nobody has put anything into must not stay for ever either.
+        await self._broker.execute("PEXPIRE", keys.ASSIGN, keys.ASSIGN_TTL_MS)
 
     async def leave(self) -> None:
         """Removes this consumer from the group, unless it still holds a lease."""
