@@ -37,6 +37,11 @@ class Chatter:
         await self.session.until(lambda: len(self.session.finals) == len(self._sent))
 
     @property
+    def said(self) -> int:
+        """Messages sent so far."""
+        return len(self._sent)
+
+    @property
     def heard(self) -> list[int]:
         """Sizes in the transcripts, in the order in which they came."""
         texts = [final["text"] for final in self.session.finals]
@@ -61,6 +66,31 @@ async def chatters(stack: Stack, count: int) -> AsyncIterator[list[Chatter]]:
             session = await connections.enter_async_context(talk(stack.ws_url))
             everybody.append(Chatter(session, 1000 * (number + 1)))
         yield everybody
+
+
+@asynccontextmanager
+async def talking(everybody: Sequence[Chatter]) -> AsyncIterator[None]:
+    """Lets all talk on and on while the block runs."""
+    over = asyncio.Event()
+
+    async def talk_on(one: Chatter) -> None:
+        while not over.is_set():
+            await one.say(1, pause=0.02)
+
+    async with asyncio.TaskGroup() as tasks:
+        for one in everybody:
+            tasks.create_task(talk_on(one))
+        try:
+            yield
+        finally:
+            over.set()
+
+
+async def say_more(everybody: Sequence[Chatter], count: int) -> None:
+    """Waits until each of those who talk has said so much more, and all of it was heard."""
+    goals = [one.said + count for one in everybody]
+    for one, goal in zip(everybody, goals, strict=True):
+        await one.session.until(lambda one=one, goal=goal: len(one.session.finals) >= goal)
 
 
 async def all_of(everybody: Sequence[Chatter], do: Callable[[Chatter], Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ Calls are blocking and short, like those of the single server that they are made
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ _SETTLE_SECONDS = 20.0
 _SENTINEL = """\
 sentinel monitor {name} 127.0.0.1 {port} {quorum}
 sentinel down-after-milliseconds {name} 500
-sentinel failover-timeout {name} 3000
+sentinel failover-timeout {name} 1500
 """
 _REPLICATION = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 
@@ -43,6 +44,11 @@ def info(server: Broker, section: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
+async def settled(what: str, condition: Callable[[], object]) -> None:
+    """As ``settle``, while the event loop goes on."""
+    await asyncio.to_thread(settle, what, condition)
+
+
 def settle(what: str, condition: Callable[[], object]) -> None:
     """Waits until servers agree on something."""
     deadline = time.monotonic() + _SETTLE_SECONDS
@@ -50,7 +56,7 @@ def settle(what: str, condition: Callable[[], object]) -> None:
         try:
             if condition():
                 return
-        except (RedisError, OSError):
+        except (RedisError, OSError, StopIteration):
             pass  # it is just that one that is not there yet
         time.sleep(0.02)
     raise TimeoutError(f"not after {_SETTLE_SECONDS:g} s: {what}")
@@ -58,6 +64,12 @@ def settle(what: str, condition: Callable[[], object]) -> None:
 
 def _follows(server: Broker) -> bool:
     return info(server, "replication").get("master_link_status") == "up"
+
+
+def cut_off_replicas(primary: Broker) -> None:
+    """Lets nothing more reach a primary's replicas; its clients notice nothing."""
+    ask(primary, "ACL", "SETUSER", "default", "-psync", "-sync")
+    ask(primary, "CLIENT", "KILL", "TYPE", "replica")
 
 
 class Group:
@@ -91,15 +103,17 @@ class Group:
 
 
 class SentinelGroup(Group):
-    """A primary, its replica, and Sentinels that watch them.
+    """A primary, its replicas, and Sentinels that watch them.
 
     Args:
         sentinels: How many; the greater half must agree on a failure.
+        replicas: How many.
     """
 
-    def __init__(self, sentinels: int = 3) -> None:
+    def __init__(self, sentinels: int = 3, *, replicas: int = 1) -> None:
         super().__init__()
         self._count = sentinels
+        self._replicas = replicas
         self.sentinels: list[Broker] = []
 
     @property
@@ -110,19 +124,16 @@ class SentinelGroup(Group):
     @property
     def primary(self) -> Broker:
         """The server that the Sentinels call the primary."""
-        address = ask(self.sentinels[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        address = ask(self.sentinels[-1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(server for server in self.servers if server.port == int(address[1]))
-
-    @property
-    def replica(self) -> Broker:
-        return next(server for server in self.servers if server is not self.primary)
 
     def start(self) -> None:
         first = self.add(Broker(options=_REPLICATION))
         follow = ("--replicaof", f"127.0.0.1 {first.port}")
-        second = self.add(Broker(options=(*_REPLICATION, *follow)))
-        self.servers = [first, second]
-        settle("replica", lambda: _follows(second))
+        others = [Broker(options=(*_REPLICATION, *follow)) for _ in range(self._replicas)]
+        self.servers = [first, *map(self.add, others)]
+        for replica in others:
+            settle("replica", lambda one=replica: _follows(one))
         config = _SENTINEL.format(name=SERVICE, port=first.port, quorum=self._count // 2 + 1)
         for _ in range(self._count):
             sentinel = Broker(options=("--sentinel",), config=config)
@@ -133,7 +144,18 @@ class SentinelGroup(Group):
     def _knows_all(self, sentinel: Broker) -> bool:
         pairs = ask(sentinel, "SENTINEL", "MASTER", SERVICE)
         others, replicas = int(pairs[b"num-other-sentinels"]), int(pairs[b"num-slaves"])
-        return (others, replicas) == (self._count - 1, 1)
+        return (others, replicas) == (self._count - 1, self._replicas)
+
+    def has_replica(self, primary: Broker) -> bool:
+        """Whether a server has all that the primary has, and the Sentinels know it."""
+        answer = ask(self.sentinels[-1], "SENTINEL", "REPLICAS", SERVICE)
+        known = {int(one[b"port"]) for one in answer if one[b"flags"] == b"slave"}
+        port = str(primary.port)
+        return any(
+            info(server, "replication").get("master_port") == port and _follows(server)
+            for server in self.servers
+            if server.port in known
+        )
 
     def failed_over(self, former: Broker) -> bool:
         """Whether another server is the primary, and says so itself."""
@@ -151,14 +173,24 @@ class ClusterGroup(Group):
     def __init__(self, *, replicas: bool = False) -> None:
         super().__init__()
         self._replicas = replicas
+        self.lost: list[Broker] = []
 
     @property
     def url(self) -> str:
         return f"redis+cluster://{','.join(f'127.0.0.1:{s.port}' for s in self.servers)}"
 
     @property
-    def primaries(self) -> list[Broker]:
-        return [s for s in self.servers if s.alive and info(s, "replication")["role"] == "master"]
+    def reachable(self) -> list[Broker]:
+        return [server for server in self.servers if server not in self.lost]
+
+    def replica_of(self, primary: Broker) -> Broker:
+        """A server that has all that the primary has."""
+        port = str(primary.port)
+        return next(
+            server
+            for server in self.reachable
+            if info(server, "replication").get("master_port") == port and _follows(server)
+        )
 
     def start(self) -> None:
         count = 6 if self._replicas else 3
@@ -197,11 +229,28 @@ class ClusterGroup(Group):
     def node_id(self, server: Broker) -> str:
         return str(ask(server, "CLUSTER", "MYID").decode())
 
-    def owner(self, key: str) -> Broker:
-        """The primary that has a key."""
-        slot = ask(self.servers[0], "CLUSTER", "KEYSLOT", key)
-        asked = next(server for server in self.servers if server.alive)
+    def owner(self, key: str, asked: Broker | None = None) -> Broker:
+        """The primary that has a key, by what one of the servers knows."""
+        asked = asked or self.reachable[0]
+        slot = ask(asked, "CLUSTER", "KEYSLOT", key)
         for first, last, primary, *_ in ask(asked, "CLUSTER", "SLOTS"):
             if first <= slot <= last:
                 return next(server for server in self.servers if server.port == primary[1])
         raise LookupError(f"no server has the slot of {key}")
+
+    def failed_over(self, former: Broker, key: str) -> bool:
+        """Whether all servers but the former owner of a key know its new one, and are content."""
+        return all(
+            self.owner(key, one) is not former and self.state(one) == "ok" for one in self.reachable
+        )
+
+    def migrate(self, key: str, target: Broker) -> None:
+        """Moves the slot of a key, with all that is in it, to another primary."""
+        source = self.owner(key)
+        slot = ask(source, "CLUSTER", "KEYSLOT", key)
+        ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.node_id(source))
+        ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.node_id(target))
+        while moved := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 10):
+            ask(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *moved)
+        for server in (target, source):
+            ask(server, "CLUSTER", "SETSLOT", slot, "NODE", self.node_id(target))

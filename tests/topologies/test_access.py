@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,11 +15,13 @@ import trustme
 
 from scripta_common.broker import Broker as Access
 from scripta_common.errors import BrokerUnavailable
+from scripta_common.sessionlog import Doorbell
 from scripta_local.broker import Broker
 from scripta_local.ports import free_port
+from scripta_local.redis_check import check_redis
 
 from .chatter import all_of, chatters
-from .servers import ask
+from .servers import SLOTS, ask, settled
 
 pytestmark = pytest.mark.e2e
 
@@ -34,73 +37,121 @@ async def converse(stack: Any, messages: int = 20) -> None:
         await all_of(everybody, lambda one: one.end())
 
 
-def guard(server: Broker, how: str) -> str:
-    """Puts a password on a server; returns the URL that has it."""
-    access = f":{quote(PASSWORD, safe='')}@"
-    if how == "requirepass":
-        ask(server, "CONFIG", "SET", "requirepass", PASSWORD)
-    else:
-        # Exactly what Scripta uses: keys and channels of its own, no administration.
-        rules = (f">{PASSWORD}", "~scripta:*", "&scripta:*", "+@all", "-@admin", "-@dangerous")
-        ask(server, "ACL", "SETUSER", "scripta", "reset", "on", *rules)
-        ask(server, "ACL", "SETUSER", "default", "off")
-        access = f"scripta{access}"
-    return server.url.replace("redis://", f"redis://{access}")
+async def use(url: str) -> None:
+    """Does what Scripta does: looks at the broker, runs commands, waits, listens."""
+    await check_redis(url)
+    access = Access(url, name="test")
+    stream, rings = "scripta:v1:stream", asyncio.Queue[bytes]()
+    await access.ping()
+    await access.execute("XGROUP", "CREATE", stream, "group", "0", "MKSTREAM")
+    await asyncio.gather(*(access.execute("XADD", stream, "*", "n", n) for n in range(10)))
+    read = ("XREADGROUP", "GROUP", "group", "me", "BLOCK", 1000, "STREAMS", stream, ">")
+    answer = await access.execute_blocking(1, *read)
+    numbers = [int(fields[1]) for _, fields in answer[stream.encode()]]
+    assert sorted(numbers) == list(range(10))
+    bell = Doorbell(access, "scripta:v1:bell", on_ring=rings.put_nowait, on_join=lambda: None)
+    listening = asyncio.create_task(bell.run())
+    await asyncio.wait_for(bell.wait_joined(), 10)
+    await access.execute("PUBLISH", "scripta:v1:bell", "ring")
+    assert await asyncio.wait_for(rings.get(), 10) == b"ring"
+    listening.cancel()
+    await asyncio.wait([listening])
+    await access.aclose()
 
 
-@pytest.mark.parametrize("how", ["requirepass", "acl"])
-async def test_password_with_every_special_character(
-    start: Callable[..., Any], start_broker: Callable[..., Broker], how: str
+async def test_password_with_every_special_character(start_broker: Callable[..., Broker]) -> None:
+    server = start_broker()
+    ask(server, "CONFIG", "SET", "requirepass", PASSWORD)
+    await use(server.url.replace("redis://", f"redis://:{quote(PASSWORD, safe='')}@"))
+
+
+async def test_user_who_may_do_no_more_than_is_needed(
+    start: Callable[..., Any], start_broker: Callable[..., Broker]
 ) -> None:
-    url = guard(start_broker(), how)
-    await converse(await start(url))
+    server = start_broker()
+    rules = ("~scripta:*", "&scripta:*", "+@all", "-@admin", "-@dangerous")
+    ask(server, "ACL", "SETUSER", "scripta", "on", f">{PASSWORD}", *rules)
+    ask(server, "ACL", "SETUSER", "default", "off")
+    access = f"scripta:{quote(PASSWORD, safe='')}"
+    await converse(await start(server.url.replace("redis://", f"redis://{access}@")))
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files that servers and clients need, for 127.0.0.1."""
+
+    ca: Path
+    key: Path
+    chain: Path
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    files = Certificates(*(tmp_path / name for name in ("ca.pem", "key.pem", "chain.pem")))
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(files.ca)
+    issued.private_key_pem.write_to_path(files.key)
+    issued.cert_chain_pems[0].write_to_path(files.chain)
+    return files
 
 
 class TlsServer(Broker):
-    """A Redis that also speaks TLS, with a certificate for 127.0.0.1."""
+    """A Redis that speaks TLS on a port of its own, and with other servers."""
 
-    def __init__(self, folder: Path) -> None:
-        self.authority = trustme.CA()
-        certificate = self.authority.issue_cert("127.0.0.1")
-        self.ca, key, chain = (folder / name for name in ("ca.pem", "key.pem", "chain.pem"))
-        self.authority.cert_pem.write_to_path(self.ca)
-        certificate.private_key_pem.write_to_path(key)
-        certificate.cert_chain_pems[0].write_to_path(chain)
+    def __init__(self, files: Certificates, *options: str, config: str = "") -> None:
         self.tls_port = free_port()
-        files = ("--tls-key-file", str(key), "--tls-cert-file", str(chain))
-        options = ("--tls-port", str(self.tls_port), *files, "--tls-auth-clients", "no")
-        super().__init__(program=REDIS, options=(*options, "--tls-ca-cert-file", str(self.ca)))
-
-    def secure_url(self, **query: object) -> str:
-        parameters = "&".join(f"{name}={value}" for name, value in query.items())
-        return f"rediss://127.0.0.1:{self.tls_port}/0?{parameters}"
-
-
-@needs_redis
-async def test_redis_over_tls(start: Callable[..., Any], tmp_path: Path) -> None:
-    with TlsServer(tmp_path) as server:
-        await converse(await start(server.secure_url(ssl_ca_certs=server.ca)))
+        tls = (
+            *("--tls-port", str(self.tls_port), "--tls-auth-clients", "no"),
+            *("--tls-ca-cert-file", str(files.ca)),
+            *("--tls-key-file", str(files.key), "--tls-cert-file", str(files.chain)),
+            *("--tls-replication", "yes", "--tls-cluster", "yes"),
+        )
+        super().__init__(program=REDIS, options=(*tls, *options), config=config)
 
 
 @needs_redis
-@pytest.mark.parametrize("trusted", [True, False])
+async def test_redis_over_tls(start: Callable[..., Any], certificates: Certificates) -> None:
+    with TlsServer(certificates) as server:
+        assert b"redis_version:7" in ask(server, "INFO", "server")
+        url = f"rediss://127.0.0.1:{server.tls_port}?ssl_ca_certs={certificates.ca}"
+        await converse(await start(url))
+
+
+@needs_redis
 async def test_server_that_nobody_vouches_for_is_refused_unless_told_otherwise(
-    tmp_path: Path, trusted: bool
+    certificates: Certificates,
 ) -> None:
-    with TlsServer(tmp_path) as server:
-        query = {"ssl_cert_reqs": "none"} if trusted else {}
-        access = Access(server.secure_url(**query), name="test")
-        if trusted:
+    with TlsServer(certificates) as server:
+        url = f"rediss://127.0.0.1:{server.tls_port}"
+        await use(f"{url}?ssl_cert_reqs=none")
+        access = Access(url, name="test")
+        with pytest.raises(BrokerUnavailable, match="certificate"):
             await access.ping()
-        else:
-            with pytest.raises(BrokerUnavailable) as refused:
-                await access.ping()
-            assert isinstance(refused.value.__cause__.__context__, ssl.SSLError)
         await access.aclose()
 
 
 @needs_redis
-async def test_redis_in_place_of_valkey(start: Callable[..., Any]) -> None:
-    with Broker(program=REDIS) as server:
-        assert b"redis_version:7" in ask(server, "INFO", "server")
-        await converse(await start(server.url))
+async def test_sentinel_over_tls_with_passwords(certificates: Certificates) -> None:
+    with TlsServer(certificates) as primary:
+        ask(primary, "CONFIG", "SET", "requirepass", "primary")
+        config = (
+            f"sentinel monitor scripta 127.0.0.1 {primary.tls_port} 1\n"
+            "sentinel auth-pass scripta primary\n"
+        )
+        with TlsServer(certificates, "--sentinel", config=config) as sentinel:
+            ask(sentinel, "ACL", "SETUSER", "default", "resetpass", ">watcher")
+            query = f"sentinel_password=watcher&ssl_ca_certs={certificates.ca}"
+            await use(f"rediss+sentinel://:primary@127.0.0.1:{sentinel.tls_port}/scripta?{query}")
+
+
+@needs_redis
+async def test_cluster_over_tls_with_a_user(certificates: Certificates) -> None:
+    bus = ("--cluster-port", str(free_port()))
+    with TlsServer(certificates, "--cluster-enabled", "yes", *bus) as server:
+        ask(server, "CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        await settled("slots", lambda: b"cluster_state:ok" in ask(server, "CLUSTER", "INFO"))
+        ask(server, "ACL", "SETUSER", "me", "on", ">mine", "~*", "&*", "+@all")
+        ask(server, "CONFIG", "SET", "requirepass", "other")
+        query = f"ssl_ca_certs={certificates.ca}"
+        await use(f"rediss+cluster://me:mine@127.0.0.1:{server.tls_port}?{query}")
