@@ -163,14 +163,17 @@ class Exchange:
         moved = self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq), ring.index)
         return News(fresh, moved or bool(fresh))
 
-    def polled(self, progress: Progress | None) -> News:
-        """Takes how far the session is by its state; ``None``: the log does not know it."""
+    def polled(self, progress: Progress | None, confirmed: int = 0) -> News:
+        """Takes how far the session is by its state; ``None``: the log does not know it.
+
+        Args:
+            progress: The answer.
+            confirmed: Last entry that the log was known to have before it was asked.
+        """
         if progress is None:
             self.lost = True
             return News(moved=True)
-        # A broker that has lost its last moments has fewer entries than it had confirmed. An answer
-        # from before a confirmation says the same: writing an entry again does no harm.
-        if not progress.over:
+        if progress.seq < confirmed:  # it has lost its last moments
             self.logged = min(self.logged, progress.seq)
         return News(moved=self._advance(progress.checkpoint, progress.index))
 

@@ -250,6 +250,9 @@ class Hub:
                 )
             except ScriptaError as error:
                 self._lose(session, error)
+            except Exception:
+                # One session's trouble; all others need this upkeep, too.
+                logger.exception("session not reconciled", extra={"session": session.sid})
 
     def _lose(self, session: Session, error: ScriptaError) -> None:
         if session in self._lingering:

@@ -221,8 +221,9 @@ class Session:
             ScriptaError: As ``append``.
         """
         self.heard_at = time.monotonic()
+        confirmed = self._exchange.logged
         progress = await self._log.poll(self.sid)
-        self._take(self._exchange.polled(progress))
+        self._take(self._exchange.polled(progress, confirmed))
         await self._heal()
         if progress is not None and not progress.over and self.outstanding:
             await self._stay_in_line(progress.owner)
