@@ -202,11 +202,20 @@ async def test_every_key_of_a_session_expires(
     assert all(ttl > 0 for ttl in ttls.values()), ttls
 
 
-async def test_the_group_alone_does_not_expire_until_a_session_comes(
-    gateway: GatewayLog, transcriber: TranscriberLog, redis: Redis
+@pytest.mark.usefixtures("transcriber")
+async def test_an_empty_line_expires_too_and_a_session_puts_that_off(
+    gateway: GatewayLog, redis: Redis
 ) -> None:
-    assert await redis.pttl(keys.ASSIGN) == -1
+    await redis.pexpire(keys.ASSIGN, 60_000)
     await gateway.open(SID, OPTIONS)
+    assert await redis.pttl(keys.ASSIGN) > 3600 * 1000
+
+
+async def test_a_group_is_made_with_a_time_to_live(
+    transcriber: TranscriberLog, redis: Redis
+) -> None:
+    await redis.delete(keys.ASSIGN)
+    await transcriber.join()
     assert await redis.pttl(keys.ASSIGN) > 3600 * 1000
 
 
