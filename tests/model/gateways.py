@@ -1,0 +1,223 @@
+"""Gateways, driven one call at a time: the real log and decisions without the tasks round them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from scripta_common.broker import Broker
+from scripta_common.errors import SessionLost, Superseded
+from scripta_common.sessionlog import GatewayLog, NotResumable, SessionOptions
+from scripta_common.wire import EntryKind, Interim, Reason, Ring
+from scripta_common.wire import Superseded as Notice
+from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore, Write
+from scripta_gateway.ledger import Ledger
+from scripta_gateway.session import _UNSERVED_POLLS as UNSERVED_POLLS
+from scripta_gateway.takeover import Takeover
+
+from .client import Client
+
+TTL = 3600.0
+MAX_BACKLOG = 60_000
+"""Samples: few enough to be reached."""
+
+
+class Answer(StrEnum):
+    """What becomes of a call's answer."""
+
+    ARRIVES = "arrives"
+    LOST = "lost"
+    """The call is made again."""
+    LATE = "late"
+    """Others act before it is looked at."""
+
+
+class Connection:
+    """One connection of a session at a gateway; it may outlive its client."""
+
+    def __init__(self, log: GatewayLog, gateway: str, client: Client, exchange: Exchange) -> None:
+        self.gateway = gateway
+        self.client = client
+        self.exchange = exchange
+        self.closed = False
+        # Whether the client is still at the other end.
+        self.attended = True
+        self._log = log
+        self._write: Write | None = None
+        # Answers that have come and are not looked at.
+        self._written: Callable[[], bool] | None = None
+        self._polled: Callable[[], News] | None = None
+        self._read: Callable[[], News] | None = None
+        # Messages and the end that the ledger has.
+        self._entered = exchange.ledger.intake.messages
+        self.ending = False
+        self._unserved_polls = 0
+
+    @classmethod
+    async def opened(cls, broker: Broker, gateway: str, client: Client) -> Connection:
+        log = GatewayLog(broker, gateway, ttl=TTL)
+        assert await log.open(client.sid, SessionOptions())
+        return cls(log, gateway, client, Exchange(Ledger(MAX_BACKLOG)))
+
+    def speak(self) -> None:
+        """Enters what the client has sent and the ledger has not."""
+        if not self.attended or self.ending:
+            return
+        for pcm in self.client.messages[self._entered :]:
+            self.exchange.ledger.enter_audio(pcm, max(1, len(pcm)), 0)
+            self._entered += 1
+        if self.client.wants_end:
+            self.end()
+
+    def finalize(self, reason: Reason) -> None:
+        if not self.ending:
+            self.exchange.ledger.enter_control(EntryKind.FINALIZE, reason, 0)
+
+    def end(self) -> None:
+        if not self.ending:
+            self.ending = True
+            self.exchange.ledger.enter_control(EntryKind.END, Reason.END, 0)
+
+    async def write(self, answer: Answer = Answer.ARRIVES) -> bool:
+        """Does the next step of a flush; returns whether there may be more to do."""
+        if self.closed:
+            return False
+        try:
+            if self._written is not None:
+                written, self._written = self._written, None
+                self._write = None
+                return written()
+            if self._write is None:
+                self._write = self.exchange.next_write()
+                if self._write is None:
+                    self._acknowledge()
+                    return False
+            if isinstance(self._write, AwaitRoom):
+                self._write = None
+                return False
+            self._written = await self._call(self._write)
+            if answer is Answer.LOST:
+                self._written = None
+            elif answer is Answer.ARRIVES:
+                return await self.write()
+        except (Superseded, SessionLost) as error:
+            self.close(error.code)
+            return False
+        return True
+
+    async def hesitate(self) -> None:
+        """Decides what to write, and does not do it yet."""
+        if not self.closed and self._write is None:
+            try:
+                self._write = self.exchange.next_write()
+            except SessionLost as error:
+                self.close(error.code)
+
+    async def _call(self, write: Write) -> Callable[[], bool]:
+        sid = self.client.sid
+        if isinstance(write, Append):
+            outcome, last = await self._log.append(sid, write.entry, self.exchange.connection)
+            if outcome == "ok":
+                self.client.written(write.entry)
+            return lambda: self.exchange.appended(write, outcome, last)
+        assert isinstance(write, Restore)
+        ours = await self._log.restore(sid, SessionOptions(), write.standing)
+        return lambda: self.exchange.restored(write, ours) or True
+
+    def _acknowledge(self) -> None:
+        if self.attended and not self.exchange.over:
+            self.client.accepted = self._entered
+            self.client.promised = max(self.client.promised, self.exchange.ledger.last_seq)
+
+    async def poll(self, answer: Answer = Answer.ARRIVES) -> None:
+        if self.closed:
+            return
+        if self._polled is None:
+            confirmed = self.exchange.logged
+            progress = await self._log.poll(self.client.sid)
+            self._polled = lambda: self.exchange.polled(progress, confirmed)
+            if progress is not None and not progress.over and self.exchange.ledger.outstanding:
+                await self._stay_in_line(progress.owner)
+        if answer is Answer.ARRIVES:
+            polled, self._polled = self._polled, None
+            self._take(polled())
+
+    async def _stay_in_line(self, owner: str) -> None:
+        if await self._log.is_served(owner):
+            self._unserved_polls = 0
+            return
+        self._unserved_polls += 1
+        if self._unserved_polls >= UNSERVED_POLLS:
+            self._unserved_polls = 0
+            await self._log.assign(self.client.sid)
+
+    async def read(self, answer: Answer = Answer.ARRIVES) -> bool:
+        """Reads up; returns whether there may be more."""
+        if self.closed:
+            return False
+        if self._read is None:
+            if not self.exchange.behind:
+                return False
+            results = await self._log.read_results(self.client.sid, self.exchange.next_read())
+            self._read = lambda: self.exchange.read(None if answer is Answer.LOST else results)
+        if answer is not Answer.LATE:
+            read, self._read = self._read, None
+            self._take(read())
+        return True
+
+    def hear(self, said: Ring | Notice) -> None:
+        """Takes what the doorbell said of this session."""
+        if self.closed:
+            return
+        if isinstance(said, Notice):
+            if self.exchange.connection < said.connection:
+                self.close(Superseded.code)
+        elif not any(isinstance(result, Interim) for result in said.results):
+            self._take(self.exchange.ring(said))
+
+    def _take(self, news: News) -> None:
+        if self.attended:
+            self.client.tell(list(news.fresh))
+
+    def close(self, code: str) -> None:
+        self.closed = True
+        if self.attended and not self.client.over:
+            self.client.give_up(code)
+
+
+class Arrival:
+    """A client's way back to its session, by a new connection."""
+
+    def __init__(self, broker: Broker, gateway: str, client: Client) -> None:
+        self.gateway = gateway
+        self.client = client
+        self._log = GatewayLog(broker, gateway, ttl=TTL)
+        self._takeover: Takeover | None = None
+
+    async def step(self) -> Connection | None:
+        """Makes one call; returns the connection once it stands."""
+        try:
+            if self._takeover is None:
+                self._takeover = Takeover(await self._log.attach(self.client.sid))
+            elif (after := self._takeover.next_read()) is not None:
+                entries = await self._log.read_entries(self.client.sid, after)
+                if not self._takeover.read(entries):
+                    self._takeover.polled(await self._log.poll(self.client.sid))
+            else:
+                return self._connect(self._takeover)
+        except NotResumable as error:
+            self.client.give_up(error.reason)
+        return None
+
+    def _connect(self, takeover: Takeover) -> Connection | None:
+        client, attachment = self.client, takeover.attachment
+        if not client.accepted <= attachment.intake.messages <= len(client.messages):
+            client.give_up("accepted messages are not there")
+            return None
+        ledger = Ledger.resumed(MAX_BACKLOG, attachment, takeover.entries, client.index)
+        exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
+        exchange.behind = True
+        connection = Connection(self._log, self.gateway, client, exchange)
+        over = attachment.status != "open"
+        connection.ending = over or any(e.kind is EntryKind.END for e in takeover.entries)
+        return connection
