@@ -12,7 +12,6 @@ from scripta_common.wire import EntryKind, Interim, Reason, Ring
 from scripta_common.wire import Superseded as Notice
 from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore, Write
 from scripta_gateway.ledger import Ledger
-from scripta_gateway.session import _UNSERVED_POLLS as UNSERVED_POLLS
 from scripta_gateway.takeover import Takeover
 
 from .client import Client
@@ -51,7 +50,6 @@ class Connection:
         # Messages and the end that the ledger has.
         self._entered = exchange.ledger.intake.messages
         self.ending = False
-        self._unserved_polls = 0
 
     @classmethod
     async def opened(cls, broker: Broker, gateway: str, client: Client) -> Connection:
@@ -143,12 +141,7 @@ class Connection:
             self._take(polled())
 
     async def _stay_in_line(self, owner: str) -> None:
-        if await self._log.is_served(owner):
-            self._unserved_polls = 0
-            return
-        self._unserved_polls += 1
-        if self._unserved_polls >= UNSERVED_POLLS:
-            self._unserved_polls = 0
+        if self.exchange.looked_in_line(await self._log.is_served(owner)):
             await self._log.assign(self.client.sid)
 
     async def read(self, answer: Answer = Answer.ARRIVES) -> bool:

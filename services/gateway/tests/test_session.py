@@ -120,6 +120,22 @@ async def test_backlog_that_does_not_move_ends_the_session(make_hub: MakeHub, sc
         await asyncio.wait_for(session.append(SECOND, 1), 5)
 
 
+async def test_upkeep_does_not_wait_for_room(make_hub: MakeHub, scribe: Any, until: Until) -> None:
+    """Guards against one session that holds up all others: it has audio there is no room for."""
+    hub = await make_hub(backlog=1, stall=30)
+    session = await hub.open(OPTIONS)
+    waiting = asyncio.create_task(session.append(SECOND * 2, 1))
+    await until(lambda: session._exchange.logged == 1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await asyncio.wait_for(poll(hub, session), 5)
+    await scribe.take()
+    await scribe.work(until_seq=1)
+    await poll(hub, session)
+    await scribe.work(until_seq=2)
+    assert texts(await collect(session, 2)) == entries(1, 2)
+
+
 async def test_stall_counts_from_the_last_move(make_hub: MakeHub, scribe: Any) -> None:
     session = await (await make_hub(backlog=1, stall=0.5)).open(OPTIONS)
     await scribe.take()

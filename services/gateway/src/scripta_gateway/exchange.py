@@ -18,6 +18,9 @@ from scripta_common.sessionlog import AppendOutcome, Progress, Standing
 from scripta_common.wire import Checkpoint, Ended, Entry, Failed, Interim, Recorded, Ring
 from scripta_gateway.ledger import Ledger
 
+_UNSERVED_POLLS = 2
+"""Polls in a row by which a session is in no line: more than a claim can take."""
+
 _TAKEN_OVER = "Another connection has taken this session over."
 
 
@@ -81,6 +84,7 @@ class Exchange:
         self.behind = False
         self.lost = False
         self.over = False
+        self._unserved_polls = 0
 
     @property
     def unwritten(self) -> bool:
@@ -176,6 +180,18 @@ class Exchange:
         if progress.seq < confirmed:  # it has lost its last moments
             self.logged = min(self.logged, progress.seq)
         return News(moved=self._advance(progress.checkpoint, progress.index))
+
+    def looked_in_line(self, served: bool) -> bool:
+        """Takes whether a session that is owed results can count on the line for a transcriber.
+
+        Returns:
+            Whether to put it in line again: its place there is lost.
+        """
+        self._unserved_polls = 0 if served else self._unserved_polls + 1
+        if self._unserved_polls < _UNSERVED_POLLS:
+            return False
+        self._unserved_polls = 0
+        return True
 
     def next_read(self) -> int:
         """Returns the index behind which to read results; whatever rings meanwhile is noted."""

@@ -38,9 +38,6 @@ T = TypeVar("T")
 _MAX_UNDELIVERED: Final = 512
 """Results kept for a client that does not read; more stay in the log until it does."""
 
-_UNSERVED_POLLS: Final = 2
-"""Polls in a row by which a session is in no line: more than a claim can take."""
-
 _RETRY_FIRST: Final = 0.05
 _RETRY_MOST: Final = 1.0
 
@@ -80,7 +77,6 @@ class Session:
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
-        self._unserved_polls = 0
         self.heard_at = time.monotonic()
         self.ending = False
 
@@ -229,19 +225,14 @@ class Session:
             await self._stay_in_line(progress.owner)
 
     async def _stay_in_line(self, owner: str) -> None:
-        if await self._log.is_served(owner):
-            self._unserved_polls = 0
-            return
-        self._unserved_polls += 1
-        if self._unserved_polls >= _UNSERVED_POLLS:
-            self._unserved_polls = 0
+        if self._exchange.looked_in_line(await self._log.is_served(owner)):
             await self._log.assign(self.sid)
             logger.warning("session put in line again", extra={"session": self.sid})
 
     async def _heal(self) -> None:
         # Whoever is at it, perhaps waiting for room, writes again what is lost.
         if self._exchange.unwritten and not self._flushing.locked():
-            await self._flush()
+            await self._flush(wait=False)
 
     def read_up(self) -> None:
         """Makes the deliverer look into the log: rings may have been missed."""
@@ -278,12 +269,18 @@ class Session:
             await self._heal()
             await asyncio.sleep(_RETRY_FIRST)
 
-    async def _flush(self) -> None:
-        """Brings the log up to the ledger; an interrupted flush is taken up by the next."""
+    async def _flush(self, *, wait: bool = True) -> None:
+        """Brings the log up to the ledger; an interrupted flush is taken up by the next.
+
+        Args:
+            wait: Whether to wait for room; otherwise what there is no room for is left.
+        """
         async with self._flushing:
             while (write := self._exchange.next_write()) is not None:
                 match write:
                     case AwaitRoom():
+                        if not wait:
+                            return
                         await self._wait_for_room()
                     case Restore(standing):
                         restore = partial(self._log.restore, self.sid, self.options, standing)
