@@ -125,10 +125,10 @@ class Leases:
         """
         late = self._beaten_at is not None and now - self._beaten_at > 2 * self._beat
         self._beaten_at = now
-        if self._patience:
-            self._patience -= 1
-        elif late:
+        if late:
             self._patience = _PATIENT_BEATS
+        elif self._patience:
+            self._patience -= 1
         return 0 if self._patience or self.draining else self.free
 
     def ended(self, entry_id: bytes, ending: Ending) -> Farewell:
