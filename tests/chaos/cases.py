@@ -11,7 +11,8 @@ from typing import Final
 
 from .broker_faults import BrokerFailover, BrokerFull, BrokerKilled, BrokerPaused, ConnectionsReset
 from .faults import Case
-from .gateway_faults import GatewayFrozen
+from .gateway_faults import GatewayFrozen, GatewayGone
+from .returning import speak_and_return
 from .worker_faults import (
     AllWorkersKilled,
     NoWorker,
@@ -38,4 +39,12 @@ CASES: Final = (
     Case("broker-full", BrokerFull(), lasts=3.0),
     Case("broker-failover", BrokerFailover(), lasts=2.0),
     Case("gateway-freeze", GatewayFrozen(), lasts=3.0),
+    Case("gateway-kill", GatewayGone(), lasts=2.0, speak=speak_and_return, may_close=True),
+    Case(
+        "gateway-term",
+        GatewayGone("gateway SIGTERM", signal.SIGTERM),
+        lasts=4.0,
+        speak=speak_and_return,
+        may_close=True,
+    ),
 )

@@ -28,3 +28,15 @@ class GatewayFrozen:
         finally:
             await system.stack.kill_gateway(signal.SIGCONT)
         return Injection(f"SIGSTOP to the gateway for {self.seconds} s", live)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayGone:
+    """The gateway dies, or is told to go; a supervisor starts another on the same address."""
+
+    name: str = "gateway SIGKILL"
+    number: int = signal.SIGKILL
+
+    async def inject(self, system: System, live: frozenset[str], rng: Random) -> Injection:
+        await system.stack.kill_gateway(self.number)
+        return Injection(f"{signal.Signals(self.number).name} to the gateway", live)
