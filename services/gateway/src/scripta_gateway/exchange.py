@@ -174,7 +174,8 @@ class Exchange:
             progress: The answer.
             confirmed: Last entry that the log was known to have before it was asked.
         """
-        if progress is None:
+        if progress is None or progress.connection < self.connection:
+            # Forgotten, or back at a moment before this connection took it over.
             self.lost = True
             return News(moved=True)
         if progress.seq < confirmed:  # it has lost its last moments

@@ -52,6 +52,7 @@ class Progress:
         index: Last recorded result.
         epoch: Number of times a transcriber has claimed it.
         owner: The transcriber that has it; empty for none.
+        connection: Number of the connection that has it.
     """
 
     over: bool
@@ -60,6 +61,7 @@ class Progress:
     index: int
     epoch: int
     owner: str = ""
+    connection: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class GatewayLog:
             [keys.state(sid), keys.audio(sid), keys.results(sid)],
             self._gateway_id,
             self._ttl_ms,
+            int(time.time() * 1000),
         )
         if len(state) == 1:
             raise NotResumable(state[0].decode())
@@ -263,7 +266,7 @@ class GatewayLog:
         )
         if not state:
             return None
-        status, seq, sample, checkpoint_seq, index, epoch, owner = state
+        status, seq, sample, checkpoint_seq, index, epoch, owner, connection = state
         return Progress(
             over=status != b"open",
             seq=int(seq),
@@ -271,6 +274,7 @@ class GatewayLog:
             index=int(index),
             epoch=int(epoch),
             owner=owner.decode(),
+            connection=int(connection),
         )
 
     async def read_results(self, sid: str, after: int) -> list[Recorded]:

@@ -6,7 +6,10 @@
 local state = redis.call('HMGET', KEYS[1], 'seq', 'owner', 'status', 'connection')
 if not state[1] then return {'lost', 0} end
 local last, seq = tonumber(state[1]), tonumber(ARGV[1])
-if state[4] ~= ARGV[11] then return {'superseded', last} end
+local connection, caller = tonumber(state[4]), tonumber(ARGV[11])
+if connection > caller then return {'superseded', last} end
+-- The log has gone back to before the caller took the session over: all of it is written anew.
+if connection < caller then return {'lost', last} end
 if seq <= last then return {'duplicate', last} end
 if seq > last + 1 then return {'gap', last} end
 if state[3] ~= 'open' then return {'over', last} end

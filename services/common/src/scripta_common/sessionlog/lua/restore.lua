@@ -4,12 +4,16 @@
 -- KEYS: state, audio, results. ARGV: gateway, options, now_ms, ttl_ms, cp_sample, cp_seq, index,
 --   connection, samples, messages, at_rest.
 -- Returns 1, or 0 if another connection has the session.
-local connection = redis.call('HGET', KEYS[1], 'connection')
-if connection and tonumber(connection) > tonumber(ARGV[8]) then return 0 end
+local known = redis.call('HMGET', KEYS[1], 'connection', 'epoch')
+local epoch = tonumber(ARGV[3])
+if known[1] then
+  if tonumber(known[1]) > tonumber(ARGV[8]) then return 0 end
+  epoch = math.max(epoch, tonumber(known[2]) + 1) -- another gateway's clock may be ahead
+end
 redis.call('DEL', unpack(KEYS))
 redis.call('HSET', KEYS[1],
   'status', 'open', 'gateway', ARGV[1], 'options', ARGV[2], 'created_ms', ARGV[3],
-  'connection', ARGV[8], 'epoch', ARGV[3], 'owner', '',
+  'connection', ARGV[8], 'epoch', epoch, 'owner', '',
   'cp_sample', ARGV[5], 'cp_seq', ARGV[6], 'index', ARGV[7],
   'seq', ARGV[6], 'samples', ARGV[9], 'messages', ARGV[10], 'partial', 0, 'at_rest', ARGV[11])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
