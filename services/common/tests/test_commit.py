@@ -15,6 +15,7 @@ from scripta_common.sessionlog import (
     Claim,
     Fenced,
     GatewayLog,
+    SessionGone,
     TranscriberLog,
 )
 from scripta_common.wire import (
@@ -161,6 +162,30 @@ async def test_commit_under_an_old_epoch_is_fenced_and_changes_nothing(
     assert await gateway.read_results(SID, 0) == []
     assert len(await transcriber.read(SID, 0, 99)) == 10
     assert await bell.silent()
+
+
+async def test_former_owner_learns_of_it_by_what_is_missing(
+    transcriber: TranscriberLog, claim: Claim
+) -> None:
+    """Guards against an owner that wakes up late and takes what comes later for what comes next."""
+    new = await transcriber.claim(Assignment(claim.entry_id, SID))
+    assert new is not None
+    assert (await transcriber.read_on(claim, 1, 2))[0].seq == 2
+    await transcriber.commit(new, Checkpoint(350, 3), 0, [final(1)])
+    with pytest.raises(Fenced):
+        await transcriber.read_on(claim, 1, 2)
+    assert (await transcriber.read_on(new, 3, 2))[0].seq == 4
+
+
+async def test_owner_never_reads_past_what_the_broker_has_lost(
+    transcriber: TranscriberLog, claim: Claim, redis: Redis
+) -> None:
+    await redis.xdel(keys.audio(SID), "2-0")
+    with pytest.raises(LookupError):
+        await transcriber.read_on(claim, 1, 2)
+    await redis.delete(keys.state(SID))
+    with pytest.raises(SessionGone):
+        await transcriber.read_on(claim, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Transcription:
                 return True
             while not self._stopping:
                 entries = await self._patiently(
-                    partial(self._tools.log.read, self.claim.sid, self._seq, _READ_ENTRIES)
+                    partial(self._tools.log.read_on, self.claim, self._seq, _READ_ENTRIES)
                 )
                 if not entries:
                     await self._patiently(self._trial.acquit)

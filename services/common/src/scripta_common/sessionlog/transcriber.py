@@ -169,6 +169,20 @@ class TranscriberLog:
         """Returns up to ``count`` entries behind number ``after``, in order."""
         return await read_entries(self._broker, sid, after, count)
 
+    async def read_on(self, claim: Claim, after: int, count: int) -> list[Entry]:
+        """Returns up to ``count`` entries behind number ``after``, the next one first.
+
+        Raises:
+            Fenced: Others have decided what comes next; so the claim is not good any more.
+            SessionGone: The broker has lost the session.
+            LookupError: The broker has lost what comes next.
+        """
+        entries = await self.read(claim.sid, after, count)
+        if entries and entries[0].seq != after + 1:
+            await self.check(claim)
+            raise LookupError(f"entry {after + 1} of session {claim.sid} is missing")
+        return entries
+
     async def check(self, claim: Claim) -> None:
         """Raises ``Fenced`` or ``SessionGone`` unless the claim is still good."""
         epoch = await self._broker.execute("HGET", keys.state(claim.sid), "epoch")
