@@ -211,11 +211,11 @@ async def test_every_format_gives_the_words_of_its_wav(system: Stack, line: dict
 
     in_one_message, in_pieces = texts
     assert in_pieces == in_one_message
-    # Lossy codecs and 8 bits may cost a word.
+    # Lossy codecs and 8 bits may cost a word, in longer recordings two.
     said, heard = words(text_of(expected)), words(in_one_message)
     comparison = jiwer.process_words(said, heard)
     wrong = comparison.substitutions + comparison.insertions + comparison.deletions
-    assert wrong <= 1, (said, heard)
+    assert wrong <= max(1, len(said.split()) // 8), (said, heard)
 
 
 async def test_sessions_at_the_same_time_do_not_mix(system: Stack) -> None:

@@ -69,7 +69,7 @@ def test_options_of_tls_are_passed_on() -> None:
         ("redis:///0", "names no host"),
         ("redis://host:port", "bad address"),
         ("redis://host:65536", "bad address"),
-        ("redis://[::1", "can not be read"),
+        ("redis://[::1", "bad address"),
         ("redis://host/zero", "bad database number"),
         ("redis://host/²", "bad database number"),
         ("redis://host/0/1", "bad database number"),

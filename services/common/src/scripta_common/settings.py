@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,8 +49,5 @@ class CommonSettings(BaseSettings):
 
 def mask_password(url: str) -> str:
     """Returns a broker URL with its passwords replaced by ``***``."""
-    parts = urlsplit(re.sub(r"(?<=[?&]sentinel_password=)[^&]*", "***", url))
-    if parts.password is None:
-        return urlunsplit(parts)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+    url = re.sub(r"(?<=[?&]sentinel_password=)[^&]*", "***", url)
+    return re.sub(r"(?<=://)([^/?:@]*):[^/?]*@", r"\1:***@", url)
