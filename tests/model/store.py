@@ -120,6 +120,17 @@ class Store:
         )
         return Sight(everlasting, line, dict(zip(sids, map(_standing, sessions), strict=True)))
 
+    async def is_anyone_waiting(self) -> bool:
+        """Returns whether a transcriber that asks has its answer at once.
+
+        Otherwise the server would let it wait, for a tenth of a second at least.
+        """
+        if not await self._redis.exists(keys.ASSIGN):
+            return True
+        stream = await self._redis.xinfo_stream(keys.ASSIGN)
+        groups = await self._redis.xinfo_groups(keys.ASSIGN)
+        return not groups or groups[0]["last-delivered-id"] != stream["last-generated-id"]
+
     async def leases(self) -> list[Lease]:
         if not await self._redis.exists(keys.ASSIGN):
             return []

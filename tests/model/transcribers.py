@@ -57,7 +57,7 @@ class Work:
             elif self._unheard:
                 self._hear(count)
             else:
-                self._unheard = await log.read(self.claim.sid, self._listener.seq, count)
+                self._unheard = await log.read_on(self.claim, self._listener.seq, count)
                 if not self._unheard:
                     await log.check(self.claim)
         elif self.phase is Phase.COMMIT:

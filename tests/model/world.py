@@ -156,7 +156,7 @@ class World:
     async def take(self, transcriber: int, *, answered: bool) -> None:
         worker = self._awake(transcriber)
         if worker is not None:
-            await worker.take()
+            await self._take(worker)
             await worker.place(answered=answered)
 
     def is_busy(self, transcriber: int) -> bool:
@@ -166,7 +166,7 @@ class World:
     async def only_take(self, transcriber: int) -> None:
         worker = self._awake(transcriber)
         if worker is not None:
-            await worker.take()
+            await self._take(worker)
 
     async def work(self, transcriber: int, place: int, count: int, *, answered: bool) -> None:
         worker = self._awake(transcriber)
@@ -259,9 +259,12 @@ class World:
         for client in self.clients:
             if client.gave_up is None:
                 assert client.told == client.expected
-                assert client.accepted == len(client.messages) or client.excuse
+                messages = sum(bool(entry.message_bytes) for entry in client.history)
+                assert messages == len(client.messages) or client.excuse
 
     def _at_rest(self) -> bool:
+        if any(client.gave_up for client in self.clients):
+            return True  # what is left of its session expires
         return not self._sight.line and not any(t.works for t in self.transcribers)
 
     async def _look(self) -> Sight:
@@ -283,9 +286,9 @@ class World:
                     pass
         while self.mail:
             self._deliver(*self.mail.pop(0))
-        names = {transcriber.name for transcriber in self.transcribers}
+        held = {(t.name, entry_id) for t in self.transcribers for entry_id in t.leases.held}
         for lease in await self.store.leases():
-            if lease.owner not in names:
+            if (lease.owner, lease.entry_id) not in held:
                 await self.store.expire(lease)
         for place, transcriber in enumerate(self.transcribers):
             if transcriber.leases.draining and not transcriber.works:
@@ -293,13 +296,17 @@ class World:
                     await transcriber.log.leave()
                 self.transcribers[place] = transcriber = self._transcriber()
             await transcriber.beat()
-            await transcriber.take()
+            await self._take(transcriber)
             while transcriber.placing:
                 await transcriber.place()
             for turn in range(8 * len(transcriber.works)):
                 await self._guarded_work(transcriber, turn, 64, True)
 
     # -- pieces
+
+    async def _take(self, worker: Transcriber) -> None:
+        if await self.store.is_anyone_waiting():
+            await worker.take()
 
     async def _guarded_work(
         self, worker: Transcriber, place: int, count: int, answered: bool
