@@ -14,7 +14,7 @@ _COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.register_profile("short", _COMMON, max_examples=40, stateful_step_count=40)
-settings.register_profile("long", _COMMON, max_examples=3000, stateful_step_count=80)
+settings.register_profile("long", _COMMON, max_examples=2000, stateful_step_count=60)
 
 
 @pytest.fixture
