@@ -41,6 +41,8 @@ class Connection:
         self.closed = False
         # Whether the client is still at the other end.
         self.attended = True
+        # Results that only the log had when the client came by this connection.
+        self.index_before = 0
         self._log = log
         self._write: Write | None = None
         # Answers that have come and are not looked at.
@@ -211,6 +213,7 @@ class Arrival:
         exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
         exchange.behind = True
         connection = Connection(self._log, self.gateway, client, exchange)
+        connection.index_before = attachment.index
         over = attachment.status != "open"
         connection.ending = over or any(e.kind is EntryKind.END for e in takeover.entries)
         return connection

@@ -90,6 +90,18 @@ async def test_failover_that_forgets_a_return_leaves_the_session_to_who_came_bac
     assert client.gave_up is None
 
 
+async def test_results_that_were_not_read_yet_come_again_from_their_audio(play: Play) -> None:
+    """Guards against a checkpoint that is ahead of the results up to it."""
+    client = await play(
+        Talk(messages=SPEECH, control=Reason.FINALIZE),
+        Transcribe(),
+        Relay("poll"),
+        Forget("lose"),
+        Talk(messages=SPEECH),
+    )
+    assert client.gave_up is None
+
+
 async def test_session_in_line_twice_ends_with_one_owner(play: Play) -> None:
     """Guards against an owner that reads past what another one has decided."""
     await play(

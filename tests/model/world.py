@@ -51,6 +51,8 @@ class World:
         self.arrivals: dict[str, Arrival] = {}
         self._copy: dict[bytes, bytes] = {}
         self._seen: dict[str, Progress] = {}
+        # The highest epoch of each session.
+        self._epochs: dict[str, int] = {}
         self._sight = Sight([], 0, {})
 
     async def start(self) -> None:
@@ -205,6 +207,7 @@ class World:
     async def fail_over(self, part: Part) -> None:
         """The replica takes over; what has changed since is lost."""
         await self._lose(part, self._copy)
+        self._epochs.clear()  # a replica may give out again what it has not heard of
 
     async def lose(self, part: Part) -> None:
         await self._lose(part, {})
@@ -227,7 +230,10 @@ class World:
             return
         assert standing.logged == list(range(progress.checkpoint.seq + 1, progress.seq + 1))
         assert recorded == list(range(progress.index + 1 - len(recorded), progress.index + 1))
-        before = self._seen.get(client.sid)
+        before, highest = self._seen.get(client.sid), self._epochs.get(client.sid, -1)
+        # Whoever had a session that was lost is no owner of the one that is written anew.
+        assert progress.epoch >= highest if before is not None else progress.epoch > highest
+        self._epochs[client.sid] = progress.epoch
         if before is not None and progress != before:
             assert progress.epoch >= before.epoch
             moved = (progress.checkpoint.seq, progress.checkpoint.sample, progress.index)
@@ -325,7 +331,8 @@ class World:
         for client in self.clients:
             self._excuse_if_unkept(client, part)
         await self.store.lose(part, copy)
-        self._seen.clear()
+        if part is not Part.LINE:
+            self._seen.clear()
 
     def _excuse_if_unkept(self, client: Client, part: Part) -> None:
         connection = self._attended(client)
@@ -333,7 +340,7 @@ class World:
             return
         if connection is None:
             client.excuse = "the broker lost it while no gateway had it"
-        elif connection.exchange.ledger.index < connection.exchange.ledger.checkpoint_index:
+        elif client.index < connection.index_before:
             client.excuse = "the broker lost results that the client had not got"
 
     async def _excuse_if_damaged(self, client: Client) -> None:
