@@ -13,7 +13,7 @@ _COMMON = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-settings.register_profile("short", _COMMON, max_examples=40, stateful_step_count=40)
+settings.register_profile("short", _COMMON, max_examples=60, stateful_step_count=40)
 settings.register_profile("long", _COMMON, max_examples=2000, stateful_step_count=60)
 
 

@@ -122,7 +122,12 @@ class Connection:
             return lambda: self.exchange.appended(write, outcome, last)
         assert isinstance(write, Restore)
         ours = await self._log.restore(sid, SessionOptions(), write.standing)
-        return lambda: self.exchange.restored(write, ours) or True
+
+        def restored() -> bool:
+            self.exchange.restored(write, ours)
+            return True
+
+        return restored
 
     def _acknowledge(self) -> None:
         if self.attended and not self.exchange.over:
@@ -139,8 +144,8 @@ class Connection:
             if progress is not None and not progress.over and self.exchange.ledger.outstanding:
                 await self._stay_in_line(progress.owner)
         if answer is Answer.ARRIVES:
-            polled, self._polled = self._polled, None
-            self._take(polled())
+            news, self._polled = self._polled(), None
+            self._take(news)
 
     async def _stay_in_line(self, owner: str) -> None:
         if self.exchange.looked_in_line(await self._log.is_served(owner)):
@@ -156,8 +161,8 @@ class Connection:
             results = await self._log.read_results(self.client.sid, self.exchange.next_read())
             self._read = lambda: self.exchange.read(None if answer is Answer.LOST else results)
         if answer is not Answer.LATE:
-            read, self._read = self._read, None
-            self._take(read())
+            news, self._read = self._read(), None
+            self._take(news)
         return True
 
     def hear(self, said: Ring | Notice) -> None:

@@ -102,7 +102,7 @@ class Store:
         await self._pubsub.get_message(timeout=5)
 
     async def aclose(self) -> None:
-        await self._pubsub.aclose()
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def rung(self) -> list[tuple[str, Ring | Superseded]]:
         """Returns what has rung since the last call, with the gateway it rang at."""
@@ -136,29 +136,37 @@ class Store:
             return []
         if not await self._redis.xinfo_groups(keys.ASSIGN):
             return []
-        rows = await self._redis.xpending_range(keys.ASSIGN, keys.GROUP, "-", "+", 1000)
+        rows: list[dict[str, Any]] = await self._redis.xpending_range(
+            keys.ASSIGN, keys.GROUP, "-", "+", 1000
+        )
         return [Lease(row["message_id"], row["consumer"].decode()) for row in rows]
 
     async def expire(self, lease: Lease) -> None:
         """Makes a lease look as if its owner had not renewed it for long."""
+        entry: Any = [lease.entry_id]
         await self._redis.xclaim(
-            *(keys.ASSIGN, keys.GROUP, lease.owner, 0, [lease.entry_id]),
-            idle=_LONG_AGO_MS,
-            justid=True,
+            keys.ASSIGN, keys.GROUP, lease.owner, 0, entry, idle=_LONG_AGO_MS, justid=True
         )
 
     async def copy(self) -> dict[bytes, bytes]:
         """Returns a copy of everything: a replica of this moment."""
-        return {key: await self._redis.dump(key) for key in await self._redis.keys("*")}
+        names: list[Any] = await self._redis.keys("*")
+        return {name: await self._dump(name) for name in names}
+
+    async def _dump(self, name: bytes) -> bytes:
+        dump: bytes | None = await self._redis.dump(name)
+        assert dump is not None
+        return dump
 
     async def lose(self, part: Part, copy: dict[bytes, bytes]) -> None:
         """Puts a part back to a former state; an empty copy loses it altogether."""
-        for key in await self._redis.keys("*"):
-            if _is_in(key, part):
-                await self._redis.delete(key)
-        for key, dump in copy.items():
-            if _is_in(key, part):
-                await self._redis.restore(key, 3_600_000, dump)
+        names: list[Any] = await self._redis.keys("*")
+        for name in names:
+            if _is_in(name, part):
+                await self._redis.delete(name)
+        for name, dump in copy.items():
+            if _is_in(name, part):
+                await self._redis.restore(name, 3_600_000, dump)
 
 
 def _standing(answer: list[Any]) -> Standing:

@@ -79,4 +79,8 @@ def test_every_final_comes_once_and_in_order_whatever_happens(
     shared_broker: BrokerProcess, search: settings
 ) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        run_state_machine_as_test(lambda: Promise(runner, shared_broker.url), settings=search)
+
+        def make() -> Promise:
+            return Promise(runner, shared_broker.url)
+
+        run_state_machine_as_test(make, settings=search)  # type: ignore[arg-type]

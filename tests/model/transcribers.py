@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from typing import TypeVar
 
 from redis.exceptions import ResponseError
 
@@ -13,6 +14,8 @@ from scripta_common.wire import Entry
 from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 
 from .listening import Cutting, Listener
+
+T = TypeVar("T")
 
 LEASE = 60.0
 """Seconds: nothing expires by itself while the model runs."""
@@ -180,9 +183,9 @@ class Transcriber:
             if self.works[entry_id].phase is not Phase.PART:
                 self.works[entry_id].part(Ending.CUT_OFF)
 
-    async def _in_group(self, attempt: Callable[[], object]) -> object:
+    async def _in_group(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
         try:
-            return await attempt()  # type: ignore[misc]
+            return await attempt()
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
