@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+AUDIT := $(VENV)/.audit
 PACKAGES := services/common services/gateway services/transcriber clients/python local
 UPGRADE :=
 ARGS :=
@@ -12,16 +13,19 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
+.PHONY: help run test e2e check format lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 run: $(RUN) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 ENGINE=moonshine|mock REDIS_URL= DEMO=1
 	@exec $(BIN)/python -m scripta_local
 
-test: $(DEV) ## Run all tests (ARGS=… goes to pytest)
+test: $(DEV) $(AUDIT) ## Run all tests (ARGS=… goes to pytest)
 	@$(BIN)/python -m pytest --timeout 300 $(ARGS)
+
+e2e: $(DEV) ## Test a release on the cluster of the current kube context (see tests/e2e)
+	@SCRIPTA_E2E=1 $(BIN)/python -m pytest tests/e2e --timeout 1800 $(ARGS)
 
 check: $(DEV) ## Check lint, format and types
 	@$(BIN)/ruff check
@@ -57,6 +61,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
 
 lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (UPGRADE=1: newest)
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	@$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/run.in -o requirements/run.txt
 	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
 		requirements/gateway.in -o services/gateway/requirements.txt
@@ -79,3 +84,12 @@ $(RUN): requirements/run.txt requirements/install $(PACKAGES:%=%/pyproject.toml)
 
 $(DEV): requirements/dev.txt $(RUN)
 	@requirements/install $(VENV) dev
+
+# What audits the chart and the images pins much of what the services need newer: an environment
+# of its own.
+$(AUDIT): requirements/audit.txt $(DEV)
+	@echo "Installing the packages of requirements/audit.txt …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/audit
+	@$(BIN)/uv pip install --quiet --python $(VENV)/audit/bin/python --require-hashes \
+		--only-binary :all: -r requirements/audit.txt
+	@touch $@

@@ -70,7 +70,7 @@ def descendants(pid: int) -> list[int]:
     return [each for child in map(int, children) for each in (child, *descendants(child))]
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 async def test_run_transcribes_its_demo_and_says_where_to_go() -> None:
     port = str(free_port())
     async with running(APP_PORT=port) as process:
@@ -83,7 +83,7 @@ async def test_run_transcribes_its_demo_and_says_where_to_go() -> None:
         assert f"--url ws://127.0.0.1:{port}/ws" in output
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signal_stops_everything_with_exit_code_0(number: signal.Signals, gone: Gone) -> None:
     if signal.getsignal(number) == signal.SIG_IGN:
@@ -100,7 +100,7 @@ async def test_signal_stops_everything_with_exit_code_0(number: signal.Signals, 
     assert all(gone(pid) for pid in pids)
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 async def test_signal_during_the_start_stops_everything(gone: Gone) -> None:
     async with running() as process:
         await read_until(process, "Waiting for")
@@ -112,7 +112,7 @@ async def test_signal_during_the_start_stops_everything(gone: Gone) -> None:
     assert all(gone(pid) for pid in pids)
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 async def test_port_in_use_is_told_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -124,7 +124,7 @@ async def test_port_in_use_is_told_with_a_way_out() -> None:
     assert "Traceback" not in output
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 async def test_broker_that_does_not_answer_is_told_without_its_password() -> None:
     url = f"redis://user:s3cret@127.0.0.1:{free_port()}/0"
     async with running(REDIS_URL=url) as process:
@@ -135,7 +135,7 @@ async def test_broker_that_does_not_answer_is_told_without_its_password() -> Non
     assert "Traceback" not in output
 
 
-@pytest.mark.e2e
+@pytest.mark.system
 async def test_option_out_of_range_is_named() -> None:
     async with running(TRANSCRIBERS="none", APP_PORT="99999") as process:
         code, output = await end_of(process)

@@ -18,7 +18,7 @@ from .schedules import run_schedule, schedule_system
 from .sessions import Plan
 from .system import System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SESSIONS = 4
 SECONDS = 6.0

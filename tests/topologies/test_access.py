@@ -23,7 +23,7 @@ from scripta_local.redis_check import check_redis
 from .chatter import all_of, chatters
 from .servers import SLOTS, ask, settled
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.system
 
 PASSWORD = "p@ss/w:rd?#[1]%"
 REDIS = shutil.which("redis-server")

@@ -17,7 +17,7 @@ from scripta_local.broker import Broker
 from .chatter import Chatter, all_of, chatters, say_more, talking
 from .servers import ClusterGroup, ask, cut_off_replicas, settled
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 Until = Callable[..., Awaitable[None]]
 

@@ -16,7 +16,7 @@ from .servers import SERVICE, SentinelGroup, ask, cut_off_replicas, settled
 
 Until = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
 async def test_sessions_outlive_a_planned_failover_and_a_killed_primary(

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from scripta_local.process import Backoff
 from scripta_local.stack import Commands, Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 FRAGILE = Path(__file__).resolve().parent.parent / "support" / "fragile_transcriber.py"
 NEIGHBOURS = 6

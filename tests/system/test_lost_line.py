@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from scripta_common import keys
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
 async def next_size(socket: ClientConnection) -> int:

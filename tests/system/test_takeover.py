@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 from scripta_common import keys
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 Until = Callable[..., Awaitable[None]]
 

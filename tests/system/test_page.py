@@ -15,7 +15,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 FLAGS = [
     "--disable-gpu",

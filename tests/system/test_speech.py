@@ -35,7 +35,7 @@ from recordings import (
 
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 MOST_ERRORS = 0.12
 """Word errors allowed in clean speech: the engine makes 0.06 to 0.09 in these two recordings."""

@@ -36,7 +36,7 @@ from scripta_client.events import ConnectionEvent
 from scripta_common import keys
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 Until = Callable[..., Awaitable[None]]
 Fault = Callable[[], Awaitable[None]]

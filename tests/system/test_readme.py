@@ -14,7 +14,7 @@ from recordings import shipped_path, two_cities
 
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 README = Path(__file__).parents[2] / "README.md"
 MOST_ERRORS = 0.12

@@ -16,7 +16,7 @@ from scripta_common import keys
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
 from scripta_local.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 Until = Callable[..., Awaitable[None]]
 
