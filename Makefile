@@ -63,6 +63,7 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/run.in -o requirements/run.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
 		requirements/gateway.in -o services/gateway/requirements.txt
 	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
