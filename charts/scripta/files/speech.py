@@ -1,0 +1,59 @@
+"""What `helm test` runs: a recording goes through the gateway, and its words are checked.
+
+`fetch` runs in the transcriber's image, which carries the recording; `stream` in the gateway's,
+which has a WebSocket library.
+"""
+
+import asyncio
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+CHUNK_BYTES = 16_384
+RECORDING_BYTES = 1_000_000
+"""Of the recording's 4 MB: ten seconds of speech."""
+
+
+def fetch(target: str) -> None:
+    """Copies the start of the recording that comes with the default model."""
+    package = importlib.util.find_spec("moonshine_voice")
+    if package is None or package.submodule_search_locations is None:
+        sys.exit("The transcriber's image has no recording: it was built without moonshine-voice.")
+    recording = Path(package.submodule_search_locations[0]) / "assets" / "two_cities.wav"
+    Path(target).write_bytes(recording.read_bytes()[:RECORDING_BYTES])
+
+
+async def stream(recording: str, url: str, expected: str, timeout: str) -> None:
+    """Streams the recording and looks for what is expected among the words that come back."""
+    import websockets
+
+    audio = Path(recording).read_bytes()
+    texts: list[str] = []
+    async with asyncio.timeout(float(timeout)), websockets.connect(url) as connection:
+
+        async def send() -> None:
+            for start in range(0, len(audio), CHUNK_BYTES):
+                await connection.send(audio[start : start + CHUNK_BYTES])
+            await connection.send(json.dumps({"type": "end"}))
+
+        sending = asyncio.create_task(send())
+        async for message in connection:
+            result = json.loads(message)
+            if result["status"] == "error":
+                sys.exit(f"The gateway answered with an error: {result['error']}")
+            if result["status"] == "transcript":
+                texts.append(result["text"])
+        await sending
+    words = re.sub(r"[^a-z ]", "", " ".join(texts).lower())
+    if expected not in words:
+        sys.exit(f"The words are wrong. Expected {expected!r} among {words!r}.")
+    print(f"The words are right: {words!r}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "fetch":
+        fetch(*sys.argv[2:])
+    else:
+        asyncio.run(stream(*sys.argv[2:]))
