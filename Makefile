@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e check format lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
+.PHONY: help run test e2e check format manifests lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ check: $(DEV) ## Check lint, format and types
 format: $(DEV) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
+
+manifests: $(DEV) ## Render the chart into the plain manifests of k8s/manifests
+	@$(BIN)/python k8s/render.py
 
 bench-acks: $(DEV) ## Measure acknowledged chunks a second
 	@$(BIN)/python bench/acks.py $(ARGS)
