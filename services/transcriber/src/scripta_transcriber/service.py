@@ -14,8 +14,10 @@ import time
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.errors import BrokerUnavailable
-from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
+from scripta_common.fleet import Member
+from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_transcriber.engines import create_engine
+from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Scheduler
@@ -48,8 +50,13 @@ class TranscriberService:
         )
         self._broker = Broker(settings.redis_url, name=f"scripta-transcriber-{self._id}")
         self._log = TranscriberLog(
-            self._broker, self._id, lease=settings.lease_seconds, ttl=settings.session_ttl_seconds
+            self._broker,
+            self._id,
+            lease=settings.lease_seconds,
+            ttl=settings.session_ttl_seconds,
+            pool=settings.pool,
         )
+        self._presence = Presence(Roster(self._broker), self._id, self._describe)
         self._scheduler = Scheduler(settings.threads)
         self._worker: Worker | None = None
         self._probes = ProbeServer(settings.health_host, settings.health_port, self._readiness)
@@ -65,9 +72,13 @@ class TranscriberService:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         probes = asyncio.create_task(self._probes.serve(), name="probes")
+        presence = asyncio.create_task(self._presence.run(), name="presence")
         try:
             await self._serve()
         finally:
+            presence.cancel()
+            await asyncio.wait([presence])
+            await self._presence.leave()
             self._scheduler.close()
             await self._broker.aclose()
             self._probes.should_exit = True
@@ -99,6 +110,7 @@ class TranscriberService:
             "engine loaded",
             extra={
                 "engine": self._engine.name,
+                "pool": self._settings.pool,
                 "seconds": round(time.monotonic() - began, 2),
                 "slots": self._slots,
                 "threads": self._settings.threads,
@@ -129,6 +141,16 @@ class TranscriberService:
         await self._stop.wait()
         logger.info("transcriber draining")
         await worker.drain()
+
+    def _describe(self) -> Member:
+        capabilities = self._engine.capabilities
+        takes = self._worker is not None and self._worker.ready
+        return Member(
+            pool=self._settings.pool,
+            models=(self._engine.name, *capabilities.models),
+            languages=tuple(sorted(capabilities.languages)),
+            slots=self._slots if takes else 0,
+        )
 
     async def _readiness(self) -> str | None:
         if self._worker is None:

@@ -6,6 +6,8 @@ import os
 
 from pydantic import Field
 
+from scripta_common.fleet import POOL_PATTERN
+from scripta_common.keys import DEFAULT_POOL
 from scripta_common.settings import CommonSettings
 
 
@@ -17,6 +19,11 @@ class TranscriberSettings(CommonSettings):
     """What can be set on a transcriber; the names are the environment's, in lower case."""
 
     engine: str = Field("moonshine", description="Speech model: moonshine, or mock for load tests")
+    pool: str = Field(
+        DEFAULT_POOL,
+        pattern=POOL_PATTERN,
+        description="Pool whose sessions it serves; all transcribers of one run the same engine",
+    )
     slots: int | None = Field(
         None, ge=1, description="Sessions at a time; by default what the engine does per thread"
     )

@@ -1,8 +1,8 @@
 """The session log: everything that gateways and transcribers tell each other.
 
 ``GatewayLog`` is the gateway's half (open, append, poll, read results), ``TranscriberLog`` the
-transcriber's (lease, read audio, commit). Every change of more than one key is one script, and
-every script absorbs being run twice.
+transcriber's (lease, read audio, commit); ``Roster`` says who is there to serve. Every
+change of more than one key is one script, and every script absorbs being run twice.
 """
 
 from scripta_common.sessionlog.doorbell import Doorbell
@@ -10,11 +10,13 @@ from scripta_common.sessionlog.gateway import (
     AppendOutcome,
     Attachment,
     GatewayLog,
+    LineFull,
     NotResumable,
     Progress,
     Standing,
 )
 from scripta_common.sessionlog.options import SessionOptions
+from scripta_common.sessionlog.roster import Roster
 from scripta_common.sessionlog.transcriber import (
     Assignment,
     Claim,
@@ -31,8 +33,10 @@ __all__ = [
     "Doorbell",
     "Fenced",
     "GatewayLog",
+    "LineFull",
     "NotResumable",
     "Progress",
+    "Roster",
     "SessionGone",
     "SessionOptions",
     "Standing",

@@ -123,6 +123,10 @@ class NotResumable(Exception):
         self.reason = reason
 
 
+class LineFull(Exception):
+    """A new session finds no place in its pool's line; nothing is left of it."""
+
+
 class GatewayLog:
     """Session log as one gateway sees it.
 
@@ -137,8 +141,17 @@ class GatewayLog:
         self._gateway_id = gateway_id
         self._ttl_ms = int(ttl * 1000)
 
-    async def open(self, sid: str, options: SessionOptions) -> bool:
-        """Creates a session and puts it in line; returns whether the id was free."""
+    async def open(self, sid: str, options: SessionOptions, *, most: int | None = None) -> bool:
+        """Creates a session and puts it in its pool's line; returns whether the id was free.
+
+        Args:
+            sid: The session.
+            options: What it is opened with.
+            most: Sessions that its pool may have, leased or waiting; ``None`` for any number.
+
+        Raises:
+            LineFull: The pool has as many already.
+        """
         now_ms = int(time.time() * 1000)
         created = await self._broker.run(
             scripts.OPEN,
@@ -148,8 +161,9 @@ class GatewayLog:
             now_ms,
             self._ttl_ms,
         )
-        if created:
-            await self.assign(sid)
+        if created and not await self._put_in_line(sid, options.pool, most):
+            await self._broker.execute("DEL", keys.state(sid))
+            raise LineFull(options.pool)
         return bool(created)
 
     async def attach(self, sid: str) -> Attachment:
@@ -210,20 +224,30 @@ class GatewayLog:
             int(intake.at_rest),
         )
         if restored:
-            await self.assign(sid)
+            await self.assign(sid, options.pool)
         return bool(restored)
 
-    async def assign(self, sid: str) -> None:
-        """Puts a session in line for a transcriber; a second entry for it does no harm."""
-        await self._broker.execute("XADD", keys.ASSIGN, "*", "sid", sid)
-        await self._broker.execute("PEXPIRE", keys.ASSIGN, keys.ASSIGN_TTL_MS)
+    async def assign(self, sid: str, pool: str = keys.DEFAULT_POOL) -> None:
+        """Puts a session in its pool's line, however long that is; twice does no harm."""
+        await self._put_in_line(sid, pool, None)
 
-    async def is_served(self, owner: str) -> bool:
-        """Returns whether a session with this owner (empty: none) can count on the line.
+    async def _put_in_line(self, sid: str, pool: str, most: int | None) -> bool:
+        return bool(
+            await self._broker.run(
+                scripts.ASSIGN,
+                [keys.assign(pool)],
+                sid,
+                keys.ASSIGN_TTL_MS,
+                -1 if most is None else most,
+            )
+        )
+
+    async def is_served(self, owner: str, pool: str = keys.DEFAULT_POOL) -> bool:
+        """Returns whether a session with this owner (empty: none) can count on its pool's line.
 
         False for long means that its entry in the line is lost: it has to be put there again.
         """
-        return bool(await self._broker.run(scripts.LINE, [keys.ASSIGN], keys.GROUP, owner))
+        return bool(await self._broker.run(scripts.LINE, [keys.assign(pool)], keys.GROUP, owner))
 
     async def append(
         self, sid: str, entry: Entry, connection: int = 1

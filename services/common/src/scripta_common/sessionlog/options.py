@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from scripta_common.keys import DEFAULT_POOL
+
 
 class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Options that the transcriber needs; JSON in the session's state.
@@ -14,6 +16,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default.
         traceparent: W3C trace context of the session's trace.
         client_id: Number that the client knows itself by, on whatever gateway.
+        model: Model the client asked for; ``None`` leaves it to the default pool.
+        pool: Transcribers that serve the session, for all of its life.
     """
 
     language: str | None = None
@@ -21,6 +25,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     endpointing_ms: int | None = None
     traceparent: str | None = None
     client_id: int = 0
+    model: str | None = None
+    pool: str = DEFAULT_POOL
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

@@ -12,6 +12,7 @@ def _load(name: str) -> Script:
 
 
 OPEN = _load("open")
+ASSIGN = _load("assign")
 ATTACH = _load("attach")
 RESTORE = _load("restore")
 APPEND = _load("append")
@@ -26,3 +27,6 @@ ACQUIT = _load("acquit")
 HEARTBEAT = _load("heartbeat")
 HANDOFF = _load("handoff")
 DROP = _load("drop")
+ENLIST = _load("enlist")
+ROSTER = _load("roster")
+DEMAND = _load("demand")

@@ -79,42 +79,54 @@ class TranscriberLog:
         lease: Seconds without a heartbeat after which a session may be taken over.
         ttl: Seconds after which a session that nobody touches is forgotten; also how long the
             results of an ended one can be read.
+        pool: Pool whose sessions it serves.
     """
 
-    def __init__(self, broker: Broker, transcriber_id: str, *, lease: float, ttl: float) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        transcriber_id: str,
+        *,
+        lease: float,
+        ttl: float,
+        pool: str = keys.DEFAULT_POOL,
+    ) -> None:
         self._broker = broker
         self._id = transcriber_id
+        self._assign = keys.assign(pool)
         self._lease_ms = int(lease * 1000)
         self._ttl_ms = int(ttl * 1000)
 
     async def join(self) -> None:
         """Makes sure the group exists; entries from before it are delivered too."""
         try:
-            await self._broker.execute("XGROUP", "CREATE", keys.ASSIGN, keys.GROUP, "0", "MKSTREAM")
+            await self._broker.execute(
+                "XGROUP", "CREATE", self._assign, keys.GROUP, "0", "MKSTREAM"
+            )
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
         # An empty stream that nobody has put anything into must not stay for ever either.
-        await self._broker.execute("PEXPIRE", keys.ASSIGN, keys.ASSIGN_TTL_MS)
+        await self._broker.execute("PEXPIRE", self._assign, keys.ASSIGN_TTL_MS)
 
     async def leave(self) -> None:
         """Removes this consumer from the group, unless it still holds a lease."""
         pending = await self._broker.execute(
-            "XPENDING", keys.ASSIGN, keys.GROUP, "-", "+", 1, self._id
+            "XPENDING", self._assign, keys.GROUP, "-", "+", 1, self._id
         )
         if not pending:  # deleting a consumer would destroy its pending entries
-            await self._broker.execute("XGROUP", "DELCONSUMER", keys.ASSIGN, keys.GROUP, self._id)
+            await self._broker.execute("XGROUP", "DELCONSUMER", self._assign, keys.GROUP, self._id)
 
     async def next_assignment(self, wait: float) -> Assignment | None:
         """Waits up to ``wait`` seconds for a session in line and leases it."""
         answer = await self._broker.execute_blocking(
             wait,
             *("XREADGROUP", "GROUP", keys.GROUP, self._id, "COUNT", 1),
-            *("BLOCK", max(1, int(wait * 1000)), "STREAMS", keys.ASSIGN, ">"),
+            *("BLOCK", max(1, int(wait * 1000)), "STREAMS", self._assign, ">"),
         )
         if not answer:
             return None
-        return _assignments(answer[keys.ASSIGN.encode()])[0]
+        return _assignments(answer[self._assign.encode()])[0]
 
     async def reclaim(self, count: int) -> list[Assignment]:
         """Leases sessions whose owner's heartbeat has stopped: up to ``count``, its fair share."""
@@ -122,7 +134,7 @@ class TranscriberLog:
         # XAUTOCLAIM looks at ten entries for each it may claim and would miss the expired ones
         # behind that many live ones.
         expired = await self._broker.execute(
-            *("XPENDING", keys.ASSIGN, keys.GROUP, "IDLE", self._lease_ms, "-", "+", count)
+            *("XPENDING", self._assign, keys.GROUP, "IDLE", self._lease_ms, "-", "+", count)
         )
         # A late answer is of a time when nobody could renew.
         if not expired or time.monotonic() - asked_at > self._lease_ms / 2000:
@@ -130,21 +142,21 @@ class TranscriberLog:
         share = math.ceil(len(expired) / await self._count_members())
         # Who comes second finds an idle time of nothing and gets nothing.
         rows = await self._broker.execute(
-            *("XCLAIM", keys.ASSIGN, keys.GROUP, self._id, self._lease_ms),
+            *("XCLAIM", self._assign, keys.GROUP, self._id, self._lease_ms),
             *(entry_id for entry_id, *_ in expired[:share]),
         )
         return _assignments(rows)
 
     async def _count_members(self) -> int:
         """Returns how many transcribers have been heard of within a lease, this one included."""
-        consumers = await self._broker.execute("XINFO", "CONSUMERS", keys.ASSIGN, keys.GROUP)
+        consumers = await self._broker.execute("XINFO", "CONSUMERS", self._assign, keys.GROUP)
         heard = {c[b"name"] for c in consumers if c[b"idle"] < self._lease_ms}
         return len(heard | {self._id.encode()})
 
     async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
         """Renews leases; returns those still held. The others have a new owner."""
         held = await self._broker.run(
-            scripts.HEARTBEAT, [keys.ASSIGN], keys.GROUP, self._id, keys.ASSIGN_TTL_MS, *leases
+            scripts.HEARTBEAT, [self._assign], keys.GROUP, self._id, keys.ASSIGN_TTL_MS, *leases
         )
         return set(held)
 
@@ -266,7 +278,7 @@ class TranscriberLog:
 
         A lease that has passed to another transcriber is left to it.
         """
-        await self._broker.run(scripts.DROP, [keys.ASSIGN], keys.GROUP, self._id, entry_id)
+        await self._broker.run(scripts.DROP, [self._assign], keys.GROUP, self._id, entry_id)
 
     async def release(self, claim: Claim) -> None:
         """Says that nobody owns a session any more, unless somebody else does already."""
@@ -281,7 +293,7 @@ class TranscriberLog:
         """Puts a session back in line and gives up its lease, if it still is ours."""
         await self._broker.run(
             scripts.HANDOFF,
-            [keys.ASSIGN],
+            [self._assign],
             keys.GROUP,
             self._id,
             assignment.entry_id,

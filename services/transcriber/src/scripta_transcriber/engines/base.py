@@ -36,6 +36,7 @@ class Capabilities:
         max_segment_seconds: Longest segment it takes.
         instant: Whether its calls cost so little that a worker thread would cost more.
         slots_per_thread: Sessions that one worker thread serves well: the default for slots.
+        models: Names by which clients may ask for what it runs, besides its own.
     """
 
     languages: frozenset[str]
@@ -44,6 +45,7 @@ class Capabilities:
     max_segment_seconds: float = 30.0
     instant: bool = False
     slots_per_thread: int = 8
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

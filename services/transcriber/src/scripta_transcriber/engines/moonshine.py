@@ -58,7 +58,9 @@ class MoonshineEngine:
     """The default engine. Loaded once; calls from several threads run side by side."""
 
     name = "moonshine"
-    capabilities = Capabilities(languages=frozenset({"en"}), max_segment_seconds=15.0)
+    capabilities = Capabilities(
+        languages=frozenset({"en"}), max_segment_seconds=15.0, models=("moonshine-tiny-en",)
+    )
 
     def __init__(self, folder: Path | None = None, decoding: Decoding | None = None) -> None:
         """Makes an engine that is not loaded yet.
