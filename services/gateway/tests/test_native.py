@@ -368,7 +368,7 @@ async def test_bad_query_is_refused_with_400(server: Any, query: str) -> None:
 
 
 async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) -> None:
-    async with server.connect("model=nova&client_id=3&sample_rate=16000") as client:
+    async with server.connect("tier=nova&client_id=3&sample_rate=16000") as client:
         await client.send(b"ab")
         assert (await hear(client))[0] == {"status": "received", "size": 2}
 

@@ -106,7 +106,7 @@ async def test_bad_parameter_is_a_400_that_names_it(serve: Serve, query: str) ->
 
 
 async def test_unknown_parameter_is_tolerated(serve: Serve) -> None:
-    async with connect(address(await serve(), "?model=large")):
+    async with connect(address(await serve(), "?tier=large")):
         pass
 
 

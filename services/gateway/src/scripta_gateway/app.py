@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, WebSocket
+from prometheus_client import CollectorRegistry
 
 from scripta_common.broker import Broker
 from scripta_gateway.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
+from scripta_gateway.fleet_metrics import FleetCollector
 from scripta_gateway.hub import Hub
 from scripta_gateway.routes import make_router
 from scripta_gateway.session import Limits
@@ -43,6 +45,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             broker_patience=settings.broker_patience_seconds,
         ),
         max_sessions=settings.max_sessions,
+        max_waiting=settings.max_waiting,
         resume_seconds=settings.resume_seconds,
     )
     limits = ConnectionLimits(
@@ -65,7 +68,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = FastAPI(title="Scripta gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.hub = hub
-    app.include_router(make_router(settings, hub))
+    fleet_metrics = CollectorRegistry()
+    fleet_metrics.register(FleetCollector(hub.fleet))
+    app.include_router(make_router(settings, hub, fleet_metrics))
 
     @app.websocket("/ws")
     async def native(websocket: WebSocket) -> None:

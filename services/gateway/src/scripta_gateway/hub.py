@@ -16,13 +16,16 @@ from scripta_common.broker import Broker
 from scripta_common.errors import (
     BrokerUnavailable,
     Draining,
+    GatewayFull,
     NoCapacity,
     ScriptaError,
     Superseded,
 )
-from scripta_common.sessionlog import Doorbell, GatewayLog, SessionOptions
+from scripta_common.sessionlog import Doorbell, GatewayLog, LineFull, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
+from scripta_gateway.admission import Admission
+from scripta_gateway.fleet_watch import FleetWatch
 from scripta_gateway.session import Limits, Session
 
 logger = logging.getLogger(__name__)
@@ -32,7 +35,6 @@ _POLL_OUTSTANDING: Final = 2.0
 _POLL_QUIET: Final = 20.0
 _READY_SECONDS: Final = 1.0
 _LAST_WORDS_SECONDS: Final = 5.0
-_SPREAD_SECONDS: Final = 2.0
 _SPREAD_STEP: Final = 0.02
 
 
@@ -45,7 +47,12 @@ class Hub:
         ttl: Seconds the broker keeps a session that nobody touches.
         limits: Bounds of each session.
         max_sessions: Sessions held at once.
+        max_waiting: Sessions of a pool that may wait for a slot before new ones are refused.
         resume_seconds: How long a session waits for a client whose connection broke.
+        drain_spread: Seconds over which a drain spreads its goodbyes, at most.
+
+    Attributes:
+        fleet: The transcribers, as this gateway sees them.
     """
 
     def __init__(
@@ -56,13 +63,18 @@ class Hub:
         ttl: float,
         limits: Limits,
         max_sessions: int,
+        max_waiting: int = 32,
         resume_seconds: float = 30.0,
+        drain_spread: float = 2.0,
     ) -> None:
         self._broker = broker
         self._log = GatewayLog(broker, gateway_id, ttl=ttl)
+        self.fleet = FleetWatch(Roster(broker))
+        self._admission = Admission(max_waiting)
         self._limits = limits
         self._max_sessions = max_sessions
         self.resume_seconds = resume_seconds
+        self._drain_spread = drain_spread
         self._sessions: dict[str, Session] = {}
         # Those whose connection broke, while their clients may come back.
         self._lingering: set[Session] = set()
@@ -83,6 +95,7 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._doorbell.run(), name="doorbell")
             tasks.create_task(self._keep_up(), name="upkeep")
+            tasks.create_task(self.fleet.run(), name="fleet")
 
     async def check_ready(self) -> None:
         """Raises a ``ScriptaError`` that says why no session can be opened now."""
@@ -92,27 +105,37 @@ class Hub:
             async with asyncio.timeout(_READY_SECONDS):
                 await self._broker.ping()
                 await self._doorbell.wait_joined()
+                await self.fleet.wait_known()
         except TimeoutError:
             raise BrokerUnavailable("The broker does not answer.") from None
 
     async def open(self, options: SessionOptions) -> Session:
-        """Opens a session and puts it in line for a transcriber.
+        """Opens a session and puts it in line for a transcriber of its pool.
 
         Raises:
             Draining: This gateway is going away.
-            NoCapacity: It holds all the sessions it may.
+            GatewayFull: It holds all the sessions it may.
+            UnknownModel: There is no such model.
+            NoCapacity: All slots and places in line are taken.
             BrokerUnavailable: The broker does not answer.
         """
         await self._check_room()
+        place = self._admission.admit(self.fleet.known, options.model)
         sid = secrets.token_hex(16)
-        # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
-        options = msgspec.structs.replace(options, client_id=secrets.randbits(53) or 1)
+        options = msgspec.structs.replace(
+            options,
+            # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
+            client_id=secrets.randbits(53) or 1,
+            pool=place.pool,
+        )
         session = Session(self._log, sid, options, self._limits)
         self._hold(session)
         try:
-            await self._log.open(sid, options)
-        except BaseException:
+            await self._log.open(sid, options, most=place.most)
+        except BaseException as error:
             self._forget(session)
+            if isinstance(error, LineFull):
+                raise place.refusal() from None
             raise
         metrics.SESSIONS_OPENED.inc()
         return session
@@ -126,7 +149,7 @@ class Hub:
 
         Raises:
             NotResumable: The session can not be taken up; a new one can be opened.
-            Draining, NoCapacity, BrokerUnavailable: As ``open``.
+            Draining, GatewayFull, BrokerUnavailable: As ``open``.
         """
         await self._check_room()
         attachment = await self._log.attach(sid)
@@ -167,7 +190,7 @@ class Hub:
         self.draining = True
         for session in tuple(self._lingering):
             self._forget(session)
-        spread = min(_SPREAD_SECONDS, _SPREAD_STEP * len(self._sessions))
+        spread = min(self._drain_spread, _SPREAD_STEP * len(self._sessions))
         loop = asyncio.get_running_loop()
         for place, session in enumerate(tuple(self._sessions.values())):
             farewell = Draining("This gateway is going away; connect again.")
@@ -181,7 +204,9 @@ class Hub:
         if self.draining:
             raise Draining("This gateway is going away.")
         if len(self._sessions) >= self._max_sessions:
-            raise NoCapacity("This gateway holds as many sessions as it may.")
+            raise GatewayFull(
+                f"This gateway holds as many sessions as it may ({self._max_sessions}); try again."
+            )
         await self.check_ready()
 
     async def _end_later(self, session: Session) -> None:

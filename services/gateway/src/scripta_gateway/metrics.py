@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
+from scripta_common.errors import (
+    BadRequest,
+    BrokerUnavailable,
+    Draining,
+    GatewayFull,
+    NoCapacity,
+    UnknownModel,
+)
+
 SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
 SESSIONS_OPENED = Counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
 SESSIONS_RESUMED = Counter("scripta_gateway_sessions_resumed_total", "Sessions taken up again.")
@@ -19,8 +28,8 @@ FINALS = Counter("scripta_gateway_finals_total", "Finals delivered to clients.")
 _CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013})
 for _code in (*_CLOSE_CODES, "other"):
     CLOSES.labels(str(_code))
-for _reason in ("bad_request", "draining", "no_capacity", "broker_unavailable"):
-    REFUSALS.labels(_reason)
+for _error in (BadRequest, UnknownModel, Draining, GatewayFull, NoCapacity, BrokerUnavailable):
+    REFUSALS.labels(_error.code)
 
 
 def count_close(code: int) -> None:

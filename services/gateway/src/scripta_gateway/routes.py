@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import JSONResponse, Response
 
 from scripta_common.errors import ScriptaError
@@ -13,8 +13,14 @@ from scripta_gateway.page import HEADERS, read_asset
 from scripta_gateway.settings import GatewaySettings
 
 
-def make_router(settings: GatewaySettings, hub: Hub) -> APIRouter:
-    """Returns the HTTP routes."""
+def make_router(settings: GatewaySettings, hub: Hub, fleet_metrics: CollectorRegistry) -> APIRouter:
+    """Returns the HTTP routes.
+
+    Args:
+        settings: The gateway's settings.
+        hub: All its sessions.
+        fleet_metrics: What it exports besides the process's own metrics.
+    """
     router = APIRouter()
 
     @router.get("/")
@@ -51,7 +57,8 @@ def make_router(settings: GatewaySettings, hub: Hub) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        text = generate_latest() + generate_latest(fleet_metrics)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router
 

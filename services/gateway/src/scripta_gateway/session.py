@@ -225,8 +225,9 @@ class Session:
             await self._stay_in_line(progress.owner)
 
     async def _stay_in_line(self, owner: str) -> None:
-        if self._exchange.looked_in_line(await self._log.is_served(owner)):
-            await self._log.assign(self.sid)
+        pool = self.options.pool
+        if self._exchange.looked_in_line(await self._log.is_served(owner, pool)):
+            await self._log.assign(self.sid, pool)
             logger.warning("session put in line again", extra={"session": self.sid})
 
     async def _heal(self) -> None:

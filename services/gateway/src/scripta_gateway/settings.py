@@ -18,6 +18,12 @@ class GatewaySettings(CommonSettings):
     max_sessions: int = Field(
         5000, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"
     )
+    max_waiting: int = Field(
+        32,
+        ge=0,
+        description="Sessions of a pool that may wait for a slot; beyond, new clients are refused "
+        "with 503",
+    )
     idle_flush_seconds: float = Field(
         1.0, gt=0, description="Silence on the wire after which what was said is finalized"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.websockets import WebSocket
 
-from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError
+from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError, UnknownModel
 from scripta_common.sessionlog import NotResumable
 from scripta_common.wire import Final, Interim
 from scripta_gateway import metrics
@@ -94,7 +94,7 @@ async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits)
         query = frames.Query.parse(websocket.query_params)
         session, opening = await _open(hub, query, websocket.headers.get("traceparent"))
     except ScriptaError as error:
-        status = 400 if isinstance(error, BadRequest) else 503
+        status = 400 if isinstance(error, BadRequest | UnknownModel) else 503
         await refuse(websocket, error, status, frames.refused(str(error)))
         return
     try:

@@ -29,6 +29,9 @@ class Query(BaseModel):
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | (
         None
     ) = None
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")] | (
+        None
+    ) = None
     interim_results: bool = False
     endpointing: int | None = Field(None, ge=100, le=5_000)
     events: bool = False
@@ -52,6 +55,7 @@ class Query(BaseModel):
             interim_results=self.interim_results,
             endpointing_ms=self.endpointing,
             traceparent=traceparent,
+            model=self.model,
         )
 
 

@@ -1,0 +1,78 @@
+"""Admission: whether a new session is taken, and by which pool. Pure, no I/O, no clock.
+
+A pool takes as many sessions as its transcribers have slots, and ``max_waiting`` more that wait
+for one. The limit comes from what was last seen of the fleet; whether it is reached is for the
+broker to say in the moment in which the session gets its place, so that gateways which admit at
+the same time do not exceed it together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripta_common.errors import NoCapacity, UnknownModel
+from scripta_common.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that a new session may have.
+
+    Attributes:
+        pool: Its pool.
+        slots: Slots of that pool.
+        waiting: Sessions that may wait there.
+    """
+
+    pool: str
+    slots: int
+    waiting: int
+
+    @property
+    def most(self) -> int:
+        """Sessions that the pool may have."""
+        return self.slots + self.waiting
+
+    def refusal(self) -> NoCapacity:
+        """Returns what a client is told for which no place is left."""
+        if not self.slots:
+            return NoCapacity(
+                f'No transcriber of pool "{self.pool}" is ready and all {self.waiting} places in '
+                "line are taken; try again later."
+            )
+        return NoCapacity(
+            f'All {self.slots} slots of pool "{self.pool}" and all {self.waiting} places in line '
+            "are taken; try again in some seconds."
+        )
+
+
+class Admission:
+    """Decides about new sessions.
+
+    Args:
+        max_waiting: Sessions of a pool that may wait for a slot.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+
+    def admit(self, fleet: Fleet, model: str | None) -> Place:
+        """Returns the place that a session for this model (``None``: any) may have.
+
+        Raises:
+            UnknownModel: No pool has the model.
+            NoCapacity: Its pool is full, or nobody has said yet which models there are.
+        """
+        try:
+            pool = fleet.route(model)
+        except LookupError:
+            known = ", ".join(fleet.models)
+            if not known:
+                raise NoCapacity(
+                    "No transcriber has said yet which models there are; try again later."
+                ) from None
+            raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
+        place = Place(pool.name, pool.slots, self._max_waiting)
+        if pool.demand >= place.most:
+            raise place.refusal()
+        return place

@@ -1,0 +1,69 @@
+"""Metrics of the fleet: the same from every gateway, which an autoscaler can take from any.
+
+They are left out while the fleet can not be seen: "unknown" keeps an autoscaler where it is, and
+a zero would scale everything down in an outage of the broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from scripta_common.fleet import Pool
+from scripta_gateway.fleet_watch import FleetWatch
+
+_STALE_SECONDS: Final = 10.0
+
+_OF_POOLS: Final[tuple[tuple[str, str, Callable[[Pool], int]], ...]] = (
+    (
+        "scripta_sessions_waiting",
+        "Sessions of a pool that no living transcriber has.",
+        lambda pool: pool.waiting,
+    ),
+    (
+        "scripta_sessions_leased",
+        "Sessions of a pool that living transcribers have.",
+        lambda pool: pool.leased,
+    ),
+    (
+        "scripta_demand_sessions",
+        "Sessions of a pool, waiting and leased: what its slots are wanted for.",
+        lambda pool: pool.demand,
+    ),
+    (
+        "scripta_slots",
+        "Sessions that the living transcribers of a pool take, but those that load or drain.",
+        lambda pool: pool.slots,
+    ),
+    ("scripta_transcribers", "Living transcribers of a pool.", lambda pool: pool.transcribers),
+)
+
+
+class FleetCollector(Collector):
+    """Exports what a gateway knows of the fleet.
+
+    Args:
+        watch: Where it is known.
+    """
+
+    def __init__(self, watch: FleetWatch) -> None:
+        self._watch = watch
+
+    def collect(self) -> Iterable[Metric]:
+        """Yields the metrics that can be vouched for now."""
+        yield GaugeMetricFamily(
+            "scripta_fleet_observation_age_seconds",
+            "Time since this gateway last saw the fleet, or since its start.",
+            value=self._watch.age,
+        )
+        if not self._watch.seen or self._watch.age > _STALE_SECONDS:
+            return
+        for name, text, value in _OF_POOLS:
+            family = GaugeMetricFamily(name, text, labels=["pool"])
+            for pool in self._watch.known.pools.values():
+                family.add_metric([pool.name], value(pool))
+            yield family

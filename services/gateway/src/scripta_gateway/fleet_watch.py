@@ -1,0 +1,75 @@
+"""The watch on the fleet: what this gateway knows of transcribers and of what is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from scripta_common.errors import BrokerUnavailable
+from scripta_common.fleet import Fleet
+from scripta_common.sessionlog import Roster
+
+logger = logging.getLogger(__name__)
+
+_ROUND_SECONDS: Final = 1.0
+_REGROUP_SECONDS: Final = 2.0
+"""Rounds that transcribers get after an outage of the broker, in which none could say a word."""
+
+
+class FleetWatch:
+    """Looks at the fleet about once a second.
+
+    Args:
+        roster: Who is in the fleet.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._fleet: Fleet | None = None
+        self._seen_at = time.monotonic()
+        self._first = asyncio.Event()
+
+    @property
+    def seen(self) -> bool:
+        """Whether the fleet has ever been seen."""
+        return self._fleet is not None
+
+    @property
+    def known(self) -> Fleet:
+        """The fleet as it was last seen; there is one once ``wait_known`` has returned."""
+        if self._fleet is None:
+            raise RuntimeError("the fleet was not seen yet")
+        return self._fleet
+
+    @property
+    def age(self) -> float:
+        """Seconds since the fleet was last seen, or since the start."""
+        return time.monotonic() - self._seen_at
+
+    async def wait_known(self) -> None:
+        """Waits until the fleet has been seen."""
+        await self._first.wait()
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            try:
+                await self.look_once()
+            except BrokerUnavailable as error:
+                logger.warning("fleet not seen", extra={"error": str(error)})
+                await asyncio.sleep(_REGROUP_SECONDS)
+            else:
+                await asyncio.sleep(_ROUND_SECONDS)
+
+    async def look_once(self) -> None:
+        """Looks at the fleet.
+
+        Raises:
+            BrokerUnavailable: It could not be seen; what was known is still known.
+        """
+        began = time.monotonic()
+        self._fleet = await self._roster.observe(self._fleet)
+        self._seen_at = began
+        self._first.set()

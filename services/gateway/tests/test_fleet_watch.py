@@ -1,0 +1,256 @@
+"""What a gateway makes of the fleet: routing, refusals, metrics; as clients and probes see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+from websockets.exceptions import InvalidStatus
+
+from scripta_common import keys
+from scripta_common.broker import Broker
+from scripta_common.fleet import Member
+from scripta_common.sessionlog import Roster, SessionOptions, TranscriberLog
+from scripta_gateway.fleet_metrics import FleetCollector
+from scripta_gateway.fleet_watch import FleetWatch
+from scripta_local.broker import Broker as BrokerProcess
+
+pytestmark = pytest.mark.asgi
+
+Until = Callable[..., Awaitable[None]]
+
+CPU = Member("default", ("moonshine", "moonshine-tiny-en"), ("en",), 1)
+GPU = Member("gpu", ("whisper",), (), 2)
+
+
+@pytest.fixture
+def roster(broker: Broker) -> Roster:
+    return Roster(broker)
+
+
+async def refusal(server: Any, query: str = "") -> Any:
+    """Returns the refused handshake's answer."""
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect(query)
+    return refused.value.response
+
+
+def fleet_values(answer: httpx.Response) -> dict[tuple[str, str], float]:
+    """Returns the values of the pools' metrics by name and pool."""
+    return {
+        (sample.name, sample.labels["pool"]): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if "pool" in sample.labels
+    }
+
+
+async def reasons(server: Any) -> dict[str, float]:
+    text = (await server.get("/metrics")).text
+    return {
+        sample.labels["reason"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "scripta_gateway_refusals_total"
+    }
+
+
+async def options_of(redis: Redis, client: Any) -> SessionOptions:
+    sid = client.response.headers["scripta-session"]
+    return SessionOptions.decode(await redis.hget(keys.state(sid), "options") or b"")
+
+
+async def test_model_routes_a_session_to_its_pool_and_none_to_the_default(
+    roster: Roster, start_server: Any, redis: Redis
+) -> None:
+    await roster.enlist("cpu", CPU)
+    await roster.enlist("gpu", GPU)
+    server = await start_server()
+    async with server.connect("model=whisper") as fine, server.connect() as plain:
+        assert (await options_of(redis, fine)).pool == "gpu"
+        assert (await options_of(redis, fine)).model == "whisper"
+        assert (await options_of(redis, plain)).pool == "default"
+        assert await redis.xlen(keys.assign("gpu")) == 1
+        assert await redis.xlen(keys.ASSIGN) == 1
+
+
+async def test_unknown_model_is_a_400_that_names_the_known(
+    roster: Roster, start_server: Any
+) -> None:
+    await roster.enlist("cpu", CPU)
+    await roster.enlist("gpu", GPU)
+    server = await start_server()
+    before = await reasons(server)
+    answer = await refusal(server, "model=nova-3")
+    assert answer.status_code == 400
+    assert "retry-after" not in answer.headers
+    assert json.loads(answer.body) == {
+        "status": "error",
+        "error": 'There is no model "nova-3" here (known: moonshine, moonshine-tiny-en, whisper)',
+    }
+    after = await reasons(server)
+    assert after["unknown_model"] == before["unknown_model"] + 1
+
+
+async def test_session_that_comes_back_keeps_its_pool_whatever_it_asks_for(
+    roster: Roster, start_server: Any, redis: Redis
+) -> None:
+    await roster.enlist("gpu", GPU)
+    server = await start_server()
+    async with server.connect("events=true&model=whisper") as client:
+        sid = client.response.headers["scripta-session"]
+        await client.recv()
+        client.transport.abort()
+        async with server.connect(f"events=true&session={sid}&model=gone") as again:
+            assert json.loads(await again.recv())["resumed"]
+            assert (await options_of(redis, again)).pool == "gpu"
+
+
+async def test_burst_is_admitted_up_to_slots_and_line_and_the_rest_is_a_503_to_retry(
+    roster: Roster, start_server: Any, redis: Redis
+) -> None:
+    """Guards the second between two looks at the fleet, in which several gateways take clients."""
+    await roster.enlist("cpu", CPU)
+    servers = [await start_server(max_waiting=2) for _ in range(2)]
+    before = await reasons(servers[0])
+    clients = [await servers[number % 2].connect() for number in range(3)]
+    for server in servers:
+        answer = await refusal(server)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert json.loads(answer.body) == {
+            "status": "error",
+            "error": 'All 1 slots of pool "default" and all 2 places in line are taken; '
+            "try again in some seconds.",
+        }
+    assert await redis.xlen(keys.ASSIGN) == 3
+    after = await reasons(servers[0])
+    assert after["no_capacity"] == before["no_capacity"] + 2
+    for client in clients:
+        await client.close()
+
+
+async def test_refused_session_leaves_room_on_its_gateway(
+    roster: Roster, start_server: Any
+) -> None:
+    server = await start_server(max_waiting=1, max_sessions=2)
+    async with server.connect():
+        for _ in range(3):
+            assert "line" in json.loads((await refusal(server)).body)["error"]
+
+
+async def test_client_that_comes_back_is_not_refused_by_a_full_line(
+    roster: Roster, start_server: Any
+) -> None:
+    server = await start_server(max_waiting=1)
+    async with server.connect("events=true") as client:
+        sid = client.response.headers["scripta-session"]
+        assert (await refusal(server)).status_code == 503
+        client.transport.abort()
+        async with server.connect(f"events=true&session={sid}") as again:
+            assert json.loads(await again.recv())["resumed"]
+
+
+async def test_place_is_free_again_when_a_session_needs_nobody_any_more(
+    start_server: Any, start_worker: Any, roster: Roster, redis: Redis, until: Until
+) -> None:
+    await roster.enlist("cpu", CPU)
+    server = await start_server(max_waiting=0)
+    await start_worker()
+    async with server.connect() as client:
+        assert (await refusal(server)).status_code == 503
+        await client.send('{"type":"end"}')
+        async for _ in client:
+            pass
+
+    async def admitted() -> bool:
+        try:
+            async with server.connect():
+                return True
+        except InvalidStatus:
+            return False
+
+    await until(admitted)
+
+
+async def test_every_gateway_exports_the_same_of_every_pool(
+    roster: Roster, start_server: Any, broker: Broker, redis: Redis, until: Until
+) -> None:
+    await roster.enlist("cpu", CPU)
+    await roster.enlist("gpu", GPU)
+    servers = [await start_server() for _ in range(2)]
+    on_gpu = TranscriberLog(broker, "gpu", lease=60, ttl=60, pool="gpu")
+    await on_gpu.join()
+    wanted = {
+        ("scripta_sessions_waiting", "default"): 1,
+        ("scripta_sessions_leased", "default"): 0,
+        ("scripta_demand_sessions", "default"): 1,
+        ("scripta_slots", "default"): 1,
+        ("scripta_transcribers", "default"): 1,
+        ("scripta_sessions_waiting", "gpu"): 1,
+        ("scripta_sessions_leased", "gpu"): 1,
+        ("scripta_demand_sessions", "gpu"): 2,
+        ("scripta_slots", "gpu"): 2,
+        ("scripta_transcribers", "gpu"): 1,
+    }
+    async with (
+        servers[0].connect(),
+        servers[0].connect("model=whisper"),
+        servers[1].connect("model=whisper"),
+    ):
+        assert await on_gpu.next_assignment(2) is not None
+        for server in servers:
+
+            async def seen(server: Any = server) -> bool:
+                return fleet_values(await server.get("/metrics")) == wanted
+
+            await until(seen)
+
+
+async def test_without_a_broker_what_is_asked_is_unknown_and_not_zero(
+    own_broker: BrokerProcess,
+) -> None:
+    """Guards an autoscaler that would take everything down while the broker is away."""
+    broker = Broker(own_broker.url, name="test")
+    watch = FleetWatch(Roster(broker))
+    registry = CollectorRegistry()
+    registry.register(FleetCollector(watch))
+    assert [family.name for family in registry.collect()] == [
+        "scripta_fleet_observation_age_seconds"
+    ]
+    await watch.look_once()
+    assert registry.get_sample_value("scripta_demand_sessions", {"pool": "default"}) == 0
+    own_broker.kill()
+    watch._seen_at -= 11
+    assert registry.get_sample_value("scripta_demand_sessions", {"pool": "default"}) is None
+    age = registry.get_sample_value("scripta_fleet_observation_age_seconds")
+    assert age is not None
+    assert age > 11
+    await broker.aclose()
+
+
+async def test_gateway_sees_the_fleet_again_after_an_outage(
+    own_broker: BrokerProcess, start_server: Any, until: Until
+) -> None:
+    access = Broker(own_broker.url, name="test")
+    await Roster(access).enlist("gpu", GPU)
+    server = await start_server(own_broker.url)
+    async with server.connect("model=whisper"):
+        pass
+    own_broker.kill()
+    own_broker.start()
+
+    async def seen() -> bool:
+        values = fleet_values(await server.get("/metrics"))
+        return values.get(("scripta_transcribers", "gpu")) == 0
+
+    await until(seen)
+    async with server.connect("model=whisper"):
+        pass
+    await access.aclose()
