@@ -1,0 +1,1 @@
+"""Load on a Scripta gateway: users that stream a recording as live speakers do."""
