@@ -14,15 +14,22 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The name of a component's objects. Takes root, component. */}}
+{{/*
+The name of a component's objects. Takes root, component. What is too long for a Service keeps a
+hash, so that pools whose names differ at the end do not become one.
+*/}}
 {{- define "scripta.objectName" -}}
-{{- printf "%s-%s" (include "scripta.fullname" .root) .component | trunc 63 | trimSuffix "-" -}}
+{{- $name := printf "%s-%s" (include "scripta.fullname" .root) .component -}}
+{{- if gt (len $name) 63 -}}
+{{- $name = printf "%s-%s" (trunc 54 $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{/* What selects a component's pods; never changes for a release. Takes root, component. */}}
 {{- define "scripta.selector" -}}
-app.kubernetes.io/name: {{ include "scripta.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "scripta.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 

@@ -28,16 +28,15 @@ app.kubernetes.io/part-of: scripta
 {{- end }}
 {{- end -}}
 
-{{/* Annotations of a pod that serves metrics. Takes root, values, port. */}}
+{{/* Annotations of a pod that serves metrics; its own win. Takes root, values, port, container. */}}
 {{- define "scripta.podAnnotations" -}}
-{{- if and .root.Values.monitoring.scrapeAnnotations (not .root.Values.monitoring.podMonitor.enabled) }}
-prometheus.io/scrape: "true"
-prometheus.io/port: {{ .port | quote }}
-prometheus.io/path: /metrics
-{{- end }}
-{{- with .values.podAnnotations }}
-{{ toYaml . }}
-{{- end }}
+{{- $annotations := dict "kubectl.kubernetes.io/default-container" .container -}}
+{{- if and .root.Values.monitoring.scrapeAnnotations (not .root.Values.monitoring.podMonitor.enabled) -}}
+{{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
+{{- $_ := set $annotations "prometheus.io/port" (toString .port) -}}
+{{- $_ := set $annotations "prometheus.io/path" "/metrics" -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $annotations .values.podAnnotations) -}}
 {{- end -}}
 
 {{/* Who a pod runs as. Takes the user id. */}}
@@ -66,10 +65,10 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:
