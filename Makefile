@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e check format manifests lock bench-acks bench-accuracy bench-memory bench-growth chaos clean
+.PHONY: help run test e2e images check format manifests lock bench-acks bench-accuracy bench-memory bench-growth chaos load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,23 @@ test: $(DEV) $(AUDIT) ## Run all tests (ARGS=… goes to pytest)
 
 e2e: $(DEV) ## Test a release on the cluster of the current kube context (see tests/e2e)
 	@SCRIPTA_E2E=1 $(BIN)/python -m pytest tests/e2e --timeout 1800 $(ARGS)
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' services/common/pyproject.toml)
+TAG = $(VERSION)
+BUILDER = $(firstword $(shell docker version >/dev/null 2>&1 && echo docker; \
+	command -v podman >/dev/null && echo podman; command -v buildah >/dev/null && echo buildah))
+BASE_IMAGE :=
+
+# Only Docker's own format has health checks.
+images: ## Build both images (BUILDER=docker|podman|buildah TAG= BASE_IMAGE=; ARGS=… goes to it)
+	@test -n "$(BUILDER)" || { echo "There is no docker, podman or buildah here." >&2; exit 1; }
+	@for service in gateway transcriber; do \
+		$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker --layers) \
+			$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+			--build-arg VERSION=$(VERSION) \
+			--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+			-f services/$$service/Dockerfile -t scripta-$$service:$(TAG) $(ARGS) . || exit 1; \
+	done
 
 check: $(DEV) ## Check lint, format and types
 	@$(BIN)/ruff check
@@ -54,6 +71,19 @@ bench-growth: $(DEV) ## Look for growth over a thousand sessions with faults in 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+URL := ws://127.0.0.1:8000/ws
+USERS := 10
+SPAWN_RATE := 2
+SECONDS := 60
+LOCUST = $(BIN)/locust -f loadtest/locustfile.py --host $(URL) --users $(USERS) \
+	--spawn-rate $(SPAWN_RATE) --run-time $(SECONDS) $(ARGS)
+
+load: $(DEV) ## Stream speech to a gateway: URL=ws://127.0.0.1:8000/ws USERS=10 SPAWN_RATE=2 SECONDS=60
+	@$(LOCUST) --headless
+
+load-ui: $(DEV) ## The same, from a page at http://127.0.0.1:8089
+	@$(LOCUST) --web-host 127.0.0.1
+
 # The widest lock comes first and binds the others, so that one environment satisfies all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
@@ -71,6 +101,8 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 		requirements/gateway.in -o services/gateway/requirements.txt
 	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
 		requirements/transcriber.in -o services/transcriber/requirements.txt
+	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-load.txt \
+		requirements/load.in -o loadtest/requirements.txt
 
 clean: ## Remove the environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
