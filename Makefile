@@ -91,17 +91,21 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
 	--no-emit-package scripta-common --no-emit-package scripta-gateway \
 	--no-emit-package scripta-transcriber --no-emit-package scripta-client \
 	--no-emit-package scripta-local
+NARROW = $(COMPILE) -c requirements/dev.txt
 
 lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (UPGRADE=1: newest)
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) requirements/audit.in -o requirements/audit.txt
-	@$(COMPILE) -c requirements/dev.txt requirements/run.in -o requirements/run.txt
-	@$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
-	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
+	@$(NARROW) --override requirements/overrides-run.txt requirements/run.in -o requirements/run.txt
+	@$(NARROW) requirements/build.in -o requirements/build.txt
+	@$(NARROW) --override requirements/overrides-run.txt \
+		--override requirements/overrides-images.txt \
 		requirements/gateway.in -o services/gateway/requirements.txt
-	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-images.txt \
+	@$(NARROW) --override requirements/overrides-run.txt \
+		--override requirements/overrides-images.txt \
 		requirements/transcriber.in -o services/transcriber/requirements.txt
-	@$(COMPILE) -c requirements/dev.txt --override requirements/overrides-load.txt \
+	@$(NARROW) --override requirements/overrides-images.txt \
+		--override requirements/overrides-load.txt \
 		requirements/load.in -o loadtest/requirements.txt
 
 clean: ## Remove the environment and caches

@@ -35,7 +35,9 @@ class Report:
         reason: In words.
         disordered: Finals whose index was not the next one.
         refused: Messages that were refused.
-        worst_lateness: Longest delay of a chunk against the pace, in seconds.
+        sent: Messages that were sent.
+        late: Those of them that went late.
+        worst_lateness: Longest delay of one, in seconds.
     """
 
     finals: tuple[Final, ...]
@@ -46,6 +48,8 @@ class Report:
     reason: str
     disordered: int
     refused: int
+    sent: int
+    late: int
     worst_lateness: float
 
 
@@ -134,5 +138,7 @@ class Session:
             reason=reason,
             disordered=hearing.disordered,
             refused=hearing.refused,
+            sent=timeline.chunks,
+            late=timeline.late,
             worst_lateness=timeline.worst_lateness,
         )

@@ -23,7 +23,9 @@ class Tally:
         refused: Connections refused with 503.
         messages_refused: Messages that a gateway would not accept.
         disordered: Finals that were not the next one.
-        worst_lateness: Longest delay of a chunk against the pace, in seconds.
+        sent: Messages of all sessions.
+        late: Those of them that went late.
+        worst_lateness: Longest delay of one, in seconds.
     """
 
     completed: int = 0
@@ -34,6 +36,8 @@ class Tally:
     refused: int = 0
     messages_refused: int = 0
     disordered: int = 0
+    sent: int = 0
+    late: int = 0
     worst_lateness: float = 0.0
 
     def session(self, report: Report, words: Count | None) -> None:
@@ -41,6 +45,8 @@ class Tally:
         self.finals += len(report.finals)
         self.disordered += report.disordered
         self.messages_refused += report.refused
+        self.sent += report.sent
+        self.late += report.late
         self.worst_lateness = max(self.worst_lateness, report.worst_lateness)
         if report.broken:
             self.broken[report.broken] += 1
@@ -65,6 +71,8 @@ class Tally:
         self.refused += other.refused
         self.messages_refused += other.messages_refused
         self.disordered += other.disordered
+        self.sent += other.sent
+        self.late += other.late
         self.worst_lateness = max(self.worst_lateness, other.worst_lateness)
 
     def fields(self) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
+LATE_SECONDS = 0.25
+"""A chunk that goes later than this is late: what is measured by it says little."""
+
 
 class Timeline:
     """The clock of one session; times are seconds of one monotonic clock.
@@ -11,10 +14,12 @@ class Timeline:
     A chunk is due when its last sample would have been spoken. The schedule is fixed at the
     start: a chunk that goes late does not make the next one late.
 
+    Lateness tells whether the load was what it claims to be: a busy load generator shows there,
+    and so does a gateway that holds its clients back.
+
     Attributes:
-        worst_lateness: Longest time from when a chunk was due to when it had been sent. It tells
-            whether the load was what it claims to be: a busy load generator or a gateway that
-            holds its clients back shows here.
+        late: How many chunks went late.
+        worst_lateness: Longest time from when a chunk was due to when it had been sent.
     """
 
     def __init__(self, started: float, chunk_seconds: float, pace: float) -> None:
@@ -22,6 +27,7 @@ class Timeline:
         self._chunk = chunk_seconds
         self._pace = pace
         self._sent: list[float] = []
+        self.late = 0
         self.worst_lateness = 0.0
 
     @property
@@ -36,7 +42,9 @@ class Timeline:
 
     def sent(self, now: float) -> None:
         """Notes that the next chunk has been sent."""
-        self.worst_lateness = max(self.worst_lateness, now - self.next_due)
+        lateness = now - self.next_due
+        self.late += lateness > LATE_SECONDS
+        self.worst_lateness = max(self.worst_lateness, lateness)
         self._sent.append(now)
 
     def sent_at(self, seconds: float) -> float:

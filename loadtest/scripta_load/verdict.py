@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from scripta_load.options import Options
 from scripta_load.tally import Tally
 
-LATE_SECONDS = 0.25
-"""A chunk later than this makes latencies doubtful: the load was not what it claims to be."""
+DOUBTFUL_SHARE = 0.01
+"""Share of late messages beyond which the load was not what it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ def table(options: Options, tally: Tally, latencies: Sequence[Latency]) -> str:
         f"{words.changed} changed" + _uncounted(tally),
         f"connections   {tally.broken.total()} broken{_kinds(tally)}, {tally.refused} refused "
         "with 503",
-        f"lateness      {1000 * tally.worst_lateness:.0f} ms at worst" + _doubt(tally),
+        f"messages      {tally.sent} sent, {tally.late} late, {1000 * tally.worst_lateness:.0f} ms "
+        "at worst" + _doubt(tally),
     ]
     return "\n".join(lines)
 
@@ -87,9 +88,9 @@ def _uncounted(tally: Tally) -> str:
 
 
 def _doubt(tally: Tally) -> str:
-    if tally.worst_lateness <= LATE_SECONDS:
+    if tally.late <= DOUBTFUL_SHARE * tally.sent:
         return ""
-    return "; chunks did not keep the pace: a busy load generator, or a gateway that holds back"
+    return ": this load generator is too busy, or the gateway holds back"
 
 
 def _times(count: int, what: str) -> str:
