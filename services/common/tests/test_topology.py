@@ -6,7 +6,7 @@ import traceback
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
@@ -102,6 +102,7 @@ unescaped = st.text(alphabet="xyz059/?#@:[]%&=,+", min_size=1, max_size=12).map(
 schemes = st.sampled_from(["redis", "rediss", "redis+cluster", "redis+sentinel"])
 
 
+@example("Pw@0/Pw", "redis+sentinel", "")
 @given(unescaped, schemes, st.sampled_from(["", "user"]))
 def test_no_error_shows_a_piece_of_the_password(password: str, scheme: str, user: str) -> None:
     url = f"{scheme}://{user}:{password}@host:6379/0"

@@ -98,6 +98,8 @@ class Topology:
             )
         credentials, _, hosts = netloc.rpartition("@")
         username, _, password = credentials.partition(":")
+        if "@" in place:  # what looked like the host was the start of a password
+            raise BadBrokerUrl(f"REDIS_URL has a bare / or @; {_FORM}")
         path = [unquote(part) for part in place.split("/") if part]
         if kind == "sentinel" and not path:
             raise BadBrokerUrl("REDIS_URL names no primary: redis+sentinel://host:26379/mymaster")
