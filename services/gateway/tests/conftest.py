@@ -56,6 +56,8 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
         stall: float = 30,
         broker_patience: float = 20,
         max_sessions: int = 100,
+        max_waiting: int = 100,
+        drain_spread: float = 2,
     ) -> Hub:
         broker = Broker(url, name="hub")
         hub = Hub(
@@ -64,6 +66,8 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
             ttl=60,
             limits=Limits(backlog=backlog, stall=stall, broker_patience=broker_patience),
             max_sessions=max_sessions,
+            max_waiting=max_waiting,
+            drain_spread=drain_spread,
         )
         running.append((asyncio.create_task(hub.run()), broker))
         await hub.check_ready()

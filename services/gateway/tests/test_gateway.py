@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
 
@@ -191,6 +193,17 @@ async def test_server_drains_before_it_stops(
     await until(closed)
 
 
+async def test_server_stops_although_a_session_does_not_let_it_drain(
+    start_server: Any, redis: Any, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server = await start_server(drain_seconds=2, drain_spread_seconds=0)
+    await server.hub.open(SessionOptions())  # no connection will ever give it back
+    server.should_exit = True
+    await until(lambda: "gateway stopped" in caplog.messages, 20)
+    assert "drain incomplete" in caplog.messages
+
+
 async def ignore_close(client: Any) -> Any:
     """Yields frames until the connection is closed, with whatever code."""
     while True:
@@ -202,13 +215,29 @@ async def ignore_close(client: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("APP_PORT", "0"), ("APP_PORT", "http"), ("MAX_AUDIO_SIZE", "0"), ("BACKLOG_SECONDS", "1")],
+    [
+        ("APP_PORT", "0"),
+        ("APP_PORT", "http"),
+        ("MAX_AUDIO_SIZE", "0"),
+        ("MAX_WAITING", "-1"),
+        ("BACKLOG_SECONDS", "1"),
+        ("DRAIN_SECONDS", "0"),
+        ("DRAIN_SPREAD_SECONDS", "8"),
+    ],
 )
 def test_bad_setting_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.lower()):
+        GatewaySettings()
+
+
+def test_spread_by_default_has_to_fit_into_a_shorter_drain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DRAIN_SECONDS", "2")
+    with pytest.raises(ValidationError, match=r"drain_spread_seconds[^\0]*2 has to be less than"):
         GatewaySettings()
 
 

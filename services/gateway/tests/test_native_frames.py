@@ -135,12 +135,15 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
             "interim_results": "true",
             "endpointing": "300",
             "events": "1",
-            "model": "nova",
+            "model": "whisper-base",
+            "tier": "nova",
         }
     )
     assert (query.encoding, query.sample_rate, query.channels) == ("mulaw", 8000, 2)
     assert query.events
-    assert query.options("00-ab-cd-01") == SessionOptions("en-GB", True, 300, "00-ab-cd-01")
+    assert query.options("00-ab-cd-01") == SessionOptions(
+        "en-GB", True, 300, "00-ab-cd-01", model="whisper-base"
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,9 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         ("language", "english please"),
         ("language", "en\n"),
         ("language", "x" * 100),
+        ("model", ""),
+        ("model", "a model"),
+        ("model", "x" * 65),
         ("interim_results", "maybe"),
         ("endpointing", "99"),
         ("endpointing", "5001"),

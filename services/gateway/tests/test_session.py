@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from scripta_common import keys
-from scripta_common.errors import BrokerUnavailable, Draining, NoCapacity
+from scripta_common.errors import BrokerUnavailable, Draining, GatewayFull, NoCapacity
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import (
     SAMPLE_RATE,
@@ -450,7 +450,7 @@ async def test_broker_that_stays_away_ends_the_session(
 async def test_hub_holds_no_more_sessions_than_it_may(make_hub: MakeHub, redis: Redis) -> None:
     hub = await make_hub(max_sessions=2)
     first, _ = [await hub.open(OPTIONS) for _ in range(2)]
-    with pytest.raises(NoCapacity):
+    with pytest.raises(GatewayFull):
         await hub.open(OPTIONS)
     hub.leave(first, comes_back=False)
     await hub.open(OPTIONS)
@@ -523,3 +523,21 @@ async def test_rings_that_nobody_understands_are_passed_over(
     await session.append(SECOND, 1)
     await scribe.work(until_seq=1)
     assert texts(await collect(session, 1)) == entries(1, 1)
+
+
+@pytest.mark.parametrize(("spread", "told_at_once"), [(0, 20), (5, 1)])
+async def test_drain_spreads_its_goodbyes_as_far_as_it_may(
+    make_hub: MakeHub, redis: Redis, spread: float, told_at_once: int
+) -> None:
+    """Guards clients of thousands that would all come back in the same moment."""
+    hub = await make_hub(drain_spread=spread)
+    sessions = [await hub.open(SessionOptions()) for _ in range(20)]
+    draining = asyncio.create_task(hub.drain())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert sum(session._failure is not None for session in sessions) == told_at_once
+    for session in sessions:
+        with pytest.raises(Draining):
+            await asyncio.wait_for(session.next_results(), 10)
+        hub.leave(session, comes_back=True)
+    await asyncio.wait_for(draining, 10)

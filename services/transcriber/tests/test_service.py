@@ -21,6 +21,8 @@ from scripta_common.fleet import Pool
 from scripta_common.sessionlog import GatewayLog, Roster, SessionOptions
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
+from scripta_transcriber.probes import ProbeServer
+from scripta_transcriber.probes import ProbeServer
 
 pytestmark = pytest.mark.store
 
@@ -121,9 +123,20 @@ async def test_process_without_a_broker_is_alive_and_not_ready(
 
     await until(unready)
     assert await service.status("/livez") == 200
+    assert await service.status("/startupz") == 200
     own_broker.start()
     await ready(service, until)
     own_broker.kill()
+    service.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(service.process.wait(), 15) == 0
+
+
+async def test_process_stops_although_the_broker_hangs(
+    own_broker: BrokerProcess, run_service: Any, until: Until
+) -> None:
+    service = await run_service(REDIS_URL=own_broker.url, DRAIN_SECONDS="2")
+    await ready(service, until)
+    own_broker.pause()
     service.process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(service.process.wait(), 15) == 0
 
@@ -191,3 +204,18 @@ async def test_process_that_can_not_load_its_model_makes_its_pool_known(
     assert service.process.returncode == 3
     pool = (await Roster(broker).observe()).route("moonshine-tiny-en")
     assert (pool.name, pool.transcribers) == ("broken", 0)
+
+
+async def test_probes_tell_a_model_that_loads_from_one_that_is_loaded() -> None:
+    loaded = False
+
+    async def readiness() -> str | None:
+        return None
+
+    probes = ProbeServer("127.0.0.1", 0, started=lambda: loaded, readiness=readiness)
+    transport = httpx.ASGITransport(app=probes.config.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://probes") as client:
+        assert (await client.get("/startupz")).status_code == 503
+        assert (await client.get("/livez")).status_code == 200
+        loaded = True
+        assert (await client.get("/startupz")).status_code == 200

@@ -40,6 +40,14 @@ class CommonSettings(BaseSettings):
         "results of an ended one",
     )
 
+    drain_seconds: float = Field(
+        8,
+        ge=2,
+        le=3600,
+        description="How long a process that is told to stop may take to send its clients, or its "
+        "sessions, elsewhere",
+    )
+
     @field_validator("redis_url")
     @classmethod
     def _readable(cls, url: str) -> str:

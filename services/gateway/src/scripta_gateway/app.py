@@ -47,6 +47,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         max_sessions=settings.max_sessions,
         max_waiting=settings.max_waiting,
         resume_seconds=settings.resume_seconds,
+        drain_spread=settings.drain_spread_seconds,
     )
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from typing import Final
 
 import uvicorn
@@ -18,7 +19,8 @@ from scripta_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 
-_DRAIN_SECONDS: Final = 8.0
+_CLOSE_SECONDS: Final = 1
+"""What uvicorn gets at least for closing what a drain has not."""
 _PING_SECONDS: Final = 20.0
 _DEAD_PEER_MS: Final = 60_000
 _OVERSIZE_FACTOR: Final = 4
@@ -35,6 +37,7 @@ class GatewayServer(uvicorn.Server):
     def __init__(self, settings: GatewaySettings) -> None:
         logging.getLogger("uvicorn.error").addFilter(_RefusalFilter())
         app = create_app(settings)
+        self._drain_seconds = settings.drain_seconds
         self._hub: Hub = app.state.hub
         super().__init__(
             uvicorn.Config(
@@ -54,7 +57,6 @@ class GatewayServer(uvicorn.Server):
                 ws_ping_interval=_PING_SECONDS,
                 ws_ping_timeout=None,
                 ws_per_message_deflate=False,
-                timeout_graceful_shutdown=int(_DRAIN_SECONDS),
             )
         )
 
@@ -68,11 +70,14 @@ class GatewayServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then stops: no new session, every client told, then the sockets."""
         logger.info("gateway draining")
+        give_up_at = time.monotonic() + self._drain_seconds
         try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with asyncio.timeout(self._drain_seconds):
                 await self._hub.drain()
         except TimeoutError:
             logger.warning("drain incomplete")
+        left = int(give_up_at - time.monotonic())
+        self.config.timeout_graceful_shutdown = max(_CLOSE_SECONDS, left)
         await super().shutdown(sockets)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from scripta_common.settings import CommonSettings
 
@@ -47,3 +47,18 @@ class GatewaySettings(CommonSettings):
     broker_patience_seconds: float = Field(
         30, gt=0, description="How long a session outlives a broker that does not answer"
     )
+    drain_spread_seconds: float = Field(
+        2,
+        ge=0,
+        validate_default=True,
+        description="Time over which a stopping gateway spreads its goodbyes, so that clients do "
+        "not all come back at once; less than DRAIN_SECONDS",
+    )
+
+    @field_validator("drain_spread_seconds")
+    @classmethod
+    def _fits_into_the_drain(cls, spread: float, info: ValidationInfo) -> float:
+        drain = info.data.get("drain_seconds")  # missing if it is bad itself
+        if drain is not None and spread >= drain:
+            raise ValueError(f"{spread:g} has to be less than DRAIN_SECONDS, which is {drain:g}")
+        return spread

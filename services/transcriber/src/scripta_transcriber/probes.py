@@ -23,12 +23,23 @@ class ProbeServer(uvicorn.Server):
     Args:
         host: Address to listen on.
         port: Port to listen on.
+        started: Tells whether the model is loaded.
         readiness: Returns why the transcriber can not take work, ``None`` if it can.
     """
 
     def __init__(
-        self, host: str, port: int, readiness: Callable[[], Awaitable[str | None]]
+        self,
+        host: str,
+        port: int,
+        started: Callable[[], bool],
+        readiness: Callable[[], Awaitable[str | None]],
     ) -> None:
+        async def startupz(_: Request) -> Response:
+            if not started():
+                error = "The model is being loaded."
+                return JSONResponse({"status": "unavailable", "error": error}, 503)
+            return JSONResponse({"status": "ok"})
+
         async def livez(_: Request) -> Response:
             return JSONResponse({"status": "ok"})
 
@@ -41,7 +52,12 @@ class ProbeServer(uvicorn.Server):
         async def metrics(_: Request) -> Response:
             return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-        routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+        routes = [
+            Route("/startupz", startupz),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ]
         super().__init__(
             uvicorn.Config(
                 Starlette(routes=routes),

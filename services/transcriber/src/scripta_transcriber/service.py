@@ -59,7 +59,12 @@ class TranscriberService:
         self._presence = Presence(Roster(self._broker), self._id, self._describe)
         self._scheduler = Scheduler(settings.threads)
         self._worker: Worker | None = None
-        self._probes = ProbeServer(settings.health_host, settings.health_port, self._readiness)
+        self._probes = ProbeServer(
+            settings.health_host,
+            settings.health_port,
+            started=lambda: self._worker is not None,
+            readiness=self._readiness,
+        )
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -96,7 +101,7 @@ class TranscriberService:
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(doorbell.run(), name="doorbell")
             working = tasks.create_task(worker.run(), name="worker")
-            stopping = tasks.create_task(self._drain_on_stop(worker), name="stop")
+            stopping = tasks.create_task(self._drain_on_stop(worker, working), name="stop")
             await asyncio.wait([working])
             listening.cancel()
             stopping.cancel()
@@ -134,13 +139,20 @@ class TranscriberService:
             slots=self._slots,
             lease=self._settings.lease_seconds,
             transcribe=transcribe,
+            settle=self._settings.drain_seconds / 2,
         )
         return self._worker
 
-    async def _drain_on_stop(self, worker: Worker) -> None:
+    async def _drain_on_stop(self, worker: Worker, working: asyncio.Task[None]) -> None:
         await self._stop.wait()
         logger.info("transcriber draining")
-        await worker.drain()
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await worker.drain()
+                await asyncio.wait([working])
+        except TimeoutError:
+            logger.warning("drain incomplete; what is left expires")
+            working.cancel()
 
     def _describe(self) -> Member:
         capabilities = self._engine.capabilities

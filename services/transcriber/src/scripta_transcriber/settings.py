@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from pydantic import Field
 
 from scripta_common.fleet import POOL_PATTERN
 from scripta_common.keys import DEFAULT_POOL
 from scripta_common.settings import CommonSettings
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from scripta_transcriber.cores import usable_cores
 
 
 class TranscriberSettings(CommonSettings):
@@ -28,7 +23,7 @@ class TranscriberSettings(CommonSettings):
         None, ge=1, description="Sessions at a time; by default what the engine does per thread"
     )
     threads: int = Field(
-        default_factory=_cores, ge=1, le=64, description="Threads that run the engine"
+        default_factory=usable_cores, ge=1, le=64, description="Threads that run the engine"
     )
     interim_seconds: float = Field(
         0.5, ge=0.1, description="New audio that makes another interim worth it"

@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 _ASSIGNMENT_WAIT: Final = 1.0
 _HEARTBEATS_PER_LEASE: Final = 4
 _RETRY_SECONDS: Final = 0.3
-_SETTLE_SECONDS: Final = 3.0
-"""How long a drain lets a session finish the commit it is at."""
 
 
 class Worker:
@@ -39,6 +37,7 @@ class Worker:
         slots: Sessions at a time.
         lease: Seconds without a heartbeat after which a session may be taken over.
         transcribe: Makes the transcription of a claimed session.
+        settle: Seconds for which a drain lets a session finish the commit it is at.
     """
 
     def __init__(
@@ -48,11 +47,13 @@ class Worker:
         slots: int,
         lease: float,
         transcribe: Callable[[Claim], Transcription],
+        settle: float = 3.0,
     ) -> None:
         self._log = log
         self._beat = lease / _HEARTBEATS_PER_LEASE
         self._leases = Leases(slots, self._beat)
         self._transcribe = transcribe
+        self._settle = settle
         self._live: dict[bytes, Transcription] = {}
         self._by_session: dict[str, Transcription] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
@@ -85,7 +86,7 @@ class Worker:
             tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
             tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
         if self._tasks:  # claimed in the moment that the drain began
-            await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
+            await asyncio.wait(self._tasks.values(), timeout=self._settle)
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
@@ -104,7 +105,7 @@ class Worker:
         for transcription in self._live.values():
             transcription.stop()
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
+            await asyncio.wait(self._tasks.values(), timeout=self._settle)
         for entry_id in self._leases.working:
             self._tasks[entry_id].cancel("draining")
         if not self._tasks:
