@@ -25,13 +25,21 @@ def fetch(target: str) -> None:
     Path(target).write_bytes(recording.read_bytes()[:RECORDING_BYTES])
 
 
-async def stream(recording: str, url: str, expected: str, timeout: str) -> None:
+def stream(recording: str, url: str, expected: str, timeout: str) -> None:
     """Streams the recording and looks for what is expected among the words that come back."""
+    texts = asyncio.run(transcribe(Path(recording).read_bytes(), url, float(timeout)))
+    words = re.sub(r"[^a-z ]", "", " ".join(texts).lower())
+    if expected not in words:
+        sys.exit(f"The words are wrong. Expected {expected!r} among {words!r}.")
+    print(f"The words are right: {words!r}")
+
+
+async def transcribe(audio: bytes, url: str, timeout: float) -> list[str]:
+    """Returns the texts of all transcripts."""
     import websockets
 
-    audio = Path(recording).read_bytes()
     texts: list[str] = []
-    async with asyncio.timeout(float(timeout)), websockets.connect(url) as connection:
+    async with asyncio.timeout(timeout), websockets.connect(url) as connection:
 
         async def send() -> None:
             for start in range(0, len(audio), CHUNK_BYTES):
@@ -46,14 +54,8 @@ async def stream(recording: str, url: str, expected: str, timeout: str) -> None:
             if result["status"] == "transcript":
                 texts.append(result["text"])
         await sending
-    words = re.sub(r"[^a-z ]", "", " ".join(texts).lower())
-    if expected not in words:
-        sys.exit(f"The words are wrong. Expected {expected!r} among {words!r}.")
-    print(f"The words are right: {words!r}")
+    return texts
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "fetch":
-        fetch(*sys.argv[2:])
-    else:
-        asyncio.run(stream(*sys.argv[2:]))
+    {"fetch": fetch, "stream": stream}[sys.argv[1]](*sys.argv[2:])
