@@ -11,14 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import helm_python
 import kubernetes_validate
 import pytest
 import yaml
 
+from .rendering import ROOT, Object, Values, chart, read, render
+
 pytestmark = pytest.mark.chart
 
-ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 FLAVOURS = ["embedded-broker", "external-broker"]
 IMAGES = {"scripta-gateway", "scripta-transcriber"}
@@ -35,7 +35,7 @@ def load(path: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def render() -> ModuleType:
+def script() -> ModuleType:
     """The script that makes the manifests."""
     spec = importlib.util.spec_from_file_location("render", K8S / "render.py")
     assert spec
@@ -45,16 +45,16 @@ def render() -> ModuleType:
     return module
 
 
-def objects(flavour: str) -> list[dict[str, Any]]:
+def objects(flavour: str) -> list[Object]:
     text = (K8S / "manifests" / flavour / "scripta.yaml").read_text()
-    return list(yaml.safe_load_all(text))
+    return read(text)
 
 
-def names(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
+def names(found: list[Object]) -> set[tuple[str, str]]:
     return {(each["kind"], each["metadata"]["name"]) for each in found}
 
 
-def containers(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def containers(found: list[Object]) -> list[Object]:
     return [
         container
         for each in found
@@ -63,43 +63,35 @@ def containers(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
+def rendered(values: Values) -> list[Object]:
     """Returns the objects that Helm would install, which its tests are not among."""
-    chart = helm_python.Chart.load(ROOT / "charts/scripta")
-    texts = chart.render(values, name="scripta", namespace="scripta", is_install=True)
-    every = (
+    return [
         each
-        for path, text in texts.items()
-        if path.endswith(".yaml")
-        for each in yaml.safe_load_all(text)
-    )
-    return [each for each in every if each and "helm.sh/hook" not in _annotations(each)]
-
-
-def _annotations(each: dict[str, Any]) -> dict[str, str]:
-    return each["metadata"].get("annotations") or {}
+        for each in render(values, release="scripta").objects
+        if "helm.sh/hook" not in each["metadata"].get("annotations", {})
+    ]
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_manifests_are_what_the_chart_renders_today(render: ModuleType, flavour: str) -> None:
-    for name, text in render.files(flavour).items():
+def test_manifests_are_what_the_chart_renders_today(script: ModuleType, flavour: str) -> None:
+    for name, text in script.files(flavour).items():
         found = (K8S / "manifests" / flavour / name).read_text()
         assert found == text, f"{flavour}/{name} has grown old: run `make manifests`"
 
 
-def test_no_manifest_is_there_that_nobody_makes(render: ModuleType) -> None:
-    made = {f"{flavour}/{name}" for flavour in render.FLAVOURS for name in render.files(flavour)}
+def test_no_manifest_is_there_that_nobody_makes(script: ModuleType) -> None:
+    made = {f"{flavour}/{name}" for flavour in script.FLAVOURS for name in script.files(flavour)}
     folder = K8S / "manifests"
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == made
-    assert set(render.FLAVOURS) == set(FLAVOURS)
+    assert set(script.FLAVOURS) == set(FLAVOURS)
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_manifests_hold_every_object_of_the_chart(render: ModuleType, flavour: str) -> None:
+def test_manifests_hold_every_object_of_the_chart(script: ModuleType, flavour: str) -> None:
     """Guards a split or a filter of the text that swallows an object."""
-    chart = names(rendered(render.FLAVOURS[flavour]))
-    assert names(objects(flavour)) == chart | {("Namespace", "scripta")}
-    assert len(objects(flavour)) == len(chart) + 1
+    whole = names(rendered(script.FLAVOURS[flavour]))
+    assert names(objects(flavour)) == whole | {("Namespace", "scripta")}
+    assert len(objects(flavour)) == len(whole) + 1
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -153,11 +145,10 @@ def test_kustomize_names_the_images_of_your_own_registry(flavour: str, tmp_path:
 
 def test_every_values_file_for_the_chart_renders_with_it() -> None:
     """Guards a value that the chart has renamed: its schema refuses what it does not know."""
-    chart = helm_python.Chart.load(ROOT / "charts/scripta")
     paths = {str(path.relative_to(ROOT)) for path in K8S.rglob("*values.yaml")}
     assert paths > VALUES_OF_OTHER_CHARTS
     for path in paths - VALUES_OF_OTHER_CHARTS:
-        chart.validate_schema(load(path))
+        chart().validate_schema(load(path))
         assert rendered(load(path)), path
 
 
