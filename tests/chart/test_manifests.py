@@ -267,3 +267,23 @@ def test_grafana_and_prometheus_find_what_the_chart_makes() -> None:
     for each in dashboards:
         assert each["metadata"]["labels"][sidecar["label"]] == sidecar["labelValue"]
         assert sidecar["folderAnnotation"] in each["metadata"]["annotations"]
+
+
+def test_the_readme_names_files_and_targets_that_exist() -> None:
+    text = (K8S / "README.md").read_text()
+    paths = set(re.findall(r"(?<![\w/.])(?:k8s|charts)/[\w./-]+", text))
+    assert len(paths) > 8
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    targets = set(re.findall(r"(?m)^([\w-]+):", (ROOT / "Makefile").read_text()))
+    assert set(re.findall(r"\bmake ([\w-]+)", text)) <= targets
+
+
+def test_the_readme_installs_the_versions_that_the_values_are_for() -> None:
+    readme = (K8S / "README.md").read_text()
+    installed = re.findall(r"helm install \S+ (\S+) --version (\S+)", readme)
+    described = [
+        re.search(r"the chart (\S+) (\d+\.\d+\.\d+)", (ROOT / path).read_text())
+        for path in VALUES_OF_OTHER_CHARTS
+    ]
+    assert sorted(installed) == sorted(found.groups() for found in described if found)
+    assert len(installed) == len(VALUES_OF_OTHER_CHARTS)
