@@ -16,80 +16,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from statistics import median
 
-import msgspec
-import picows
 import uvloop
 from redis.asyncio import Redis
 
 from scripta_common import keys
-from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
-from scripta_local.demo import find_sample
+from scripta_common.wire import BYTES_PER_SAMPLE
 from scripta_local.stack import Stack
+from speakers import Speaker, connect, sample_chunks, speak
 
 KIB = 1024
-CHUNK_SECONDS = 0.25
 OPENED_TOGETHER = 10
 DRAIN_SECONDS = 20.0
 LIMITS = {"mock": 200, "moonshine": 50}
 """Most live sessions that this bench asks of each engine on two cores by default."""
-
-
-class _Frame(msgspec.Struct):
-    status: str
-    size: int = 0
-    error: str = ""
-
-
-_decode = msgspec.json.Decoder(_Frame).decode
-
-
-class Speaker(picows.WSListener):  # type: ignore[misc]
-    """One live session; ``say`` sends the next chunk.
-
-    Attributes:
-        sid: The session's id.
-        accepted: Bytes of audio acknowledged.
-        lost: Why it is over before its time, if it is.
-    """
-
-    def __init__(self, chunks: Sequence[bytes], first: int) -> None:
-        self.sid = ""
-        self.accepted = 0
-        self.lost = ""
-        self._transport: picows.WSTransport | None = None
-        self._chunks: Iterator[bytes] = cycle((*chunks[first:], *chunks[:first]))
-
-    def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """Notes the session's id."""
-        self._transport = transport
-        self.sid = transport.response.headers["scripta-session"]
-
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """Counts what is acknowledged; results are read and forgotten."""
-        if frame.msg_type == picows.WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif frame.msg_type == picows.WSMsgType.CLOSE:
-            self.lost = self.lost or f"closed with {frame.get_close_code()}"
-        elif frame.msg_type == picows.WSMsgType.TEXT:
-            message = _decode(frame.get_payload_as_memoryview())
-            self.accepted += message.size
-            self.lost = message.error or self.lost
-
-    def say(self) -> None:
-        """Sends a chunk."""
-        if self._transport is not None and not self.lost:
-            self._transport.send(picows.WSMsgType.BINARY, next(self._chunks))
-
-    def leave(self) -> None:
-        """Cuts the connection."""
-        if self._transport is not None:
-            self._transport.disconnect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,37 +81,6 @@ class Gauge:
         )
 
 
-def sample_chunks() -> list[bytes]:
-    """Returns the speech that ships with the model, at 16 kHz, in chunks."""
-    sample = find_sample()
-    thin = sample.sample_rate // SAMPLE_RATE
-    pcm = memoryview(b"".join(sample.chunks(sample.seconds))).cast("h")[::thin].tobytes()
-    size = round(CHUNK_SECONDS * SAMPLE_RATE) * BYTES_PER_SAMPLE
-    return [pcm[start : start + size] for start in range(0, len(pcm) - size, size)]
-
-
-async def speak(speakers: list[Speaker]) -> None:
-    """Lets everybody speak at the pace of speech, spread over time, until cancelled."""
-    clock = asyncio.get_running_loop().time
-    due = clock()
-    turns = 25
-    for turn in cycle(range(turns)):
-        for speaker in speakers[turn::turns]:
-            speaker.say()
-        due += CHUNK_SECONDS / turns
-        await asyncio.sleep(max(0.0, due - clock()))
-
-
-async def connect(url: str, chunks: Sequence[bytes], number: int) -> Speaker:
-    """Opens the session with this number; each begins at another place of the speech."""
-    first = number * 7 % len(chunks)
-    _, speaker = await picows.ws_connect(
-        lambda: Speaker(chunks, first), f"{url}?encoding=linear16&interim_results=true"
-    )
-    assert isinstance(speaker, Speaker)
-    return speaker
-
-
 async def until_gone(redis: Redis) -> None:
     """Waits, for a bounded time, until every session is transcribed and let go of."""
     for _ in range(round(DRAIN_SECONDS / 0.1)):
@@ -193,7 +106,7 @@ async def measure(engine: str, sizes: Sequence[int], seconds: float, limit: floa
         for size in sizes:
             while len(speakers) < size:
                 more = range(len(speakers), min(size, len(speakers) + OPENED_TOGETHER))
-                urls = (connect(stack.ws_url, chunks, number) for number in more)
+                urls = (connect(stack.ws_url, chunks, number * 7) for number in more)
                 speakers.extend(await asyncio.gather(*urls))
             await asyncio.sleep(seconds)
             reading = await gauge.watch(speakers, seconds / 2)
