@@ -1,0 +1,278 @@
+"""What the chart sets is what the services read, with the same bounds and the same defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import annotated_types
+import pytest
+from hypothesis import given
+from hypothesis import settings as search
+from hypothesis.strategies import from_regex, sampled_from
+from pydantic.fields import FieldInfo
+
+from scripta_common.fleet import POOL_PATTERN
+from scripta_common.settings import CommonSettings
+from scripta_gateway.settings import GatewaySettings
+from scripta_transcriber.engines import create_engine
+from scripta_transcriber.settings import TranscriberSettings
+
+from .cases import cases
+from .environment import entries, environment, service_of, settings
+from .rendering import CHART, Pod, Release, Values, default, render, with_value
+
+pytestmark = pytest.mark.chart
+
+EXPANDED = {"BROKER_PASSWORD"}
+"""Set for the sake of other variables and read by no service."""
+
+BY_EXTRA_ENV = {
+    "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
+    "health_host": "as app_host",
+}
+"""Settings without a value of their own in the chart, and why."""
+
+OTHER_DEFAULTS = {
+    "redis_url": "a laptop's broker, and the release's",
+    "slots": "a pod has a fixed size, so that autoscalers know what one more brings",
+    "threads": "one by default, whatever the size of the node",
+}
+"""Settings whose default is another in the chart, and why."""
+
+SHARED = {
+    "log_level": "logs.level",
+    "log_format": "logs.format",
+    "lease_seconds": "sessions.leaseSeconds",
+    "session_ttl_seconds": "sessions.ttlSeconds",
+}
+OWN: dict[type[CommonSettings], str] = {
+    GatewaySettings: "gateway.settings",
+    TranscriberSettings: "transcriber.settings",
+}
+ELSEWHERE = {
+    "engine": "transcriber.engine",
+    "slots": "transcriber.slots",
+    "threads": "transcriber.threads",
+}
+"""Settings that more than the service depends on, and so stand outside of `settings`."""
+
+GIVEN = {"app_port", "health_port", "pool", "redis_url"}
+"""Settings that follow from other values."""
+
+each_case = pytest.mark.parametrize("values", cases().values(), ids=cases())
+each_service = pytest.mark.parametrize("service", OWN, ids=["gateway", "transcriber"])
+
+
+def services(release: Release) -> Iterator[Pod]:
+    for pod in release.pods():
+        if pod.component == "gateway" or pod.component.startswith("transcriber"):
+            yield pod
+
+
+def path_of(service: type[CommonSettings], name: str) -> str | None:
+    """Returns the path of the value that sets a setting, if it has one."""
+    if name in GIVEN or name in BY_EXTRA_ENV:
+        return None
+    first, *rest = name.split("_")
+    camel = first + "".join(word.title() for word in rest)
+    return SHARED.get(name) or ELSEWHERE.get(name) or f"{OWN[service]}.{camel}"
+
+
+def settable() -> list[tuple[type[CommonSettings], str, str]]:
+    found = []
+    for service in OWN:
+        for name in service.model_fields:
+            path = path_of(service, name)
+            if path is not None:
+                found.append((service, name, path))
+    return found
+
+
+each_setting = pytest.mark.parametrize(
+    ("service", "name", "path"), settable(), ids=[path for _, _, path in settable()]
+)
+
+
+@each_case
+def test_services_accept_what_they_are_started_with(values: Values) -> None:
+    for pod in services(render(values)):
+        settings(pod)
+
+
+@each_case
+def test_every_variable_is_read_by_its_service(values: Values) -> None:
+    extra = {
+        each["name"]
+        for part in ("gateway", "transcriber")
+        for each in dict(values).get(part, {}).get("extraEnv", [])
+    }
+    for pod in services(render(values)):
+        names = {entry["name"] for entry in entries(pod)}
+        known = {name.upper() for name in service_of(pod.component).model_fields}
+        assert names - EXPANDED - extra <= known
+
+
+@each_service
+def test_every_setting_can_be_set_by_the_chart(service: type[CommonSettings]) -> None:
+    component = "gateway" if service is GatewaySettings else "transcriber"
+    names = {entry["name"].lower() for entry in entries(render().pod(component))}
+    assert names | BY_EXTRA_ENV.keys() >= service.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", BY_EXTRA_ENV)
+def test_setting_without_a_value_can_be_set_as_further_environment(name: str) -> None:
+    service = "gateway" if name in GatewaySettings.model_fields else "transcriber"
+    values = {service: {"extraEnv": [{"name": name.upper(), "value": "::"}]}}
+    assert getattr(settings(render(values).pod(service)), name) == "::"
+
+
+def test_expanded_variables_come_before_what_they_are_expanded_in() -> None:
+    """Guards a URL with `$(BROKER_PASSWORD)` in it: Kubernetes looks back only."""
+    for values in cases().values():
+        for pod in services(render(values)):
+            assert "$(" not in environment(pod)["REDIS_URL"]
+
+
+@each_setting
+def test_default_is_that_of_the_service(
+    service: type[CommonSettings], name: str, path: str
+) -> None:
+    if name not in OTHER_DEFAULTS:
+        assert default(path) == service.model_fields[name].get_default(call_default_factory=True)
+
+
+@each_setting
+def test_value_arrives_in_the_service(service: type[CommonSettings], name: str, path: str) -> None:
+    another = _another(schema_of(path), default(path))
+    component = "gateway" if service is GatewaySettings else "transcriber"
+    pod = render(with_value(path, another)).pod(component)
+    assert getattr(settings(pod), name) == another
+
+
+@each_setting
+def test_bounds_are_those_of_the_service(
+    service: type[CommonSettings], name: str, path: str
+) -> None:
+    """Guards pods that crash on a value which the chart has let through, and the reverse."""
+    bounds = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    chart = {key: value for key, value in schema_of(path).items() if key in bounds}
+    assert chart == _bounds(service.model_fields[name])
+
+
+@pytest.mark.parametrize("path", ["logs.level", "logs.format"])
+def test_words_are_those_of_the_service(path: str) -> None:
+    (name,) = [name for name, each in SHARED.items() if each == path]
+    assert schema_of(path)["enum"] == list(CommonSettings.model_fields[name].annotation.__args__)  # type: ignore[union-attr]
+
+
+def test_pod_has_the_slots_that_its_engine_recommends_for_its_threads() -> None:
+    capabilities = create_engine(default("transcriber.engine"), 1).capabilities
+    threads = default("transcriber.threads")
+    assert default("transcriber.slots") == capabilities.slots_per_thread * threads
+
+
+def test_large_numbers_arrive_as_they_are() -> None:
+    """Guards against `1e+06`, which Helm makes of a large whole number."""
+    values = {
+        "gateway": {"settings": {"maxAudioSize": 104857600, "maxSessions": 1000000}},
+        "transcriber": {"slots": 1000000},
+        "sessions": {"ttlSeconds": 3000000},
+    }
+    release = render(values)
+    gateway = environment(release.pod("gateway"))
+    assert (gateway["MAX_AUDIO_SIZE"], gateway["MAX_SESSIONS"]) == ("104857600", "1000000")
+    assert gateway["SESSION_TTL_SECONDS"] == "3000000"
+    assert environment(release.pod("transcriber"))["SLOTS"] == "1000000"
+
+
+def test_pool_has_its_defaults_and_what_it_says_itself() -> None:
+    values = {
+        "transcriber": {"slots": 5, "threads": 2, "extraEnv": [{"name": "A", "value": "1"}]},
+        "pools": {"big": {"slots": 3, "settings": {"drainSeconds": 9}, "extraEnv": []}},
+    }
+    release = render(values)
+    default_pool = environment(release.pod("transcriber"))
+    big = environment(release.pod("transcriber-big"))
+    assert (default_pool["POOL"], default_pool["SLOTS"], default_pool["A"]) == ("default", "5", "1")
+    assert (big["POOL"], big["SLOTS"], big["THREADS"]) == ("big", "3", "2")
+    assert (big["DRAIN_SECONDS"], big["INTERIM_SECONDS"]) == ("9", "0.5")
+    assert "A" not in big
+
+
+def test_pool_can_switch_off_what_its_defaults_have_on() -> None:
+    """Guards a merge that takes false, zero or nothing for not given."""
+    values = {
+        "pools": {
+            "big": {
+                "pdb": {"enabled": False},
+                "autoscaling": {"mode": "none"},
+                "replicas": 0,
+                "priorityClassName": "",
+            }
+        },
+        "transcriber": {"priorityClassName": "high", "replicas": 3},
+    }
+    release = render(values)
+    budgets = {each["metadata"]["name"] for each in release.all("PodDisruptionBudget")}
+    assert budgets == {"talk-scripta-gateway", "talk-scripta-transcriber"}
+    assert release.one("Deployment", "transcriber-big")["spec"]["replicas"] == 0
+    assert "priorityClassName" not in release.pod("transcriber-big").spec
+    assert release.pod("transcriber").spec["priorityClassName"] == "high"
+
+
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+
+
+@search(max_examples=200, deadline=None)
+@given(name=from_regex(SCHEMA["properties"]["pools"]["propertyNames"]["pattern"], fullmatch=True))
+def test_any_name_of_a_pool_that_the_chart_takes_suits_the_service(name: str) -> None:
+    assert re.fullmatch(POOL_PATTERN.removesuffix("$"), name)
+
+
+@search(max_examples=30, deadline=None)
+@given(name=sampled_from(["1", "true", "no", "1e3", "0x1", "a", "a-b", "a" * 20, "on", "null"]))
+def test_pool_named_like_a_number_stays_a_name(name: str) -> None:
+    assert environment(render({"pools": {name: {}}}).pod(f"transcriber-{name}"))["POOL"] == name
+
+
+def schema_of(path: str) -> dict[str, Any]:
+    """Returns the schema of a value."""
+    schema = SCHEMA
+    for name in path.split("."):
+        schema = _resolved(schema["properties"][name])
+    return schema
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        found: dict[str, Any] = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+        return found
+    return schema
+
+
+def _bounds(field: FieldInfo) -> dict[str, float]:
+    found: dict[str, Any] = {}
+    for constraint in field.metadata:
+        match constraint:
+            case annotated_types.Ge(ge=bound):
+                found["minimum"] = bound
+            case annotated_types.Gt(gt=bound):
+                found["exclusiveMinimum"] = bound
+            case annotated_types.Le(le=bound):
+                found["maximum"] = bound
+            case annotated_types.Lt(lt=bound):
+                found["exclusiveMaximum"] = bound
+    return found
+
+
+def _another(schema: dict[str, Any], value: Any) -> Any:
+    """Returns a value that the schema allows and that is not the default."""
+    if "enum" in schema:
+        return next(each for each in schema["enum"] if each != value)
+    if schema["type"] == "string":
+        return "mock"
+    least = schema.get("minimum", 0)
+    return value + 1 if value + 1 <= schema.get("maximum", value + 1) else least
