@@ -89,6 +89,7 @@ class Stack:
         self._gateways: list[Service] = []
         self._gateway_ports: list[int] = []
         self._transcribers: list[Service] = []
+        self._transcriber_ports: list[int] = []
         self._broker_watch: asyncio.Task[None] | None = None
 
     @property
@@ -110,6 +111,11 @@ class Stack:
     def gateway_ports(self) -> list[int]:
         """Ports of the gateways in the order of their start; the first is ``port``."""
         return list(self._gateway_ports)
+
+    @property
+    def transcriber_ports(self) -> list[int]:
+        """Ports of the transcribers' probes and metrics, in the order of their start."""
+        return list(self._transcriber_ports)
 
     @property
     def gateway(self) -> int | None:
@@ -264,6 +270,7 @@ class Stack:
         name = f"transcriber-{len(self._transcribers) + 1}"
         service = Service(self._child(name, self._commands.transcriber, own), "127.0.0.1", port)
         self._transcribers.append(service)
+        self._transcriber_ports.append(port)
         await service.child.start()
         return service
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from scripta_client.formats import Format
 from scripta_client.settings import DEFAULT_URL, gateway_url
+from scripta_client.top.arguments import TopArguments, add_top, top_arguments
 from scripta_client.wire import AudioFormat
 
 _EXIT_CODES = """\
@@ -21,6 +22,12 @@ exit codes:
   2    wrong usage, a file that can not be read, no microphone
   3    the gateway can not be reached, or refuses
   130  interrupted
+"""
+_TOP_EXIT_CODES = """\
+exit codes:
+  0    something was seen
+  2    wrong usage, or a library is missing
+  3    no process answers, or Prometheus does not
 """
 
 
@@ -64,10 +71,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def parse_arguments(argv: Sequence[str] | None) -> Arguments:
+def parse_arguments(argv: Sequence[str] | None) -> Arguments | TopArguments:
     """Returns the command line's meaning; ends the program with status 2 if it has none."""
-    parser, transcribe = _parsers()
+    parser, transcribe, top = _parsers()
     given = parser.parse_args(argv)
+    if given.command == "top":
+        return top_arguments(top, given)
     file = getattr(given, "file", None)
     from_file = file is not None and file != "-"
     if given.command == "transcribe" and not from_file:
@@ -98,7 +107,8 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments:
     )
 
 
-def _parsers() -> tuple[_Parser, argparse.ArgumentParser]:
+def _parsers() -> tuple[argparse.ArgumentParser, ...]:
+    """Returns the parser, and those of ``transcribe`` and ``top``."""
     parser = _Parser(
         prog="scripta",
         description="Streams speech to a Scripta gateway and prints the words.",
@@ -125,7 +135,15 @@ def _parsers() -> tuple[_Parser, argparse.ArgumentParser]:
     )
     mic.add_argument("--device", help="which microphone: a number or a part of its name")
     _add_common(mic)
-    return parser, transcribe
+    top = commands.add_parser(
+        "top",
+        help="watch sessions, latency, slots and the broker of a running system",
+        description="Shows a running system, from the metrics of its processes, until Ctrl-C.",
+        epilog=_TOP_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_top(top, gateway_url())
+    return parser, transcribe, top
 
 
 def _add_audio(parser: argparse.ArgumentParser) -> None:

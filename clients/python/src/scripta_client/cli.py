@@ -1,4 +1,4 @@
-"""The command ``scripta``: transcribes a file, standard input or the microphone.
+"""The command ``scripta``: transcribes a file, standard input or the microphone; shows a system.
 
 Standard output carries results and nothing else. Every failure is one line on standard error
 and an exit code.
@@ -29,6 +29,9 @@ from scripta_client.microphone import Microphone, open_microphone
 from scripta_client.output import Output
 from scripta_client.streaming import Resilience, stream, stream_file
 from scripta_client.terminal import StatusLine
+from scripta_client.top.arguments import TopArguments
+from scripta_client.top.errors import NoMetrics, TopUnavailable
+from scripta_client.top.opening import run_top
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -62,7 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(status, _describe(error, arguments), EXIT_FAILED)
 
 
-async def _run(arguments: Arguments, status: StatusLine) -> int:
+async def _run(arguments: Arguments | TopArguments, status: StatusLine) -> int:
+    if isinstance(arguments, TopArguments):
+        stop = asyncio.Event()
+        _end_on_interrupt(stop)
+        return EXIT_OK if await run_top(arguments, stop) else EXIT_UNREACHABLE
     if arguments.command == "mic":
         return await _mic(arguments, status)
     if arguments.file is None:
@@ -195,13 +202,15 @@ def _say(message: str) -> None:
 
 
 def _exit_code(error: ScriptaError) -> int:
-    if isinstance(error, ConnectError):
+    if isinstance(error, ConnectError | NoMetrics):
         return EXIT_UNREACHABLE
-    if isinstance(error, BadAudioFile | InvalidUrl | MicrophoneUnavailable):
+    if isinstance(error, BadAudioFile | InvalidUrl | MicrophoneUnavailable | TopUnavailable):
         return EXIT_USAGE
     return EXIT_FAILED
 
 
-def _describe(error: OSError, arguments: Arguments) -> str:
-    where = f" {arguments.output}" if arguments.output is not None else ""
+def _describe(error: OSError, arguments: Arguments | TopArguments) -> str:
+    where = ""
+    if isinstance(arguments, Arguments) and arguments.output is not None:
+        where = f" {arguments.output}"
     return f"cannot write the results{where}: {error.strerror or error}"
