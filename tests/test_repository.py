@@ -33,6 +33,7 @@ MAY_IMPORT = {
 LOCKS = [
     "requirements/run.txt",
     "requirements/dev.txt",
+    "requirements/build.txt",
     "services/gateway/requirements.txt",
     "services/transcriber/requirements.txt",
 ]
@@ -133,7 +134,7 @@ def test_lock_pins_every_package_by_hash_and_names_no_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
     requirements = text.replace("\\\n", " ").splitlines()
     pinned = [line for line in requirements if line and not line.lstrip().startswith("#")]
-    assert len(pinned) > 10
+    assert len(pinned) > 4
     for line in pinned:
         assert re.match(r"[a-z0-9.-]+==\S+", line), line
         assert "--hash=sha256:" in line, line

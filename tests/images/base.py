@@ -18,7 +18,7 @@ from .podman import Podman, Unavailable
 _SUITE = "trixie"
 _INCLUDE = "python3,python3-venv"
 _IMAGE = f"localhost/scripta-test-base:{_SUITE}-1"
-_SECONDS = 300
+_SECONDS = 180
 _DROPPED = tuple(
     f"./{folder}/"
     for folder in (

@@ -38,7 +38,7 @@ def base(podman: Podman) -> str:
 
 
 class Build:
-    """Builds a service's image from a context, with pip's index as it is on this machine."""
+    """Builds an image from a context, with pip's index as it is on this machine."""
 
     def __init__(self, podman: Podman, base: str, scratch: Path) -> None:
         self._podman = podman
@@ -56,7 +56,10 @@ class Build:
         ]
 
     def __call__(self, service: str, name: str, context: Path = ROOT) -> str:
-        dockerfile = context / "services" / service / "Dockerfile"
+        return self.folder(context / "services" / service, name, context)
+
+    def folder(self, folder: Path, name: str, context: Path = ROOT) -> str:
+        dockerfile = folder / "Dockerfile"
         self._podman.call(
             "build", *self._options, "-f", dockerfile, "-t", name, context, timeout=_BUILD_SECONDS
         )
@@ -74,7 +77,7 @@ def images(
 ) -> Iterator[Images]:
     with podman.lock():
         names = {
-            service: build(service, f"localhost/scripta-test-{service}:{os.getpid()}")
+            service: build(service, f"localhost/scripta-{service}:test-{os.getpid()}")
             for service in SERVICES
         }
         built = Images(podman, base, names)

@@ -68,7 +68,8 @@ class Podman:
             ("storage.conf", _STORAGE_CONF),
         ):
             (cache / name).write_text(text.format(**values))
-        self._env = os.environ | {
+        # For what calls podman itself.
+        self.env = os.environ | {
             "CONTAINERS_CONF": str(cache / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(cache / "storage.conf"),
         }
@@ -99,7 +100,7 @@ class Podman:
         """Runs a command of podman that may fail."""
         return subprocess.run(
             ["podman", *map(str, arguments)],
-            env=self._env,
+            env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

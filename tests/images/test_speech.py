@@ -17,7 +17,7 @@ from scripta_local.broker import Broker
 
 from .containers import Container, Images
 
-pytestmark = [pytest.mark.images, pytest.mark.slow]
+pytestmark = [pytest.mark.images, pytest.mark.slow, pytest.mark.timeout(600)]
 
 Until = Callable[..., Awaitable[None]]
 
