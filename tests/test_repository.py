@@ -36,6 +36,7 @@ LOCKS = [
     "requirements/build.txt",
     "services/gateway/requirements.txt",
     "services/transcriber/requirements.txt",
+    "loadtest/requirements.txt",
 ]
 
 
@@ -109,7 +110,7 @@ def test_package_declares_what_it_imports(
     assert not lacking(roots, declared(package) | {normal(package)}, distributions)
 
 
-@pytest.mark.parametrize("folder", ["bench", "tests", "local", "clients", "services"])
+@pytest.mark.parametrize("folder", ["bench", "charts", "tests", "local", "clients", "services"])
 def test_tests_and_benches_find_all_they_import_in_the_lock(
     folder: str, distributions: Mapping[str, list[str]]
 ) -> None:
@@ -163,3 +164,10 @@ def test_locks_agree(lock: str) -> None:
 def test_lock_holds_what_its_packages_declare(lock: str, packages: set[str]) -> None:
     wanted = {name for package in packages for name in declared(package)}
     assert {name for name in wanted if not name.startswith("scripta-")} <= pins(lock).keys()
+
+
+def test_load_kits_lock_holds_what_it_imports(distributions: Mapping[str, list[str]]) -> None:
+    """Guards its image, which holds that lock and no more."""
+    roots = imported_roots(ROOT / "loadtest")
+    del roots["scripta_load"]
+    assert not lacking(roots, set(pins("loadtest/requirements.txt")), distributions)

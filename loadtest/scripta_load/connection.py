@@ -150,8 +150,10 @@ class Connection:
             return True
         if data:
             self._protocol.receive_data(data)
-            self._sort()
-            self._flush()
+        else:
+            self._protocol.receive_eof()
+        self._sort()
+        self._flush()
         if self._protocol.close_rcvd is not None:
             close = self._protocol.close_rcvd
             self._over = Closed(close.code, close.reason)

@@ -114,4 +114,4 @@ class WorkerKit(Kit):
                 gevent.sleep(_POLL_SECONDS)
         # By then the master has the latencies, which Locust sends at this interval.
         gevent.sleep(WORKER_REPORT_INTERVAL)
-        self._runner.send_message(FINISHED, self.tally.fields())
+        self._runner.send_message(FINISHED, self.tally.plain())

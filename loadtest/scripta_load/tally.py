@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from scripta_load.session import Report
@@ -75,17 +75,14 @@ class Tally:
         self.late += other.late
         self.worst_lateness = max(self.worst_lateness, other.worst_lateness)
 
-    def fields(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Returns it as plain values, for the way between processes."""
-        return asdict(self)
+        # Copied as it is: `asdict` takes a counter apart.
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return own | {"words": asdict(self.words), "broken": dict(self.broken)}
 
     @classmethod
-    def of(cls, fields: dict[str, Any]) -> Self:
+    def of(cls, plain: dict[str, Any]) -> Self:
         """Returns it from plain values."""
-        return cls(
-            **{
-                **fields,
-                "words": Count(**fields["words"]),
-                "broken": Counter(fields["broken"]),
-            }
-        )
+        words, broken = Count(**plain["words"]), Counter(plain["broken"])
+        return cls(**plain | {"words": words, "broken": broken})

@@ -89,8 +89,9 @@ def images(
     yield built
     for name in names.values():
         podman.attempt("untag", name)
-    # What the next run may build on stays for a day.
-    podman.attempt("image", "prune", "--force", "--filter=until=24h", timeout=120)
+    # What the next run may build on stays for a day; so do containers of a run that was killed.
+    for kind in ("container", "image"):
+        podman.attempt(kind, "prune", "--force", "--filter=until=24h", timeout=120)
 
 
 def pytest_terminal_summary(
