@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images check format manifests lock bench-acks bench-accuracy bench-memory bench-cost bench-growth chaos load load-ui clean
+.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-growth chaos load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ format: $(DEV) ## Format the code and fix what can be fixed
 
 manifests: $(DEV) ## Render the chart into the plain manifests of k8s/manifests
 	@$(BIN)/python k8s/render.py
+
+dashboards: $(DEV) ## Write the Grafana dashboards of charts/dashboards into the chart
+	@PYTHONPATH=charts $(BIN)/python -m dashboards
 
 bench-acks: $(DEV) ## Measure acknowledged chunks a second
 	@$(BIN)/python bench/acks.py $(ARGS)

@@ -1,0 +1,208 @@
+"""The gateway: connections, what clients send, what they get, and when."""
+
+from __future__ import annotations
+
+from .grafana import Board, Limits, Panel, Query, Row
+from .processes import process_row
+from .promql import POD, POD_LEGEND, largest, mean, per_second, quantile, total
+
+FINAL = "scripta_gateway_final_latency_seconds"
+PARTS = "scripta_gateway_latency_part_seconds"
+
+CONNECTIONS = Row(
+    "Connections and sessions",
+    [
+        Panel(
+            title="Open connections",
+            description="Sockets, pod by pod. Uneven after a rollout: clients stay where they are "
+            "until they reconnect.",
+            unit="short",
+            queries=[Query(total("scripta_gateway_connections", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Sessions",
+            description="Sessions held, pod by pod. More than connections: clients have gone and "
+            "may come back.",
+            unit="short",
+            queries=[Query(total("scripta_gateway_sessions", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Draining",
+            description="1 while a gateway says goodbye to its clients. If all do, nobody is let "
+            "in.",
+            unit="bool_yes_no",
+            queries=[Query(largest("scripta_gateway_draining", by=POD), POD_LEGEND)],
+            highest=1,
+        ),
+        Panel(
+            title="Connections opened by dialect",
+            description="New connections, by the protocol that the client speaks.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second(
+                        "scripta_gateway_connections_opened_total", by=("namespace", "dialect")
+                    ),
+                    "{{namespace}} {{dialect}}",
+                )
+            ],
+        ),
+        Panel(
+            title="Closes by code",
+            description="1000 done, 1001 idle, 1006 lost, 1007 bad audio, 1008 not allowed, 1009 "
+            "too large, 1011 our fault, 1012 restarting, 1013 no room.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_closes_total", by=("namespace", "code")),
+                    "{{namespace}} {{code}}",
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
+            title="Refusals by reason",
+            description="Clients refused before the upgrade. `broker_unavailable` and `draining` "
+            "pass by themselves if a gateway is left.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_refusals_total", by=("namespace", "reason")),
+                    "{{namespace}} {{reason}}",
+                )
+            ],
+            stacked=True,
+        ),
+    ],
+)
+
+AUDIO = Row(
+    "What clients send",
+    [
+        Panel(
+            title="Messages",
+            description="Audio messages acknowledged, pod by pod.",
+            unit="cps",
+            queries=[Query(per_second("scripta_gateway_messages_total", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Messages refused",
+            description="Messages that were empty, too large or no audio. Clients' own faults, "
+            "unless a new version of ours brought them.",
+            unit="cps",
+            queries=[
+                Query(per_second("scripta_gateway_messages_refused_total", by=POD), POD_LEGEND)
+            ],
+        ),
+        Panel(
+            title="Audio",
+            description="Seconds of audio accepted in a second, pod by pod.",
+            unit="suffix:s/s",
+            queries=[Query(per_second("scripta_gateway_audio_seconds_total", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Sessions held back",
+            description="Seconds of back-pressure in a second: so many sessions at a time may not "
+            "send on, because their backlog is full. Uploads are, always; live speech never "
+            "should.",
+            unit="short",
+            queries=[
+                Query(per_second("scripta_gateway_backpressure_seconds_total", by=POD), POD_LEGEND)
+            ],
+        ),
+        Panel(
+            title="Audio not transcribed yet, median session",
+            description="Accepted audio that no final covers. Up to 20 s are normal: an open "
+            "segment counts.",
+            unit="s",
+            queries=[
+                Query(
+                    largest("scripta_gateway_audio_lag_seconds", 'stat="p50"', by=POD), POD_LEGEND
+                )
+            ],
+            limits=Limits(20, 60),
+        ),
+        Panel(
+            title="Audio not transcribed yet, worst session",
+            description="The same of the session that is furthest behind. An upload fills its "
+            "backlog of 60 s.",
+            unit="s",
+            queries=[
+                Query(
+                    largest("scripta_gateway_audio_lag_seconds", 'stat="max"', by=POD), POD_LEGEND
+                )
+            ],
+        ),
+    ],
+)
+
+RESULTS = Row(
+    "What clients get",
+    [
+        Panel(
+            title="Latency of finals, p95",
+            description="From the audio that decided a segment's end to its final on the socket, "
+            "pod by pod. One pod alone: look at its event loop; all: look at the parts.",
+            unit="s",
+            queries=[Query(quantile(0.95, FINAL, by=POD), POD_LEGEND)],
+            limits=Limits(0.5, 1),
+        ),
+        Panel(
+            title="Where a final's time goes",
+            description="Mean of each part; together they are the mean latency. append: into the "
+            "log. queue: to the engine. decode: the engine. commit: back into the log. relay: to "
+            "the socket.",
+            unit="s",
+            queries=[
+                Query(
+                    mean(PARTS, 'result="final"', by=("namespace", "part")),
+                    "{{namespace}} {{part}}",
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
+            title="Where a first interim's time goes",
+            description="Mean of each part, from a segment's first audio. The queue has the "
+            "waiting for enough audio in it.",
+            unit="s",
+            queries=[
+                Query(
+                    mean(PARTS, 'result="first_interim"', by=("namespace", "part")),
+                    "{{namespace}} {{part}}",
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
+            title="Parts of a final's latency, p95",
+            description="The 95th percentile of each part; these do not add up.",
+            unit="s",
+            queries=[
+                Query(
+                    quantile(0.95, PARTS, 'result="final"', by=("namespace", "part")),
+                    "{{namespace}} {{part}}",
+                )
+            ],
+        ),
+        Panel(
+            title="Finals",
+            description="Finals delivered, pod by pod.",
+            unit="cps",
+            queries=[Query(per_second("scripta_gateway_finals_total", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Interims",
+            description="Interims delivered to those who ask for them, pod by pod.",
+            unit="cps",
+            queries=[Query(per_second("scripta_gateway_interims_total", by=POD), POD_LEGEND)],
+        ),
+    ],
+)
+
+BOARD = Board(
+    uid="scripta-gateway",
+    title="Gateway",
+    description="Connections, what clients send, what they get and how soon.",
+    rows=[CONNECTIONS, AUDIO, RESULTS, process_row("scripta_gateway_sessions")],
+)
