@@ -30,6 +30,9 @@ MAY_IMPORT = {
     # It runs the services as processes; of their code it needs none.
     "scripta_local": {"scripta_common", "scripta_client"},
 }
+OURS = {"scripta_load", *(path.name for path in (ROOT / "tests").iterdir() if path.is_dir())}
+"""Packages without a distribution, which tests find by their path."""
+
 LOCKS = [
     "requirements/run.txt",
     "requirements/dev.txt",
@@ -116,7 +119,7 @@ def test_tests_and_benches_find_all_they_import_in_the_lock(
 ) -> None:
     """Guards tests that pass only where somebody has installed more by hand."""
     roots = imported_roots(ROOT / folder)
-    neighbours = {path.stem for path in (ROOT / folder).rglob("*.py")}
+    neighbours = {path.stem for path in (ROOT / folder).rglob("*.py")} | OURS
     third_party = {name: path for name, path in roots.items() if name not in neighbours}
     available = {*pins("requirements/dev.txt"), *map(normal, PACKAGES)}
     assert not lacking(third_party, available, distributions)
