@@ -136,6 +136,17 @@ async def test_burst_is_admitted_up_to_slots_and_line_and_the_rest_is_a_503_to_r
         await client.close()
 
 
+async def test_nobody_is_refused_by_what_was_seen_before_a_transcriber_came(
+    roster: Roster, start_server: Any
+) -> None:
+    server = await start_server(max_waiting=0)
+    assert (await refusal(server)).status_code == 503
+    server.hub.fleet._seen_at -= 0.5  # as if it had looked just before
+    await roster.enlist("cpu", CPU)
+    async with server.connect():
+        pass
+
+
 async def test_refused_session_leaves_room_on_its_gateway(
     roster: Roster, start_server: Any
 ) -> None:

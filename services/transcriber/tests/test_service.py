@@ -22,7 +22,6 @@ from scripta_common.sessionlog import GatewayLog, Roster, SessionOptions
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 from scripta_transcriber.probes import ProbeServer
-from scripta_transcriber.probes import ProbeServer
 
 pytestmark = pytest.mark.store
 

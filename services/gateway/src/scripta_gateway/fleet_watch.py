@@ -14,8 +14,10 @@ from scripta_common.sessionlog import Roster
 logger = logging.getLogger(__name__)
 
 _ROUND_SECONDS: Final = 1.0
+_FRESH_SECONDS: Final = 0.1
+"""A look that is younger is as good as another one."""
 _REGROUP_SECONDS: Final = 2.0
-"""Rounds that transcribers get after an outage of the broker, in which none could say a word."""
+"""What transcribers get after an outage of the broker, in which none could say a word."""
 
 
 class FleetWatch:
@@ -30,6 +32,9 @@ class FleetWatch:
         self._fleet: Fleet | None = None
         self._seen_at = time.monotonic()
         self._first = asyncio.Event()
+        self._looking = asyncio.Lock()
+        # Whether transcribers are given time to show up again after an outage.
+        self._regrouping = False
 
     @property
     def seen(self) -> bool:
@@ -59,7 +64,9 @@ class FleetWatch:
                 await self.look_once()
             except BrokerUnavailable as error:
                 logger.warning("fleet not seen", extra={"error": str(error)})
+                self._regrouping = True
                 await asyncio.sleep(_REGROUP_SECONDS)
+                self._regrouping = False
             else:
                 await asyncio.sleep(_ROUND_SECONDS)
 
@@ -69,6 +76,20 @@ class FleetWatch:
         Raises:
             BrokerUnavailable: It could not be seen; what was known is still known.
         """
+        async with self._looking:
+            await self._look()
+
+    async def look_anew(self) -> None:
+        """Looks at the fleet unless what is known is as good as new: before somebody is refused.
+
+        Raises:
+            BrokerUnavailable: As ``look_once``.
+        """
+        async with self._looking:
+            if self.age > _FRESH_SECONDS and not self._regrouping:
+                await self._look()
+
+    async def _look(self) -> None:
         began = time.monotonic()
         self._fleet = await self._roster.observe(self._fleet)
         self._seen_at = began

@@ -113,21 +113,25 @@ class Hub:
         """Opens a session and puts it in line for a transcriber of its pool.
 
         Raises:
-            Draining: This gateway is going away.
-            GatewayFull: It holds all the sessions it may.
+            Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
             UnknownModel: There is no such model.
             NoCapacity: All slots and places in line are taken.
             BrokerUnavailable: The broker does not answer.
         """
         await self._check_room()
+        try:
+            return await self._open(options)
+        except NoCapacity:
+            # What it went by may be a second old: transcribers may have come.
+            await self.fleet.look_anew()
+            return await self._open(options)
+
+    async def _open(self, options: SessionOptions) -> Session:
         place = self._admission.admit(self.fleet.known, options.model)
         sid = secrets.token_hex(16)
-        options = msgspec.structs.replace(
-            options,
-            # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
-            client_id=secrets.randbits(53) or 1,
-            pool=place.pool,
-        )
+        # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
+        number = secrets.randbits(53) or 1
+        options = msgspec.structs.replace(options, client_id=number, pool=place.pool)
         session = Session(self._log, sid, options, self._limits)
         self._hold(session)
         try:
@@ -204,9 +208,7 @@ class Hub:
         if self.draining:
             raise Draining("This gateway is going away.")
         if len(self._sessions) >= self._max_sessions:
-            raise GatewayFull(
-                f"This gateway holds as many sessions as it may ({self._max_sessions}); try again."
-            )
+            raise GatewayFull("This gateway holds as many sessions as it may; try again.")
         await self.check_ready()
 
     async def _end_later(self, session: Session) -> None:

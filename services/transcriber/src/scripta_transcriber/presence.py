@@ -35,6 +35,12 @@ class Presence:
         self._roster = roster
         self._id = transcriber_id
         self._describe = describe
+        self._slots = 0
+
+    @property
+    def offering(self) -> bool:
+        """Whether gateways can know that there are slots."""
+        return self._slots > 0
 
     async def run(self) -> None:
         """Announces the transcriber until cancelled: every round, and whatever changes at once."""
@@ -42,6 +48,7 @@ class Presence:
             said = self._describe()
             try:
                 await self._roster.enlist(self._id, said)
+                self._slots = said.slots
             except (BrokerUnavailable, RedisError) as error:
                 logger.warning("not enlisted", extra={"error": str(error)})
             for _ in range(round(ANNOUNCE_SECONDS / _LOOK_SECONDS)):

@@ -174,4 +174,4 @@ class TranscriberService:
                 await self._broker.ping()
         except (BrokerUnavailable, TimeoutError):
             return "The broker does not answer."
-        return None
+        return None if self._presence.offering else "Its slots are not announced yet."
