@@ -104,9 +104,9 @@ def _times(took: Latency) -> list[str]:
 
 
 def _pools(view: View, width: int) -> list[Text]:
-    cells = width - 56
-    titles = ("pool", "demand", "of slots", "waiting", "leased", "transcribers")
-    table = Table(titles, (cells + 1, 10, 9, 8, 14), width)
+    cells = width - 60
+    titles = ("pool", "", "demand/slots", "waiting", "leased", "transcribers")
+    table = Table(titles, (cells + 1, 14, 9, 8, 14), width)
     for pool in view.fleet.pools:
         full = pool.demand is not None and pool.slots is not None and pool.demand > pool.slots
         table.row(
