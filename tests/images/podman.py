@@ -8,10 +8,12 @@ may be removed at any time.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +64,7 @@ class Podman:
             raise Unavailable("neither runc nor crun is installed")
         self._cache = cache
         (cache / "networks").mkdir(parents=True, exist_ok=True)
-        values = {"cache": cache, "run": cache / "run", "runtime": runtime}
+        values = {"cache": cache, "run": _run_folder(cache), "runtime": runtime}
         for name, text in (
             ("containers.conf", _CONTAINERS_CONF),
             ("storage.conf", _STORAGE_CONF),
@@ -114,3 +116,12 @@ class Podman:
     def inspect(self, name: str) -> dict[str, Any]:
         """Returns what podman tells of an image or a container."""
         return dict(json.loads(self.call("inspect", name))[0])
+
+
+def _run_folder(cache: Path) -> Path:
+    """Returns where podman notes what runs: a place that a restart of the machine empties."""
+    volatile = Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))
+    if not os.access(volatile, os.W_OK):
+        volatile = Path(tempfile.gettempdir())
+    # Two caches are two podmans, which must not see each other.
+    return volatile / f"scripta-images-{hashlib.sha256(bytes(cache)).hexdigest()[:8]}"
