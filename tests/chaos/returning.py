@@ -29,38 +29,44 @@ async def speak_and_return(url: str, plan: Plan, heard: Heard, patience: float) 
         ):
             heard.sid = session.id
             began = asyncio.get_running_loop().time()
-            listening = asyncio.create_task(_listen(session, plan, heard, began))
+            listening = asyncio.create_task(_listen(session, heard, began))
             try:
-                await _send(session, plan, heard, began)
+                sent = await _send(session, plan, heard, began)
                 await listening
             finally:
                 listening.cancel()
+            # The client ends without an error only if every message was acknowledged.
+            heard.acks = sent
     except TimeoutError:
         heard.troubles.append("not over in time")
     except ScriptaError as error:
         heard.troubles.append(f"given up: {error}")
 
 
-async def _send(session: Session, plan: Plan, heard: Heard, began: float) -> None:
+async def _send(session: Session, plan: Plan, heard: Heard, began: float) -> list[int]:
+    """Sends the plan's audio and its end; returns the sizes of the messages."""
     clock = asyncio.get_running_loop().time
-    for number, message in enumerate(plan.audio):
+    sent: list[int] = []
+    for number, message in enumerate(plan.messages):
+        if not isinstance(message, bytes):
+            raise TypeError("this client sends audio only")
         due = began + number * plan.pace
         await asyncio.sleep(due - clock())
         heard.late = max(heard.late, clock() - due)
         await session.send(message)
+        sent.append(len(message))
     await session.end()
+    return sent
 
 
-async def _listen(session: Session, plan: Plan, heard: Heard, began: float) -> None:
+async def _listen(session: Session, heard: Heard, began: float) -> None:
     clock = asyncio.get_running_loop().time
     async for event in session:
         if isinstance(event, ClientFinal):
             heard.finals.append(_frame(event))
             heard.arrivals.append(clock() - began)
         elif isinstance(event, Reconnecting) and event.attempt == 1:
-            heard.closed += 1
-    # The client ends without an error only if every message was acknowledged.
-    heard.acks = [len(message) for message in plan.audio]
+            heard.closes.append(event.why)
 
 
 def _frame(final: ClientFinal) -> Final:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -31,21 +31,22 @@ class Plan:
 
     Attributes:
         name: What it says, for people.
-        messages: Audio, or the text of a command.
+        messages: Audio, or the text of a command. Iterating may end before all are given, where
+            the end of the stream is decided while it goes on.
         pace: Seconds from one message to the next.
         delay: Seconds until it starts.
         options: What it asks for: query parameters.
     """
 
     name: str
-    messages: tuple[bytes | str, ...]
+    messages: Sequence[bytes | str]
     pace: float
     delay: float = 0.0
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """How long the stream lasts."""
+        """How long the stream lasts, at most."""
         return self.pace * len(self.messages)
 
     @property
@@ -65,7 +66,7 @@ class Heard:
         acks: Sizes that were acknowledged.
         duration: Seconds of audio that the server says it took; ``None`` without a regular end.
         troubles: Connections closed or refused, and errors that were sent.
-        closed: Connections that closed before the end.
+        closes: How each connection closed that did before the end.
         late: Longest that a message was sent behind its time: what the client itself missed.
     """
 
@@ -75,8 +76,13 @@ class Heard:
     acks: list[int] = field(default_factory=list)
     duration: float | None = None
     troubles: list[str] = field(default_factory=list)
-    closed: int = 0
+    closes: list[str] = field(default_factory=list)
     late: float = 0.0
+
+    @property
+    def closed(self) -> int:
+        """Connections that closed before the end."""
+        return len(self.closes)
 
 
 Speak = Callable[[str, Plan, Heard, float], Coroutine[Any, Any, None]]
@@ -134,7 +140,7 @@ async def _open(url: str) -> ClientConnection:
 
 
 def _note_close(heard: Heard, how: str) -> None:
-    heard.closed += 1
+    heard.closes.append(how)
     heard.troubles.append(how)
 
 
