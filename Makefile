@@ -32,16 +32,20 @@ TAG = $(VERSION)
 BUILDER = $(firstword $(shell docker version >/dev/null 2>&1 && echo docker; \
 	command -v podman >/dev/null && echo podman; command -v buildah >/dev/null && echo buildah))
 BASE_IMAGE :=
+IMAGE_PREFIX :=
+PUSH :=
 
 # Only Docker's own format has health checks.
-images: ## Build both images (BUILDER=docker|podman|buildah TAG= BASE_IMAGE=; ARGS=… goes to it)
+images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= PUSH=1 BASE_IMAGE=)
 	@test -n "$(BUILDER)" || { echo "There is no docker, podman or buildah here." >&2; exit 1; }
-	@for service in gateway transcriber; do \
+	@set -e; for service in gateway transcriber; do \
+		name=$(IMAGE_PREFIX:%=%/)scripta-$$service:$(TAG); \
 		$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker --layers) \
 			$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
 			--build-arg VERSION=$(VERSION) \
 			--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
-			-f services/$$service/Dockerfile -t scripta-$$service:$(TAG) $(ARGS) . || exit 1; \
+			-f services/$$service/Dockerfile -t $$name $(ARGS) .; \
+		$(if $(PUSH),$(BUILDER) push $$name;) \
 	done
 
 check: $(DEV) ## Check lint, format and types

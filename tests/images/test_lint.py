@@ -76,3 +76,21 @@ def test_dockerfiles_differ_only_where_the_services_do() -> None:
         for name, service in zip(DOCKERFILES, SERVICES, strict=True)
     )
     assert gateway == transcriber
+
+
+def test_make_images_builds_and_pushes_both_under_the_names_of_the_chart(tmp_path: Path) -> None:
+    """A builder that notes what it is asked stands in for one that has a registry."""
+    builder, notes = tmp_path / "builder", tmp_path / "notes"
+    builder.write_text(f'#!/bin/sh\necho "$@" >>{notes}\n')
+    builder.chmod(0o755)
+    wanted = (f"BUILDER={builder}", "IMAGE_PREFIX=registry.example/speech", "TAG=9", "PUSH=1")
+    done = run("make", "images", *wanted, "BASE_IMAGE=base:1")
+    assert done.returncode == 0, done.stderr
+    asked = notes.read_text().splitlines()
+    assert len(asked) == 4
+    for service, (building, pushing) in zip(SERVICES, (asked[:2], asked[2:]), strict=True):
+        name = f"registry.example/speech/scripta-{service}:9"
+        assert building.startswith("build --format docker")
+        assert f"-f services/{service}/Dockerfile -t {name} " in building
+        assert "BASE_IMAGE=base:1" in building
+        assert pushing == f"push {name}"
