@@ -41,6 +41,7 @@ class Arguments:
         device: The microphone; ``None`` is the system's default.
         url: The gateway.
         language: BCP-47 tag of the speech.
+        model: Model that transcribes.
         form: The form of the transcript.
         output: Where it goes; ``None`` is standard output.
         interim: Whether to show interims; ``None`` leaves it to the terminal.
@@ -55,6 +56,7 @@ class Arguments:
     device: int | str | None
     url: str
     language: str | None
+    model: str | None
     form: Format
     output: Path | None
     interim: bool | None
@@ -93,6 +95,7 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments | TopArguments:
         device=_device(getattr(given, "device", None)),
         url=given.url,
         language=given.language,
+        model=given.model,
         form=Format(given.format),
         output=output,
         interim=given.interim,
@@ -189,6 +192,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help=f"the gateway (default: $SCRIPTA_URL, else {DEFAULT_URL})",
     )
     parser.add_argument("--language", metavar="TAG", help="language of the speech, such as en")
+    parser.add_argument(
+        "--model", metavar="NAME", help="model that transcribes (default: the gateway's choice)"
+    )
     parser.add_argument(
         "--format",
         choices=[str(form) for form in Format],

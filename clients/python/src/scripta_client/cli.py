@@ -84,6 +84,7 @@ async def _run(arguments: Arguments | TopArguments, status: StatusLine) -> int:
             on_result=output.result,
             on_progress=status.progress if status.active else None,
             language=arguments.language,
+            model=arguments.model,
             interim_results=_interims(arguments, status),
             raw=arguments.raw,
             resilience=_resilience(arguments, status),
@@ -123,6 +124,7 @@ async def _live(arguments: Arguments, source: Pipe | Microphone, status: StatusL
             source,
             on_result=output.result,
             language=arguments.language,
+            model=arguments.model,
             interim_results=_interims(arguments, status),
             resilience=_resilience(arguments, status),
         )

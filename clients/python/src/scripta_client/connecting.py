@@ -23,6 +23,7 @@ async def connect(
     url: str,
     *,
     language: str | None = None,
+    model: str | None = None,
     interim_results: bool = False,
     encoding: Encoding | None = None,
     sample_rate: int | None = None,
@@ -50,6 +51,7 @@ async def connect(
     Args:
         url: Address of the gateway, such as ``ws://localhost:8000/ws``.
         language: BCP-47 tag of the speech.
+        model: Model that transcribes, such as ``moonshine``; ``None`` leaves it to the server.
         interim_results: Whether to yield ``Interim`` as well.
         encoding: Encoding of raw audio. ``None`` lets the server find out from the first
             bytes: a file or stream in a container, else 16-bit little-endian samples.
@@ -73,7 +75,9 @@ async def connect(
         CannotConnect: If nobody answers there.
         Refused: If the gateway takes no session or rejects an option.
     """
-    options = Options(language, interim_results, encoding, sample_rate, channels, endpointing)
+    options = Options(
+        language, interim_results, encoding, sample_rate, channels, endpointing, model
+    )
     pong_seconds = PONG_SECONDS if reconnect else PATIENT_PONG_SECONDS
     dialer = Dialer(url, options, headers, open_timeout, pong_seconds)
     socket = await dialer.open()

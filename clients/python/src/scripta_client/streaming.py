@@ -79,6 +79,7 @@ async def stream_file(
     on_result: OnResult,
     on_progress: OnProgress | None = None,
     language: str | None = None,
+    model: str | None = None,
     interim_results: bool = False,
     raw: AudioFormat = SNIFFED,
     resilience: Resilience = Resilience(),
@@ -94,6 +95,7 @@ async def stream_file(
         on_result: Is given each final, and each interim if asked for; must not block.
         on_progress: Is told several times a second how far it is.
         language: BCP-47 tag of the speech.
+        model: Model that transcribes.
         interim_results: Whether interims are wanted.
         raw: How raw samples are encoded.
         resilience: What to do if the connection breaks.
@@ -110,6 +112,7 @@ async def stream_file(
         on_result=on_result,
         on_progress=on_progress,
         language=language,
+        model=model,
         interim_results=interim_results,
         resilience=resilience,
     )
@@ -122,6 +125,7 @@ async def stream(
     on_result: OnResult,
     on_progress: OnProgress | None = None,
     language: str | None = None,
+    model: str | None = None,
     interim_results: bool = False,
     resilience: Resilience = Resilience(),
 ) -> Ended:
@@ -129,6 +133,7 @@ async def stream(
     async with connect(
         url,
         language=language,
+        model=model,
         interim_results=interim_results,
         encoding=source.format.encoding,
         sample_rate=source.format.sample_rate,

@@ -76,6 +76,7 @@ class Options:
         sample_rate: Samples per second of raw audio.
         channels: Channels of raw audio, which the server mixes down.
         endpointing: Milliseconds of silence that end a segment.
+        model: Model that transcribes.
     """
 
     language: str | None = None
@@ -84,6 +85,7 @@ class Options:
     sample_rate: int | None = None
     channels: int | None = None
     endpointing: int | None = None
+    model: str | None = None
 
     @property
     def format(self) -> AudioFormat:

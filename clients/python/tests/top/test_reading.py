@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import catalogue
 import pytest
 
 from scripta_client.top.reading import PARTS, read
+from scripta_client.top.samples import Samples
 
 pytestmark = pytest.mark.unit
 
@@ -91,3 +93,23 @@ def test_what_an_older_version_does_not_export_is_unknown(window):
     assert view.fleet.pools == ()
     assert view.broker.memory_bytes is None
     assert view.gateways[0].draining is None
+
+
+def test_only_metrics_that_the_services_promise_are_asked_for(window, system, monkeypatch):
+    asked = {}
+    select = Samples.select
+
+    def noting(self, name, **labels):
+        for label, value in labels.items():
+            asked.setdefault(name, {}).setdefault(label, set()).add(value)
+        asked.setdefault(name, {})
+        return select(self, name, **labels)
+
+    monkeypatch.setattr(Samples, "select", noting)
+    read(window(*system))
+    promised = catalogue.series()
+    assert len(asked) > 30
+    assert set(asked) <= set(promised)
+    for name, labels in asked.items():
+        for label, values in labels.items():
+            assert promised[name][label] is None or values <= promised[name][label]

@@ -16,7 +16,7 @@ Labels = frozenset[tuple[str, str]]
 """Names and values of one series' labels."""
 
 _KEPT: Final = frozenset(
-    {"code", "how", "kind", "le", "outcome", "part", "pool", "reason", "result", "stat"}
+    {"how", "kind", "le", "outcome", "part", "pool", "reason", "result", "stat"}
 )
 """Labels that are looked at. Others are dropped: a scraper adds as many as it likes."""
 
