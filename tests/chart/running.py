@@ -1,0 +1,111 @@
+"""The chart's pods as processes of this machine: the same environment, ports of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from scripta_local.ports import free_port
+
+from .environment import environment
+from .rendering import Pod
+
+_POLL_SECONDS = 0.05
+_PORTS = ("APP_PORT", "HEALTH_PORT")
+_LOOPBACK = {"APP_HOST": "127.0.0.1", "HEALTH_HOST": "127.0.0.1"}
+
+
+class LocalPod:
+    """One pod of a service; a process of it runs inside the context.
+
+    Attributes:
+        pod: What it is made from.
+        port: Where it listens in place of the container's one port.
+    """
+
+    def __init__(self, pod: Pod, redis_url: str) -> None:
+        """Starts nothing yet.
+
+        Args:
+            pod: A gateway's or a transcriber's.
+            redis_url: The broker that takes the place of the release's.
+        """
+        self.pod = pod
+        self.port = free_port()
+        self._redis_url = redis_url
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """Its one container."""
+        (container,) = self.pod.containers
+        return container
+
+    async def __aenter__(self) -> Self:
+        given = environment(self.pod)
+        ports = {name: str(self.port) for name in _PORTS if name in given}
+        service = self.pod.component.partition("-")[0]
+        self._process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name(f"scripta-{service}")),
+            env={
+                "PATH": os.environ["PATH"],
+                **given,
+                **ports,
+                **_LOOPBACK,
+                "REDIS_URL": self._redis_url,
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Returns the answer to a GET; raises ``httpx.TransportError`` if nobody listens."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            return await client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+
+    async def passes(self, probe: str) -> None:
+        """Waits until a probe passes, as long as the kubelet would; raises ``TimeoutError``."""
+        spec = self.container[probe]
+        path = spec["httpGet"]["path"]
+        async with asyncio.timeout(spec["periodSeconds"] * spec["failureThreshold"]):
+            while not await self._answers(path):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """Stops it as the kubelet does once the pause is over; ``TimeoutError`` if it must kill."""
+        assert self._process is not None
+        pause = self.container.get("lifecycle", {}).get("preStop", {}).get("exec", {})
+        (paused,) = map(float, pause.get("command", ["sleep", "0"])[1:])
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(self.pod.spec["terminationGracePeriodSeconds"] - paused):
+            await self._process.wait()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it has ended; ``None`` while it runs."""
+        return self._process.returncode if self._process is not None else None
+
+    async def _answers(self, path: str) -> bool:
+        try:
+            return (await self.get(path)).status_code == 200
+        except httpx.TransportError:
+            return False
