@@ -32,7 +32,8 @@ async def test_transcribes_a_file_to_lines_of_text(gateway, scripta, recording):
         await peer.over()
 
     async with gateway(script) as server:
-        done = await scripta("transcribe", recording, "--url", server.url, "--language", "en")
+        asking = ("--language", "en", "--model", "moonshine")
+        done = await scripta("transcribe", recording, "--url", server.url, *asking)
     assert (done.code, done.out, done.err) == (0, "hello there\n", "")
     assert heard == [
         {
@@ -41,6 +42,7 @@ async def test_transcribes_a_file_to_lines_of_text(gateway, scripta, recording):
             "encoding": "linear16",
             "sample_rate": "16000",
             "channels": "1",
+            "model": "moonshine",
             "events": "true",
         },
         samples_of(recording),

@@ -23,18 +23,25 @@ pytestmark = pytest.mark.asgi
 
 
 async def test_words_come_back_typed_and_the_session_has_a_name(gateway):
+    asked = []
+
     async def script(peer):
+        asked.append(peer.asked)
         await peer.until_end()
         await peer.final(1, "hello", 0.0, 1.0)
         await peer.over(1.0)
 
-    async with gateway(script) as server, scripta_client.connect(server.url) as session:
+    async with (
+        gateway(script) as server,
+        scripta_client.connect(server.url, model="tiny") as session,
+    ):
         await session.send(b"\0" * 100)
         await session.end()
         events = [event async for event in session]
         assert (session.id, session.client_id) == ("s-1", 7)
         assert (session.accepted_bytes, session.unacknowledged_bytes) == (100, 0)
     assert events == [Final(1, "hello", 0.0, 1.0, "endpoint"), Ended(1.0)]
+    assert asked == [{"interim_results": "false", "model": "tiny", "events": "true"}]
 
 
 async def test_sender_waits_for_slow_acknowledgements(gateway):
