@@ -32,6 +32,7 @@ EXPANDED = {"BROKER_PASSWORD"}
 BY_EXTRA_ENV = {
     "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
     "health_host": "as app_host",
+    "scripta_revision": "the image says it",
 }
 """Settings without a value of their own in the chart, and why."""
 

@@ -43,6 +43,7 @@ async def use(url: str) -> None:
     access = Access(url, name="test")
     stream, rings = "scripta:v1:stream", asyncio.Queue[bytes]()
     await access.ping()
+    assert (await access.memory()).used > 0
     await access.execute("XGROUP", "CREATE", stream, "group", "0", "MKSTREAM")
     await asyncio.gather(*(access.execute("XADD", stream, "*", "n", n) for n in range(10)))
     read = ("XREADGROUP", "GROUP", "group", "me", "BLOCK", 1000, "STREAMS", stream, ">")

@@ -82,7 +82,7 @@ async def test_command_is_served_when_all_lanes_end_in_the_same_turn(broker: Bro
 
     class Instant(Broker):
         async def _send(self, batch: list) -> list:  # type: ignore[type-arg]
-            return [command[1] for command, _ in batch]
+            return [command[1] for command, *_ in batch]
 
     instant = Instant("redis://127.0.0.1:1/0", name="test")
 

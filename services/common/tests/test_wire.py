@@ -17,6 +17,7 @@ from scripta_common.wire import (
     Failed,
     Final,
     Interim,
+    Origin,
     Reason,
     Recorded,
     Ring,
@@ -56,6 +57,8 @@ rings = st.builds(
     st.integers(-1, 2**40),
     st.integers(-1, 2**40),
     st.lists(recorded, max_size=3).map(tuple) | interims.map(lambda i: (i,)),
+    st.lists(st.none() | st.builds(Origin, st.integers(0, 2**40), seconds), max_size=3).map(tuple),
+    st.none() | seconds,
 )
 
 
@@ -67,6 +70,20 @@ def test_result_comes_back_as_it_was(result: Recorded) -> None:
 @given(rings)
 def test_ring_comes_back_as_it_was(ring: Ring) -> None:
     assert decode_doorbell(encode(ring)) == ring
+
+
+@given(rings)
+def test_ring_without_what_was_added_later_is_read(ring: Ring) -> None:
+    """Guards a rolling update: transcribers of the version before ring the same gateways."""
+    packed = msgspec.msgpack.decode(encode(ring))
+    older = msgspec.msgpack.encode(packed[:6])
+    assert decode_doorbell(older) == msgspec.structs.replace(ring, origins=(), sent_at=None)
+
+
+@given(rings)
+def test_ring_of_a_later_version_is_read(ring: Ring) -> None:
+    packed = msgspec.msgpack.decode(encode(ring))
+    assert decode_doorbell(msgspec.msgpack.encode([*packed, "new"])) == ring
 
 
 @given(st.binary(max_size=40))

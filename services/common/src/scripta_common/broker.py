@@ -12,33 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from prometheus_client import Histogram
 from redis.asyncio import RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as BrokerConnectionError
-from redis.exceptions import TimeoutError as BrokerTimeoutError
+from redis.exceptions import NoScriptError, RedisError
 
+from scripta_common import metrics
+from scripta_common.broker_faults import describe, fault_of, is_transient
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.keys import ASSIGN
+from scripta_common.metrics import Command
 from scripta_common.topology import Topology
 
 COMMAND_TIMEOUT: Final = 2.0
@@ -50,24 +41,13 @@ LANES: Final = 2
 MAX_BATCH: Final = 256
 """Commands in one pipeline; more wait for the next, which bounds the buffers on both sides."""
 
-_TRANSIENT = (
-    AskError,  # and MOVED: nobody has the slot for long enough to be found
-    BrokerConnectionError,
-    BrokerTimeoutError,
-    BusyLoadingError,
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    TryAgainError,
-)
-
-_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNBLOCKED", "BUSY ")
-"""How answers begin by which a server says that it can not write now, or not here."""
+_TIMERS: Final = {command.value: timer for command, timer in metrics.BROKER_SECONDS.items()}
+_OTHER: Final = metrics.BROKER_SECONDS[Command.OTHER]
 
 Argument = str | bytes | int
+
+_Issued = tuple[Sequence[Argument], asyncio.Future[Any], Histogram, float]
+"""A command, who waits for its answer, what its time counts as, and when it was issued."""
 
 
 class Script:
@@ -77,6 +57,19 @@ class Script:
         self.name = name
         self.source = source
         self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How full a server is, in bytes; a limit of 0 is none."""
+
+    used: int
+    limit: int
+
+    @property
+    def fullness(self) -> tuple[float, int]:
+        """Orders servers: first by the part of the limit that is used."""
+        return self.used / self.limit if self.limit else 0.0, self.used
 
 
 class Broker:
@@ -107,7 +100,7 @@ class Broker:
         self._blocking = topology.connect(
             socket_timeout=None, retry=Retry(NoBackoff(), 0), **common
         )
-        self._waiting: deque[tuple[Sequence[Argument], asyncio.Future[Any]]] = deque()
+        self._waiting: deque[_Issued] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 
     async def execute(self, *command: Argument) -> Any:
@@ -117,11 +110,14 @@ class Broker:
             BrokerUnavailable: No answer, or the server can not write now.
             RedisError: The server refuses the command for good.
         """
+        return await self._issue(_TIMERS.get(str(command[0]).lower(), _OTHER), command)
+
+    def _issue(self, timer: Histogram, command: Sequence[Argument]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
+        self._waiting.append((command, future, timer, time.perf_counter()))
         if len(self._lanes) < LANES:
             self._lanes.add(asyncio.create_task(self._drive_lane(), name="broker-lane"))
-        return await future
+        return future
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """Runs a script; ``keys`` must share a hash tag.
@@ -130,10 +126,11 @@ class Broker:
             BrokerUnavailable: As ``execute``.
         """
         rest = (len(keys), *keys, *arguments)
+        timer = _TIMERS.get(script.name, _OTHER)
         try:
-            return await self.execute("EVALSHA", script.digest, *rest)
+            return await self._issue(timer, ("EVALSHA", script.digest, *rest))
         except NoScriptError:
-            return await self.execute("EVAL", script.source, *rest)
+            return await self._issue(timer, ("EVAL", script.source, *rest))
 
     async def execute_blocking(self, seconds: float, *command: Argument) -> Any:
         """Runs a command that may block on the server for up to ``seconds``.
@@ -149,8 +146,9 @@ class Broker:
                 # Cut off from outside, it does not notice that a server hangs: it must look anew
                 # which one serves the key.
                 await self._blocking.aclose()
-            if isinstance(error, TimeoutError) or _is_transient(error):
-                raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+            _count(error)
+            if isinstance(error, TimeoutError) or is_transient(error):
+                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
             raise
 
     async def _execute_alone(self, command: Sequence[Argument]) -> Any:
@@ -178,10 +176,34 @@ class Broker:
                 await pubsub.subscribe(channel)
         except BaseException as error:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
-            if isinstance(error, TimeoutError) or _is_transient(error):
-                raise BrokerUnavailable(f"The broker does not answer: {_plain(error)}") from error
+            if isinstance(error, Exception):
+                _count(error)
+            if isinstance(error, TimeoutError) or is_transient(error):
+                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
             raise
         return pubsub
+
+    async def memory(self) -> Memory:
+        """Returns how full the server is; of a Cluster, the fullest shard.
+
+        Raises:
+            BrokerUnavailable: No answer.
+            RedisError: This user may not ask.
+        """
+        client = self._commands
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                if isinstance(client, RedisCluster):
+                    told = await client.execute_command(
+                        "INFO", "memory", target_nodes=RedisCluster.PRIMARIES
+                    )
+                    return max(map(_memory, told.values()), key=lambda one: one.fullness)
+                return _memory(await client.execute_command("INFO", "memory"))  # type: ignore[no-untyped-call]
+        except Exception as error:
+            _count(error)
+            if isinstance(error, TimeoutError) or is_transient(error):
+                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
+            raise
 
     async def ping(self) -> None:
         """Raises ``BrokerUnavailable`` unless the broker answers."""
@@ -212,30 +234,34 @@ class Broker:
             # that has ended.
             self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _drive_batch(
-        self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]
-    ) -> None:
+    async def _drive_batch(self, batch: list[_Issued]) -> None:
         try:
             answers = await self._send(batch)
         except asyncio.CancelledError:
-            for _, future in batch:
+            for _, future, _, _ in batch:
                 future.cancel()
             raise
         except Exception as error:  # whatever it is, every caller in this batch hears of it
             answers = [error] * len(batch)
-        for (_, future), answer in zip(batch, answers, strict=True):
+        now = time.perf_counter()
+        for (_, future, timer, issued), answer in zip(batch, answers, strict=True):
+            timer.observe(now - issued)
             _settle(future, answer)
 
-    async def _send(self, batch: list[tuple[Sequence[Argument], asyncio.Future[Any]]]) -> list[Any]:
+    async def _send(self, batch: list[_Issued]) -> list[Any]:
         if len(batch) == 1:
             try:
                 return [await self._commands.execute_command(*batch[0][0])]
             except RedisError as error:
                 return [error]
         async with self._commands.pipeline(transaction=False) as pipeline:
-            for command, _ in batch:
+            for command, *_ in batch:
                 pipeline.execute_command(*command)
             return await pipeline.execute(raise_on_error=False)
+
+
+def _memory(told: Mapping[str, Any]) -> Memory:
+    return Memory(told["used_memory"], told["maxmemory"])
 
 
 def _key_of(command: Sequence[Argument]) -> Argument:
@@ -244,10 +270,12 @@ def _key_of(command: Sequence[Argument]) -> Argument:
 
 
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if isinstance(answer, BaseException):
+        _count(answer)
     if future.done():  # its caller was cancelled
         return
-    if _is_transient(answer):
-        error = BrokerUnavailable(f"The broker does not answer: {_plain(answer)}")
+    if is_transient(answer):
+        error = BrokerUnavailable(f"The broker does not answer: {describe(answer)}")
         error.__cause__ = answer
         future.set_exception(error)
     elif isinstance(answer, BaseException):
@@ -256,13 +284,7 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
         future.set_result(answer)
 
 
-def _is_transient(answer: Any) -> bool:
-    if isinstance(answer, _TRANSIENT):
-        return True
-    return isinstance(answer, ResponseError) and str(answer).startswith(_TRANSIENT_WORDS)
-
-
-def _plain(error: BaseException) -> str:
-    # Messages of connection errors may quote the address, never the password. What Sentinels
-    # were asked comes behind a colon, with all their options.
-    return str(error).partition(" : <")[0] or type(error).__name__
+def _count(error: BaseException) -> None:
+    fault = fault_of(error)
+    if fault is not None:
+        metrics.BROKER_ERRORS[fault].inc()

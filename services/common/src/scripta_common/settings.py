@@ -47,6 +47,9 @@ class CommonSettings(BaseSettings):
         description="How long a process that is told to stop may take to send its clients, or its "
         "sessions, elsewhere",
     )
+    scripta_revision: str = Field(
+        "unknown", max_length=64, description="Commit that it was built from, for the metrics"
+    )
 
     @field_validator("redis_url")
     @classmethod

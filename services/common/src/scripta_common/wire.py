@@ -167,6 +167,18 @@ Recorded = Final | Ended | Failed
 """Results that the results stream keeps, each with its index."""
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """What a result came from and took: measured, and so no part of what it is.
+
+    Attributes:
+        by: Entry that decided the end of a final's segment; 0 with an interim.
+        decode: Seconds that the engine took; 0 where it was not asked.
+    """
+
+    by: int
+    decode: float
+
+
 class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
     """The doorbell on ``gateway:<id>``: results as they are committed, and the checkpoint.
 
@@ -177,6 +189,8 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
         index: Last recorded result up to that checkpoint, whether it is in this ring or was in
             an earlier one; -1 with an interim.
         results: Recorded results in order, or one interim, or none (the checkpoint moved).
+        origins: Of each of these, where it is known; empty from a transcriber that does not tell.
+        sent_at: When it was sent, in seconds by the broker's clock; ``None`` if that is not known.
     """
 
     sid: str
@@ -184,6 +198,8 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
     checkpoint_seq: int
     index: int
     results: tuple[Final | Ended | Failed | Interim, ...]
+    origins: tuple[Origin | None, ...] = ()
+    sent_at: float | None = None
 
 
 class Superseded(msgspec.Struct, frozen=True, array_like=True, tag="superseded"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ import msgspec
 
 from scripta_common import keys
 from scripta_common.broker import Broker
+from scripta_common.broker_clock import BrokerClock
 from scripta_common.fleet import REMEMBER_MS, Fleet, Line, Member, Roll
 from scripta_common.sessionlog import scripts
 
@@ -31,10 +33,14 @@ class Roster:
 
     Args:
         broker: Connection to the broker.
+
+    Attributes:
+        clock: The broker's clock, from its answers.
     """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self.clock = BrokerClock()
 
     async def enlist(self, transcriber_id: str, member: Member) -> None:
         """Writes down, or renews, what a transcriber says of itself, with the broker's time."""
@@ -44,7 +50,8 @@ class Roster:
             "languages": member.languages,
             "slots": member.slots,
         }
-        await self._broker.run(
+        asked = time.monotonic()
+        now = await self._broker.run(
             scripts.ENLIST,
             [keys.FLEET],
             transcriber_id,
@@ -54,6 +61,7 @@ class Roster:
             _CLEAR_AWAY_MS,
             REMEMBER_MS,
         )
+        self.clock.heard(asked, time.monotonic(), now / 1000)
 
     async def strike(self, transcriber_id: str) -> None:
         """Removes a transcriber that goes away; its pool is still known."""
@@ -68,7 +76,9 @@ class Roster:
         Raises:
             BrokerUnavailable: The broker does not answer.
         """
+        asked = time.monotonic()
         now, *rows = await self._broker.run(scripts.ROSTER, [keys.FLEET])
+        self.clock.heard(asked, time.monotonic(), now / 1000)
         said = _decoded(dict(zip(rows[::2], rows[1::2], strict=True)))
         last = {
             name.removeprefix(_POOL_FIELD): one

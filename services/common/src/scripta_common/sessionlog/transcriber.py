@@ -25,6 +25,7 @@ from scripta_common.wire import (
     Entry,
     Failed,
     Interim,
+    Origin,
     Recorded,
     Ring,
     encode,
@@ -204,7 +205,14 @@ class TranscriberLog:
             raise Fenced(claim.sid)
 
     async def commit(
-        self, claim: Claim, checkpoint: Checkpoint, after: int, recorded: Sequence[Recorded]
+        self,
+        claim: Claim,
+        checkpoint: Checkpoint,
+        after: int,
+        recorded: Sequence[Recorded],
+        *,
+        origins: Sequence[Origin | None] = (),
+        sent_at: float | None = None,
     ) -> None:
         """Records results and moves the checkpoint, atomically; safe to repeat.
 
@@ -213,6 +221,8 @@ class TranscriberLog:
             checkpoint: New checkpoint; never behind the last one.
             after: Index of the last result before these.
             recorded: Results with the indexes that follow; may be empty.
+            origins: What is known of these; goes with the ring and is not recorded.
+            sent_at: When this was first tried, by the broker's clock.
 
         Raises:
             Fenced: Another transcriber owns the session.
@@ -222,7 +232,15 @@ class TranscriberLog:
         if recorded and isinstance(recorded[-1], Ended | Failed):
             status = "ended" if isinstance(recorded[-1], Ended) else "failed"
         index = after + len(recorded)
-        ring = Ring(claim.sid, checkpoint.sample, checkpoint.seq, index, tuple(recorded))
+        ring = Ring(
+            sid=claim.sid,
+            checkpoint_sample=checkpoint.sample,
+            checkpoint_seq=checkpoint.seq,
+            index=index,
+            results=tuple(recorded),
+            origins=tuple(origins),
+            sent_at=sent_at,
+        )
         outcome, last = await self._broker.run(
             scripts.COMMIT,
             [keys.state(claim.sid), keys.audio(claim.sid), keys.results(claim.sid)],
@@ -260,9 +278,11 @@ class TranscriberLog:
         """Takes back what is held against a session: its audio did no harm."""
         await self._broker.run(scripts.ACQUIT, [keys.state(claim.sid)], claim.epoch)
 
-    async def ring_interim(self, claim: Claim, interim: Interim) -> bool:
+    async def ring_interim(
+        self, claim: Claim, interim: Interim, origin: Origin | None = None
+    ) -> bool:
         """Sends an interim past the record; returns whether the claim was still good."""
-        ring = Ring(claim.sid, -1, -1, -1, (interim,))
+        ring = Ring(claim.sid, -1, -1, -1, (interim,), (origin,) if origin else ())
         return bool(
             await self._broker.run(
                 scripts.INTERIM,
