@@ -104,12 +104,16 @@ class Application:
     def _invite(self) -> None:
         stack = self._stack
         url = "" if stack.port == 8000 else f" --url {stack.ws_url}"
+        command = _shown(Path(sys.executable).with_name("scripta"))
+        exporting = " ".join(
+            [stack.url, *(f"127.0.0.1:{port}" for port in stack.transcriber_ports)]
+        )
         self._console.note(
             f"\nScripta is up. Ctrl-C stops it.\n"
             f"  browser    {stack.url}/\n"
             f"  WebSocket  {stack.ws_url}\n"
-            f"  a file     {_shown(Path(sys.executable).with_name('scripta'))} "
-            f"transcribe FILE{url}\n"
+            f"  a file     {command} transcribe FILE{url}\n"
+            f"  live view  {command} top {exporting}\n"
         )
 
     def _listen_for_signals(self) -> None:

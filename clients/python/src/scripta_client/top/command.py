@@ -44,7 +44,9 @@ async def run(arguments: TopArguments, stop: asyncio.Event) -> bool:
     async with _source(arguments) as source:
         await _look_back(source, window)
         window.push(await source.frame())
-        if arguments.once or not console.is_terminal:
+        # Not the console's word for it: it also calls a pipe a terminal if colours are forced.
+        interactive = sys.stdout.isatty() and not console.is_dumb_terminal
+        if arguments.once or not interactive:
             if not source.history:
                 # Rates and latencies are differences.
                 await _pause(stop, arguments.interval)
