@@ -147,7 +147,7 @@ def test_cpu_keeps_the_pods_at_their_share(share: float, pods: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu", "sessions", "pods"), [(10, 500, 4), (10, 1000, 8), (140, 10, 8), (1, 1, 2)]
+    ("cpu", "sessions", "pods"), [(10, 100, 4), (10, 200, 8), (140, 10, 8), (1, 1, 2)]
 )
 def test_gateways_grow_by_what_is_scarcer(cpu: float, sessions: float, pods: int) -> None:
     found = scaler("gateway", {"gateway": {"autoscaling": {"mode": "metric"}}})
