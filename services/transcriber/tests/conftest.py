@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from scripta_common import keys
 from scripta_common.broker import Broker
+from scripta_common.broker_clock import BrokerClock
 from scripta_common.sessionlog import (
     Claim,
     Doorbell,
@@ -121,6 +122,7 @@ class Transcriber:
     worker: Worker
     bell: Doorbell
     scheduler: Scheduler
+    clock: BrokerClock
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> Transcriber:
@@ -168,12 +170,13 @@ async def make_transcriber(
         broker = Broker(url, name=name)
         half = log(broker, name, lease=lease, ttl=60)
         engine = engine or LetterEngine()
-        scheduler = Scheduler(2)
+        scheduler, clock = Scheduler(2), BrokerClock()
         tools = Tools(
             log=half,
             engine=engine,
             scheduler=scheduler,
             quarantine=Quarantine(half),
+            clock=clock,
             interim_seconds=interim_seconds,
         )
 
@@ -183,7 +186,7 @@ async def make_transcriber(
         worker = Worker(half, slots=slots, lease=lease, transcribe=transcribe)
         channel = keys.transcriber_channel(name)
         bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
-        made.append(Transcriber(broker, half, engine, worker, bell, scheduler))
+        made.append(Transcriber(broker, half, engine, worker, bell, scheduler, clock))
         return made[-1]
 
     yield make

@@ -50,10 +50,15 @@ class Trap(TranscriberLog):
         return entries
 
     async def commit(
-        self, claim: Claim, checkpoint: Checkpoint, after: int, recorded: Sequence[Recorded]
+        self,
+        claim: Claim,
+        checkpoint: Checkpoint,
+        after: int,
+        recorded: Sequence[Recorded],
+        **more: Any,
     ) -> None:
         await self._pass(after=False)
-        await super().commit(claim, checkpoint, after, recorded)
+        await super().commit(claim, checkpoint, after, recorded, **more)
         await self._pass(after=True)
 
 

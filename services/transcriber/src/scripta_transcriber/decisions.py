@@ -10,7 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scripta_common.sessionlog import Claim
-from scripta_common.wire import SAMPLE_RATE, Checkpoint, Ended, Failed, Final, Reason, Recorded
+from scripta_common.wire import (
+    SAMPLE_RATE,
+    Checkpoint,
+    Ended,
+    Failed,
+    Final,
+    Origin,
+    Reason,
+    Recorded,
+)
 from scripta_transcriber.engines.base import Segment, Transcript
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.word_times import estimate_words
@@ -24,11 +33,13 @@ class Commit:
         checkpoint: The session's checkpoint then.
         after: Index of the last result before these.
         results: Results with the indexes that follow.
+        origins: What is known of each; not recorded.
     """
 
     checkpoint: Checkpoint
     after: int
     results: tuple[Recorded, ...]
+    origins: tuple[Origin | None, ...] = ()
 
 
 class Decisions:
@@ -45,6 +56,7 @@ class Decisions:
         self._index = claim.index
         self._checkpoint = claim.checkpoint
         self._results: list[Recorded] = []
+        self._origins: list[Origin | None] = []
 
     def due(self, cut: Cut) -> Segment | None:
         """Returns the segment of a cut that a final is owed for, if one is."""
@@ -54,27 +66,34 @@ class Decisions:
             return Segment(cut.checkpoint.sample, b"", Reason.END)
         return cut.segment
 
-    def decide(self, cut: Cut, segment: Segment | None, heard: Transcript | None) -> None:
+    def decide(
+        self,
+        cut: Cut,
+        segment: Segment | None,
+        heard: Transcript | None,
+        origin: Origin | None = None,
+    ) -> None:
         """Notes what a cut came to.
 
         Args:
             cut: The next cut.
             segment: What was ``due`` for it.
             heard: What the engine heard in the segment; ``None`` if there was nothing to hear.
+            origin: What the final comes from.
         """
         if segment is not None:
-            self._results.append(self._final(segment, heard))
+            self._note(self._final(segment, heard), origin)
         self._checkpoint = cut.checkpoint
         if cut.ended:
-            self._results.append(Ended(self._next_index, self._checkpoint.sample / SAMPLE_RATE))
+            self._note(Ended(self._next_index, self._checkpoint.sample / SAMPLE_RATE))
 
     def fail(self, code: str, message: str) -> None:
         """Notes that the session can not go on; behind this nothing is decided."""
-        self._results.append(Failed(self._next_index, code, message))
+        self._note(Failed(self._next_index, code, message))
 
     def pending(self) -> Commit:
         """Returns what is decided and not committed."""
-        return Commit(self._checkpoint, self._index, tuple(self._results))
+        return Commit(self._checkpoint, self._index, tuple(self._results), tuple(self._origins))
 
     def committed(self, commit: Commit) -> None:
         """Notes that what was pending is recorded."""
@@ -82,6 +101,11 @@ class Decisions:
             raise RuntimeError(f"{commit} was committed, pending is {self.pending()}")
         self._index += len(self._results)
         self._results.clear()
+        self._origins.clear()
+
+    def _note(self, result: Recorded, origin: Origin | None = None) -> None:
+        self._results.append(result)
+        self._origins.append(origin)
 
     @property
     def _next_index(self) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from functools import partial
 from itertools import takewhile
 
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, TranscriberLog
-from scripta_common.wire import SAMPLE_RATE, Interim
+from scripta_common.wire import SAMPLE_RATE, Interim, Origin
 from scripta_transcriber import metrics
+from scripta_transcriber.engine_call import EngineCall
 from scripta_transcriber.engines.base import Engine, Segment
+from scripta_transcriber.metrics import Kind
 from scripta_transcriber.scheduler import Priority, Scheduler
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Interims:
         self._scheduler = scheduler
         self._task: asyncio.Task[None] | None = None
         self._last_end = 0
+        self._skipped_end = 0
         self._last_words: list[str] = []
 
     def offer(self, segment: Segment | None, interval: float) -> None:
@@ -39,9 +41,15 @@ class Interims:
             segment: The open segment so far; ``None`` in silence.
             interval: Seconds of new audio that make another one worth it.
         """
-        if segment is None or self._task is not None or not self._engine.capabilities.interims:
+        if segment is None or not self._engine.capabilities.interims:
             return
-        if segment.end - max(self._last_end, segment.start) < interval * SAMPLE_RATE:
+        told, new = max(self._last_end, segment.start), interval * SAMPLE_RATE
+        if segment.end - told < new:
+            return
+        if self._task is not None:
+            if segment.end - max(told, self._skipped_end) >= new:
+                self._skipped_end = segment.end
+                metrics.INTERIMS_SKIPPED.inc()
             return
         self._last_end = segment.end
         self._task = asyncio.create_task(self._send(segment), name=f"interim-{self._claim.sid}")
@@ -52,6 +60,7 @@ class Interims:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            metrics.INTERIMS_SKIPPED.inc()
         self._last_words = []
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -61,9 +70,9 @@ class Interims:
             logger.warning("interim failed", exc_info=task.exception())
 
     async def _send(self, segment: Segment) -> None:
-        with metrics.DECODE_SECONDS.labels("interim").time():
-            job = partial(self._engine.draft, segment)
-            heard = await self._scheduler.run(Priority.INTERIM, job)
+        call = EngineCall(self._engine.draft, segment, Kind.INTERIM)
+        heard = await self._scheduler.run(Priority.INTERIM, call)
+        call.record()
         words = heard.text.split()
         # What two interims in a row agree on will hardly change any more.
         agreed = takewhile(
@@ -75,4 +84,5 @@ class Interims:
             segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE, heard.text, stable
         )
         with suppress(BrokerUnavailable):
-            await self._log.ring_interim(self._claim, interim)
+            if await self._log.ring_interim(self._claim, interim, Origin(0, call.seconds)):
+                metrics.INTERIMS.inc()

@@ -2,22 +2,101 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from scripta_common.metrics import LATENCY_BUCKETS, series_of
+
+
+class Kind(StrEnum):
+    """What the engine is asked for."""
+
+    FINAL = "final"
+    INTERIM = "interim"
+
+
+class How(StrEnum):
+    """How a session came to this transcriber."""
+
+    NEW = "new"
+    HANDOFF = "handoff"
+    """From the line, and somebody had it before: handed off, or put in line again."""
+    EXPIRED = "expired"
+    """From an owner that gave no sign for the length of a lease."""
+
+
+class Failure(StrEnum):
+    """Why a session was failed."""
+
+    UNSUPPORTED_LANGUAGE = "unsupported_language"
+    ENGINE_FAILURE = "engine_failure"
+    POISON = "poison"
+    """Its owners died, again and again."""
+
 
 SLOTS = Gauge("scripta_transcriber_slots", "Sessions that this transcriber can serve at a time.")
 SLOTS_IN_USE = Gauge("scripta_transcriber_slots_in_use", "Sessions that it serves now.")
-CLAIMS = Counter(
-    "scripta_transcriber_claims_total", "Sessions claimed: new, or expired at another.", ["how"]
+CLAIMS = series_of(
+    Counter(
+        "scripta_transcriber_claims_total",
+        "Sessions claimed: new, handed off, or expired at another.",
+        ["how"],
+    ),
+    How,
+)
+FENCED_COMMITS = Counter(
+    "scripta_transcriber_fenced_commits_total",
+    "Commits refused because another transcriber owns the session.",
+)
+SESSIONS_FAILED = series_of(
+    Counter("scripta_transcriber_sessions_failed_total", "Sessions failed for good.", ["reason"]),
+    Failure,
 )
 FINALS = Counter("scripta_transcriber_finals_total", "Finals committed.")
-DECODE_SECONDS = Histogram(
-    "scripta_transcriber_decode_seconds",
-    "Time from asking the engine for a final or an interim to its answer.",
-    ["kind"],
-    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30),
+INTERIMS = Counter("scripta_transcriber_interims_total", "Interims sent.")
+INTERIMS_SKIPPED = Counter(
+    "scripta_transcriber_interims_skipped_total",
+    "Interims that were due and not made: the one before was not ready, or its segment ended.",
 )
+QUEUE_SECONDS = series_of(
+    Histogram(
+        "scripta_transcriber_queue_seconds",
+        "Time from asking for the engine until it started.",
+        ["kind"],
+        buckets=LATENCY_BUCKETS,
+    ),
+    Kind,
+)
+DECODE_SECONDS = series_of(
+    Histogram(
+        "scripta_transcriber_decode_seconds",
+        "Time that the engine took for a segment.",
+        ["kind"],
+        buckets=LATENCY_BUCKETS,
+    ),
+    Kind,
+)
+DECODED_AUDIO_SECONDS = series_of(
+    Counter(
+        "scripta_transcriber_decoded_audio_seconds_total",
+        "Seconds of audio that the engine decoded.",
+        ["kind"],
+    ),
+    Kind,
+)
+COMMIT_SECONDS = Histogram(
+    "scripta_transcriber_commit_seconds",
+    "Time that a commit took, with all its repetitions.",
+    buckets=LATENCY_BUCKETS,
+)
+MODEL_LOAD_SECONDS = Gauge(
+    "scripta_transcriber_model_load_seconds", "Time that loading the model took."
+)
+_ENGINE = Gauge("scripta_transcriber_engine_info", "1, with what decodes.", ["engine", "model"])
 
-for _how in ("new", "expired"):
-    CLAIMS.labels(_how)
-for _kind in ("final", "interim"):
-    DECODE_SECONDS.labels(_kind)
+
+def export_engine(engine: str, model: str) -> None:
+    """Exports what decodes."""
+    _ENGINE.clear()
+    _ENGINE.labels(engine, model).set(1)

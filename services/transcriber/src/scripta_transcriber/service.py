@@ -15,7 +15,10 @@ from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Member
+from scripta_common.loop_lag import watch_loop
+from scripta_common.metrics import LOOP_LAG, export_build
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
+from scripta_transcriber import metrics
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
@@ -56,7 +59,8 @@ class TranscriberService:
             ttl=settings.session_ttl_seconds,
             pool=settings.pool,
         )
-        self._presence = Presence(Roster(self._broker), self._id, self._describe)
+        self._roster = Roster(self._broker)
+        self._presence = Presence(self._roster, self._id, self._describe)
         self._scheduler = Scheduler(settings.threads)
         self._worker: Worker | None = None
         self._probes = ProbeServer(
@@ -66,6 +70,7 @@ class TranscriberService:
             readiness=self._readiness,
         )
         self._stop = asyncio.Event()
+        export_build("transcriber", settings.scripta_revision)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then drains.
@@ -78,11 +83,13 @@ class TranscriberService:
             loop.add_signal_handler(number, self._stop.set)
         probes = asyncio.create_task(self._probes.serve(), name="probes")
         presence = asyncio.create_task(self._presence.run(), name="presence")
+        lag = asyncio.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
         try:
             await self._serve()
         finally:
             presence.cancel()
-            await asyncio.wait([presence])
+            lag.cancel()
+            await asyncio.wait([presence, lag])
             await self._presence.leave()
             self._scheduler.close()
             await self._broker.aclose()
@@ -111,12 +118,16 @@ class TranscriberService:
         capabilities = self._engine.capabilities
         await asyncio.to_thread(self._engine.load)
         detector = await asyncio.to_thread(load_detector, capabilities)
+        seconds = time.monotonic() - began
+        metrics.MODEL_LOAD_SECONDS.set(seconds)
+        model, *_ = (*capabilities.models, self._engine.name)
+        metrics.export_engine(self._engine.name, model)
         logger.info(
             "engine loaded",
             extra={
                 "engine": self._engine.name,
                 "pool": self._settings.pool,
-                "seconds": round(time.monotonic() - began, 2),
+                "seconds": round(seconds, 2),
                 "slots": self._slots,
                 "threads": self._settings.threads,
             },
@@ -126,6 +137,7 @@ class TranscriberService:
             engine=self._engine,
             scheduler=self._scheduler,
             quarantine=Quarantine(self._log),
+            clock=self._roster.clock,
             interim_seconds=self._settings.interim_seconds,
         )
 

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final as Constant
 from typing import TypeVar
 
+from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
-from scripta_common.sessionlog import Claim, TranscriberLog
-from scripta_common.wire import Entry, Final
+from scripta_common.sessionlog import Claim, Fenced, TranscriberLog
+from scripta_common.wire import Entry, Final, Origin
 from scripta_transcriber import metrics
 from scripta_transcriber.decisions import Decisions, is_audible
+from scripta_transcriber.engine_call import EngineCall
 from scripta_transcriber.engines.base import Engine, Segment, Segmentation, Transcript
 from scripta_transcriber.interims import Interims
+from scripta_transcriber.metrics import Failure, Kind
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Priority, Scheduler
 from scripta_transcriber.segmenter.base import Cut, Segmenter
@@ -51,6 +55,7 @@ class Tools:
     engine: Engine
     scheduler: Scheduler
     quarantine: Quarantine
+    clock: BrokerClock
     interim_seconds: float
 
 
@@ -96,10 +101,11 @@ class Transcription:
         """
         try:
             if not self._speaks():
-                await self._fail(UnsupportedLanguage.code, self._languages_message())
+                message = self._languages_message()
+                await self._fail(Failure.UNSUPPORTED_LANGUAGE, UnsupportedLanguage.code, message)
                 return True
             if not await self._patiently(self._trial.begin):
-                await self._fail(EngineFailure.code, _POISON)
+                await self._fail(Failure.POISON, EngineFailure.code, _POISON)
                 return True
             while not self._stopping:
                 entries = await self._patiently(
@@ -131,41 +137,55 @@ class Transcription:
             self._interims.offer(self._segmenter.open_segment(), self._tools.interim_seconds)
         return False
 
-    async def _decide(self, cuts: Sequence[Cut]) -> bool:
-        for cut in cuts:
+    async def _decide(self, cuts: Sequence[tuple[Cut, int]]) -> bool:
+        for cut, by in cuts:
             segment = self._decisions.due(cut)
             try:
-                heard = await self._hear(segment)
+                heard, seconds = await self._hear(segment)
             except Exception:
                 logger.exception("engine failed")
                 await self._commit()
-                await self._fail(EngineFailure.code, "The engine failed on this audio.")
+                message = "The engine failed on this audio."
+                await self._fail(Failure.ENGINE_FAILURE, EngineFailure.code, message)
                 return True
-            self._decisions.decide(cut, segment, heard)
+            self._decisions.decide(cut, segment, heard, Origin(by, seconds))
         await self._commit()
-        return cuts[-1].ended
+        return cuts[-1][0].ended
 
-    async def _hear(self, segment: Segment | None) -> Transcript | None:
+    async def _hear(self, segment: Segment | None) -> tuple[Transcript | None, float]:
         if segment is None or not is_audible(segment):
-            return None
-        with metrics.DECODE_SECONDS.labels("final").time():
-            job = partial(self._tools.engine.transcribe, segment)
-            return await self._native(Priority.FINAL, job)
+            return None, 0.0
+        call = EngineCall(self._tools.engine.transcribe, segment, Kind.FINAL)
+        heard = await self._native(Priority.FINAL, call)
+        call.record()
+        return heard, call.seconds
 
     async def _commit(self) -> None:
         commit = self._decisions.pending()
-        await self._patiently(
-            partial(
-                self._tools.log.commit, self.claim, commit.checkpoint, commit.after, commit.results
-            )
+        began = time.monotonic()
+        attempt = partial(
+            self._tools.log.commit,
+            self.claim,
+            commit.checkpoint,
+            commit.after,
+            commit.results,
+            origins=commit.origins,
+            sent_at=self._tools.clock.at(began),
         )
+        try:
+            await self._patiently(attempt)
+        except Fenced:
+            metrics.FENCED_COMMITS.inc()
+            raise
+        metrics.COMMIT_SECONDS.observe(time.monotonic() - began)
         self._decisions.committed(commit)
         metrics.FINALS.inc(sum(isinstance(result, Final) for result in commit.results))
         self._trial.close()  # it has moved on: the commit has taken everything back
 
-    async def _fail(self, code: str, message: str) -> None:
+    async def _fail(self, why: Failure, code: str, message: str) -> None:
         self._decisions.fail(code, message)
         await self._commit()
+        metrics.SESSIONS_FAILED[why].inc()
 
     async def _native(self, priority: Priority, job: Callable[[], T]) -> T:
         if self._tools.engine.capabilities.instant:
@@ -203,5 +223,6 @@ class Transcription:
         )
 
 
-def _feed(segmenter: Segmenter, entries: Sequence[Entry]) -> list[Cut]:
-    return [cut for entry in entries for cut in segmenter.feed(entry)]
+def _feed(segmenter: Segmenter, entries: Sequence[Entry]) -> list[tuple[Cut, int]]:
+    """Returns the cuts, each with the number of the entry that decided it."""
+    return [(cut, entry.seq) for entry in entries for cut in segmenter.feed(entry)]

@@ -20,6 +20,7 @@ from scripta_common.logs import session_id
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
 from scripta_transcriber import metrics
 from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
+from scripta_transcriber.metrics import How
 from scripta_transcriber.transcription import Transcription
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Worker:
                 return
         assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
         if assignment is not None:
-            await self._start(assignment, "new")
+            await self._start(assignment, How.NEW)
 
     async def beat_once(self) -> None:
         """Renews the leases, lets go of lost ones, takes over those that have expired."""
@@ -134,7 +135,7 @@ class Worker:
             self._let_go(self._leases.renewed(leases, await self._log.renew(leases)))
         if count := self._leases.beat(time.monotonic()):
             for assignment in await self._log.reclaim(count):
-                await self._start(assignment, "expired")
+                await self._start(assignment, How.EXPIRED)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._beat):
                 await self._drained.wait()
@@ -164,7 +165,7 @@ class Worker:
                 self._joined.clear()
                 self._let_go(self._leases.working)
 
-    async def _start(self, assignment: Assignment, how: str) -> None:
+    async def _start(self, assignment: Assignment, how: How) -> None:
         # New and expired leases come from two loops: one slot must not go to both.
         async with self._placing:
             match self._leases.offered(assignment.entry_id):
@@ -175,7 +176,9 @@ class Worker:
                 case Offer.PUT_BACK:
                     await self._log.put_back(assignment)
 
-    def _serve_claim(self, claim: Claim, how: str) -> None:
+    def _serve_claim(self, claim: Claim, how: How) -> None:
+        if how is How.NEW and claim.epoch > 1:
+            how = How.HANDOFF
         transcription = self._transcribe(claim)
         self._leases.take(claim.entry_id)
         if self._leases.draining:
@@ -186,7 +189,7 @@ class Worker:
         self._tasks[claim.entry_id] = task
         self._drained.clear()
         metrics.SLOTS_IN_USE.set(len(self._tasks))
-        metrics.CLAIMS.labels(how).inc()
+        metrics.CLAIMS[how].inc()
         task.add_done_callback(lambda _: self._forget(transcription))
         extra = {"session": claim.sid, "epoch": claim.epoch, "how": how}
         logger.info("session claimed", extra=extra)
