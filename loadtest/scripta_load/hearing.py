@@ -74,8 +74,10 @@ class Hearing:
         start = self._timeline.sent_at(float(frame["start"]))
         return Measurement(Measure.FIRST_INTERIM, now - start)
 
-    def _final(self, final: Final, now: float) -> Measurement:
+    def _final(self, final: Final, now: float) -> Measurement | None:
         self._interim_due = True
         self.disordered += final.index != len(self.finals) + 1
         self.finals.append(final)
+        if not self._timeline.chunks:
+            return None  # the empty final of a session that ended before it spoke
         return Measurement(Measure.FINAL, now - self._timeline.sent_at(final.end))

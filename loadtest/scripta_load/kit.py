@@ -47,6 +47,7 @@ class Kit:
     def listen(self) -> None:
         """Takes part in the life of the process."""
         self.environment.events.test_start.add_listener(self.on_start)
+        self.environment.events.user_error.add_listener(self.on_user_error)
         self.environment.events.test_stop.add_listener(self.on_stop)
         self.environment.events.quitting.add_listener(self.on_quitting)
 
@@ -80,6 +81,10 @@ class Kit:
             headless = options is not None and options.headless
             # Not here: this is called from within the start that is to be undone.
             gevent.spawn(runner.quit if headless else runner.stop)
+
+    def on_user_error(self, **_: Any) -> None:
+        """Counts a session whose user has raised; Locust has logged why."""
+        self.tally.errors += 1
 
     def on_stop(self, **_: Any) -> None:
         """Says how it went."""

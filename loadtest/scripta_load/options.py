@@ -75,11 +75,9 @@ class Options:
     @classmethod
     def of(cls, parsed: Namespace, host: str | None) -> Options:
         """Returns what the command line or the UI asks for; raises ``BadOption``."""
-        names = [name for name in cls.__slots__ if name != "url"]
-        return cls(
-            url=websocket_url(host or DEFAULT_URL),
-            **{name: getattr(parsed, name) for name in names},
-        )
+        given = {name: getattr(parsed, name) for name in cls.__slots__ if hasattr(parsed, name)}
+        url = websocket_url(host or DEFAULT_URL)
+        return cls(**given | {"url": url, "interims": not parsed.no_interims})
 
     def session_url(self) -> str:
         """Returns the address with the query of a session."""
@@ -143,11 +141,15 @@ def add_arguments(parser: Any, **_: Any) -> None:
     add("--max-lost", "Percentage of words that may be lost or doubled")
     add("--max-broken", "Connections that may break or fail to open")
     parser.add_argument(
-        "--no-interims", dest="interims", action="store_false", help="Ask for no interims"
+        "--no-interims",
+        action="store_true",
+        env_var=PREFIX + "NO_INTERIMS",
+        help="Ask for no interims",
     )
     parser.add_argument(
         "--allow-remote",
         action="store_true",
+        env_var=PREFIX + "ALLOW_REMOTE",
         help="Aim at a public address; without it only loopback and private ones are loaded",
     )
     parser.set_defaults(

@@ -86,6 +86,7 @@ class WorkerKit(Kit):
     def listen(self) -> None:
         """Listens to the master."""
         self.environment.events.test_start.add_listener(self.on_start)
+        self.environment.events.user_error.add_listener(self.on_user_error)
         self.environment.events.quitting.add_listener(self.on_quitting)
         self._runner.register_message(REFERENCE, self._on_reference)
         self._runner.register_message(FINISH, self._on_finish, concurrent=True)

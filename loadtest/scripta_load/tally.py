@@ -23,6 +23,7 @@ class Tally:
         refused: Connections refused with 503.
         messages_refused: Messages that a gateway would not accept.
         disordered: Finals that were not the next one.
+        errors: Sessions that ended by a fault of the load kit itself, or of what it was sent.
         sent: Messages of all sessions.
         late: Those of them that went late.
         worst_lateness: Longest delay of one, in seconds.
@@ -36,6 +37,7 @@ class Tally:
     refused: int = 0
     messages_refused: int = 0
     disordered: int = 0
+    errors: int = 0
     sent: int = 0
     late: int = 0
     worst_lateness: float = 0.0
@@ -71,6 +73,7 @@ class Tally:
         self.refused += other.refused
         self.messages_refused += other.messages_refused
         self.disordered += other.disordered
+        self.errors += other.errors
         self.sent += other.sent
         self.late += other.late
         self.worst_lateness = max(self.worst_lateness, other.worst_lateness)

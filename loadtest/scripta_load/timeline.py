@@ -48,7 +48,10 @@ class Timeline:
         self._sent.append(now)
 
     def sent_at(self, seconds: float) -> float:
-        """Returns when the audio up to a position was sent; the last chunk's time if beyond it."""
+        """Returns when the audio up to a position was sent; the last chunk's time if beyond it.
+
+        At least one chunk must have been sent.
+        """
         # Positions come rounded to a millisecond: one at a chunk's end is not in the next one.
         place = max(ceil(seconds / self._chunk - 1e-3) - 1, 0)
         return self._sent[min(place, len(self._sent) - 1)]

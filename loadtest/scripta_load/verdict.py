@@ -44,6 +44,8 @@ def problems(tally: Tally, options: Options) -> list[str]:
         )
     if tally.disordered:
         found.append(f"{_times(tally.disordered, 'final')} out of order")
+    if tally.errors:
+        found.append(f"{_times(tally.errors, 'session')} ended by an error that is in the log")
     if tally.messages_refused:
         found.append(f"{_times(tally.messages_refused, 'message')} refused")
     return found

@@ -68,3 +68,10 @@ def test_end_of_a_session_by_the_gateway_keeps_its_reason(hearing: Hearing) -> N
     hearing.take({"status": "error", "error": "It broke", "code": "session_lost"}, 100.1)
     assert hearing.error == "session_lost: It broke"
     assert hearing.refused == 0
+
+
+def test_session_that_ended_before_it_spoke_measures_nothing() -> None:
+    """Its last final is empty, and there is no audio whose time it could be measured from."""
+    hearing = Hearing(Timeline(100.0, 0.1, pace=1.0))
+    assert hearing.take(final(1, 0.0, 0.0), 100.1) is None
+    assert len(hearing.finals) == 1

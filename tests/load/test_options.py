@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import wave
-from dataclasses import replace
+from argparse import ArgumentParser
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scripta_load.audio import read_speech
+from scripta_load.audio import SAMPLE, read_speech
 from scripta_load.errors import BadOption
-from scripta_load.options import Options, websocket_url
+from scripta_load.options import Options, add_arguments, websocket_url
 from scripta_load.target import check_target
 
 pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,47 @@ def test_session_asks_for_what_the_options_say() -> None:
 def test_option_out_of_bounds_is_named(options: dict[str, float]) -> None:
     with pytest.raises(BadOption, match="--" + next(iter(options)).replace("_", "-")):
         Options(**options)  # type: ignore[arg-type]
+
+
+class Parser(ArgumentParser):
+    """One that takes Locust's own words, and leaves the environment alone."""
+
+    def add_argument(self, *args: Any, env_var: str = "", **more: Any) -> Any:
+        return super().add_argument(*args, **more)
+
+
+@pytest.fixture
+def parser() -> Parser:
+    made = Parser()
+    add_arguments(made)
+    return made
+
+
+def test_command_line_without_options_is_the_defaults(parser: Parser) -> None:
+    assert Options.of(parser.parse_args([]), None) == Options()
+
+
+def test_every_option_arrives(parser: Parser) -> None:
+    line = "--pace 2 --chunk-ms 20 --no-interims --model m --max-broken 3 --allow-remote"
+    assert Options.of(parser.parse_args(line.split()), "ws://g/ws") == Options(
+        url="ws://g/ws", pace=2.0, chunk_ms=20, interims=False, model="m", max_broken=3,
+        allow_remote=True,
+    )  # fmt: skip
+
+
+def test_readme_has_every_option_and_its_default() -> None:
+    readme = (ROOT / "loadtest/README.md").read_text()
+    rows = dict(re.findall(r"(?m)^\| `--([a-z-]+)` \| (?:`(.*?)`)? ?\|", readme))
+    assert rows.pop("no-interims") == ""
+    assert rows.pop("recording") == SAMPLE
+    assert rows.pop("allow-remote") == ""
+    options = Options()
+    wanted = {
+        each.name.replace("_", "-"): str(getattr(options, each.name))
+        for each in fields(options)
+        if each.name not in ("url", "interims", "recording", "allow_remote")
+    }
+    assert rows == wanted
 
 
 @pytest.mark.parametrize(

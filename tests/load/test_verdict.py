@@ -71,6 +71,13 @@ def test_disorder_and_refused_messages_fail() -> None:
     assert problems(tally(refused=2), Options()) == ["2 messages refused"]
 
 
+def test_error_of_the_kit_fails() -> None:
+    """A session that nobody counted must not pass for one that lost nothing."""
+    found = tally()
+    found.errors = 1
+    assert problems(found, Options()) == ["1 session ended by an error that is in the log"]
+
+
 def test_refusal_for_want_of_room_is_no_failure() -> None:
     """A gateway beyond its line is to refuse; how often is for the reader."""
     found = tally()
