@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -10,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from scripta_common.logs import HumanFormatter, JsonFormatter, configure_logging, session_id
+from scripta_common.logs import (
+    HumanFormatter,
+    JsonFormatter,
+    bind,
+    configure_logging,
+    unbind,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -25,7 +32,7 @@ def record(message: str = "lease lost", level: int = logging.WARNING, **extra: A
 
 
 def json_line(made: logging.LogRecord) -> dict[str, Any]:
-    line = JsonFormatter("gateway").format(made)
+    line = JsonFormatter("gateway", "g-1").format(made)
     assert "\n" not in line
     decoded: dict[str, Any] = json.loads(line)
     return decoded
@@ -36,6 +43,7 @@ def test_json_line_has_all_and_nothing_else() -> None:
         "time": "2023-11-14T22:13:20.042Z",
         "level": "warning",
         "service": "gateway",
+        "gateway": "g-1",
         "logger": "scripta.test",
         "message": "lease lost",
         "epoch": 3,
@@ -51,14 +59,34 @@ def test_value_that_json_has_no_form_for_is_written_as_text() -> None:
     assert json_line(record(where={1, 2}))["where"] == "{1, 2}"
 
 
-def test_session_of_the_context_is_on_the_line() -> None:
-    token = session_id.set("from-context")
+def test_ids_of_the_context_are_on_the_line() -> None:
+    outer = bind(session="from-context", trace_id=None)
+    inner = bind(epoch=3)
     try:
-        assert json_line(record())["session"] == "from-context"
+        line = json_line(record())
+        assert (line["session"], line["epoch"]) == ("from-context", 3)
+        assert "trace_id" not in line
         assert json_line(record(session="given"))["session"] == "given"
-        assert "session=from-context" in HumanFormatter().format(record())
+        assert "session=from-context epoch=3" in HumanFormatter().format(record())
     finally:
-        session_id.reset(token)
+        unbind(inner)
+        assert "epoch" not in json_line(record())
+        unbind(outer)
+    assert "session" not in json_line(record())
+
+
+async def test_ids_of_one_task_are_not_on_the_lines_of_its_siblings() -> None:
+    seen: dict[str, object] = {}
+
+    async def work(sid: str) -> None:
+        bind(session=sid)
+        await asyncio.sleep(0)
+        seen[sid] = json_line(record())["session"]
+
+    async with asyncio.TaskGroup() as tasks:
+        for sid in ("a", "b"):
+            tasks.create_task(work(sid))
+    assert seen == {"a": "a", "b": "b"}
     assert "session" not in json_line(record())
 
 
@@ -85,7 +113,7 @@ def test_configured_process_writes_lines_to_standard_output(style: str) -> None:
     code = f"""
 import logging
 from scripta_common.logs import configure_logging
-configure_logging("transcriber", "INFO", {style!r})
+configure_logging("transcriber", "t-1", "INFO", {style!r})
 logging.getLogger("scripta.x").debug("not this")
 logging.getLogger("scripta.x").info("engine loaded", extra={{"slots": 8}})
 logging.getLogger("uvicorn.error").info("nor this")
@@ -100,6 +128,7 @@ logging.getLogger("uvicorn.error").warning("but this")
     if style == "json":
         assert json.loads(first)["message"] == "engine loaded"
         assert json.loads(first)["service"] == "transcriber"
+        assert json.loads(first)["transcriber"] == "t-1"
         assert json.loads(second)["message"] == "but this"
     else:
         assert first.endswith("info    engine loaded slots=8")
@@ -108,4 +137,4 @@ logging.getLogger("uvicorn.error").warning("but this")
 
 def test_unknown_style_is_refused_by_its_type() -> None:
     with pytest.raises(ValueError, match="Unable to configure"):
-        configure_logging("gateway", "NOSUCHLEVEL", "json")
+        configure_logging("gateway", "g-1", "NOSUCHLEVEL", "json")

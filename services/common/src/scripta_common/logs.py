@@ -10,11 +10,12 @@ import json
 import logging
 import logging.config
 import time
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
-session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
-"""Session that the current task works for; on every line it logs."""
+_ids: ContextVar[Mapping[str, object]] = ContextVar("ids", default=MappingProxyType({}))
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",
@@ -26,18 +27,39 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
     extras = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
-    sid = session_id.get()
-    if sid is not None:
-        extras.setdefault("session", sid)
-    return extras
+    return extras | {name: value for name, value in _ids.get().items() if name not in extras}
+
+
+def bind(**ids: object) -> Token[Mapping[str, object]]:
+    """Puts ids on every line that the current task logs from here on, and those it starts.
+
+    Args:
+        ids: What it works for, such as ``session``; ``None`` is left out.
+
+    Returns:
+        What ``unbind`` takes.
+    """
+    known = {name: value for name, value in ids.items() if value is not None}
+    return _ids.set({**_ids.get(), **known})
+
+
+def unbind(token: Token[Mapping[str, object]]) -> None:
+    """Takes back what ``bind`` did."""
+    _ids.reset(token)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, then the extras."""
+    """One JSON object a line: time, level, service, its id, logger, message, then the extras.
 
-    def __init__(self, service: str) -> None:
+    Args:
+        service: ``gateway`` or ``transcriber``.
+        instance: Id of this process.
+    """
+
+    def __init__(self, service: str, instance: str) -> None:
         super().__init__()
         self._service = service
+        self._instance = instance
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line for a record."""
@@ -46,6 +68,7 @@ class JsonFormatter(logging.Formatter):
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "service": self._service,
+            self._service: self._instance,
             "logger": record.name,
             "message": record.getMessage(),
             **_extras(record),
@@ -56,7 +79,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class HumanFormatter(logging.Formatter):
-    """Clock, level and phrase, then ``key=value`` pairs."""
+    """Clock, level and phrase, then ``key=value`` pairs; not which process it is."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line for a record."""
@@ -68,10 +91,21 @@ class HumanFormatter(logging.Formatter):
         return line
 
 
-def configure_logging(service: str, level: str, style: Literal["json", "human"]) -> None:
-    """Sets up the root logger; uvicorn's loggers go through it, its access log is off."""
+def configure_logging(
+    service: str, instance: str, level: str, style: Literal["json", "human"]
+) -> None:
+    """Sets up the root logger; uvicorn's loggers go through it, its access log is off.
+
+    Args:
+        service: ``gateway`` or ``transcriber``.
+        instance: Id of this process.
+        level: Least level that is logged.
+        style: Form of the lines.
+    """
     formatter: dict[str, Any] = (
-        {"()": JsonFormatter, "service": service} if style == "json" else {"()": HumanFormatter}
+        {"()": JsonFormatter, "service": service, "instance": instance}
+        if style == "json"
+        else {"()": HumanFormatter}
     )
     logging.config.dictConfig(
         {

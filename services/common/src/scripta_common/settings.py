@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scripta_common.topology import Topology
 
+_ENDPOINT = r"^(https?://\S+)?$"
+
 
 class CommonSettings(BaseSettings):
     """What gateway and transcriber read alike; names are the environment's, in lower case."""
@@ -49,6 +51,16 @@ class CommonSettings(BaseSettings):
     )
     scripta_revision: str = Field(
         "unknown", max_length=64, description="Commit that it was built from, for the metrics"
+    )
+
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        pattern=_ENDPOINT,
+        description="Collector that gets traces by OTLP over HTTP, such as http://collector:4318; "
+        "none if empty. The other standard OTEL_ variables hold, too",
+    )
+    otel_exporter_otlp_traces_endpoint: str = Field(
+        "", pattern=_ENDPOINT, description="The same as a whole URL, with its path"
     )
 
     @field_validator("redis_url")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Value = str | int | float | bool
 Attributes = Mapping[str, Value]
 
+FLUSH_SECONDS: Final = 2.0
+"""How long a process that ends may take to send its last spans."""
+
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )

@@ -173,10 +173,12 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         by: Entry that decided the end of a final's segment; 0 with an interim.
         decode: Seconds that the engine took; 0 where it was not asked.
+        traceparent: Span of the utterance, if it is traced.
     """
 
     by: int
     decode: float
+    traceparent: str | None = None
 
 
 class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import secrets
 import sys
 
 import uvloop
 from pydantic import ValidationError
 
 from scripta_common.logs import configure_logging
+from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 
@@ -26,9 +28,17 @@ def main() -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             print(f"scripta-gateway: bad setting {name}: {problem['msg']}", file=sys.stderr)
         sys.exit(2)
-    configure_logging("gateway", settings.log_level, settings.log_format)
-    server = GatewayServer(settings)
+    gateway_id = secrets.token_hex(6)
+    configure_logging("gateway", gateway_id, settings.log_level, settings.log_format)
+    tracing = Tracing.configured(
+        "gateway",
+        gateway_id,
+        settings.otel_exporter_otlp_endpoint,
+        settings.otel_exporter_otlp_traces_endpoint,
+    )
+    server = GatewayServer(settings, gateway_id, tracing)
     uvloop.run(server.serve())
+    tracing.close(FLUSH_SECONDS)
     sys.exit(0 if server.started else 1)
 
 

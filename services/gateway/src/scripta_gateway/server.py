@@ -13,6 +13,7 @@ from typing import Final
 
 import uvicorn
 
+from scripta_common.tracing import Tracing
 from scripta_gateway.app import create_app
 from scripta_gateway.hub import Hub
 from scripta_gateway.settings import GatewaySettings
@@ -32,11 +33,13 @@ class GatewayServer(uvicorn.Server):
 
     Args:
         settings: The gateway's settings.
+        gateway_id: Its id, unique among all.
+        tracing: Where its spans begin.
     """
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> None:
         logging.getLogger("uvicorn.error").addFilter(_RefusalFilter())
-        app = create_app(settings)
+        app = create_app(settings, gateway_id, tracing)
         self._drain_seconds = settings.drain_seconds
         self._hub: Hub = app.state.hub
         super().__init__(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 
 import uvloop
 from pydantic import ValidationError
 
 from scripta_common.logs import configure_logging
+from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.service import TranscriberService
 from scripta_transcriber.settings import TranscriberSettings
@@ -22,16 +24,25 @@ def main() -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             print(f"scripta-transcriber: bad setting {name}: {problem['msg']}", file=sys.stderr)
         sys.exit(2)
-    configure_logging("transcriber", settings.log_level, settings.log_format)
+    transcriber_id = secrets.token_hex(6)
+    configure_logging("transcriber", transcriber_id, settings.log_level, settings.log_format)
+    tracing = Tracing.configured(
+        "transcriber",
+        transcriber_id,
+        settings.otel_exporter_otlp_endpoint,
+        settings.otel_exporter_otlp_traces_endpoint,
+    )
 
     async def serve() -> None:
-        await TranscriberService(settings).run()
+        await TranscriberService(settings, transcriber_id, tracing).run()
 
     try:
         uvloop.run(serve())
     except EngineError as error:
         print(f"scripta-transcriber: {error}", file=sys.stderr)
         sys.exit(3)
+    finally:
+        tracing.close(FLUSH_SECONDS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import signal
 import time
 
@@ -18,6 +17,7 @@ from scripta_common.fleet import Member
 from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG, export_build
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
+from scripta_common.tracing import Tracing
 from scripta_transcriber import metrics
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.presence import Presence
@@ -39,14 +39,19 @@ class TranscriberService:
 
     Args:
         settings: The transcriber's settings.
+        transcriber_id: Its id, unique among all.
+        tracing: Where its spans begin.
 
     Raises:
         EngineError: There is no engine of that name.
     """
 
-    def __init__(self, settings: TranscriberSettings) -> None:
+    def __init__(
+        self, settings: TranscriberSettings, transcriber_id: str, tracing: Tracing
+    ) -> None:
         self._settings = settings
-        self._id = secrets.token_hex(6)
+        self._id = transcriber_id
+        self._tracing = tracing
         self._engine = create_engine(settings.engine, settings.threads)
         self._slots = settings.slots or (
             self._engine.capabilities.slots_per_thread * settings.threads

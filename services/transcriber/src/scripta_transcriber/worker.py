@@ -16,8 +16,9 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from scripta_common.errors import BrokerUnavailable
-from scripta_common.logs import session_id
+from scripta_common.logs import bind
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
+from scripta_common.tracing import trace_of
 from scripta_transcriber import metrics
 from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 from scripta_transcriber.metrics import How
@@ -208,7 +209,8 @@ class Worker:
 
     async def _serve(self, transcription: Transcription) -> None:
         claim = transcription.claim
-        session_id.set(claim.sid)
+        trace_id = trace_of(claim.options.traceparent)
+        bind(session=claim.sid, epoch=claim.epoch, trace_id=trace_id)
         ending = Ending.FAILED
         try:
             ending = Ending.OVER if await transcription.run() else Ending.STOPPED
@@ -227,7 +229,7 @@ class Worker:
     async def _part(self, claim: Claim, ending: Ending) -> None:
         quietly = ending in (Ending.OVER, Ending.STOPPED)
         level = logging.INFO if quietly else logging.WARNING
-        logger.log(level, "session left", extra={"ending": ending, "epoch": claim.epoch})
+        logger.log(level, "session left", extra={"ending": ending})
         match self._leases.ended(claim.entry_id, ending):
             case Farewell.DROP:
                 await self._drop_quietly(claim)

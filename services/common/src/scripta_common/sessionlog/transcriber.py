@@ -60,6 +60,7 @@ class Claim:
         index: Last recorded result.
         options: What the client asked for.
         attempts: Claims since the session last moved on, this one included.
+        former_span: Id of the span of the lease before this one; empty if there was none.
     """
 
     sid: str
@@ -69,6 +70,7 @@ class Claim:
     index: int
     options: SessionOptions
     attempts: int = 1
+    former_span: str = ""
 
 
 class TranscriberLog:
@@ -161,13 +163,19 @@ class TranscriberLog:
         )
         return set(held)
 
-    async def claim(self, assignment: Assignment) -> Claim | None:
-        """Becomes the owner of a leased session; ``None`` (lease dropped) if it is over."""
-        answer = await self._broker.run(scripts.CLAIM, [keys.state(assignment.sid)], self._id)
+    async def claim(self, assignment: Assignment, span: str = "") -> Claim | None:
+        """Becomes the owner of a leased session; ``None`` (lease dropped) if it is over.
+
+        Args:
+            assignment: The lease.
+            span: Id of the span that the lease will have, for those who come after it.
+        """
+        state = keys.state(assignment.sid)
+        answer = await self._broker.run(scripts.CLAIM, [state], self._id, span)
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None
-        _, epoch, sample, seq, index, options, attempts = answer
+        _, epoch, sample, seq, index, options, attempts, former_span = answer
         return Claim(
             sid=assignment.sid,
             entry_id=assignment.entry_id,
@@ -176,6 +184,8 @@ class TranscriberLog:
             index=index,
             options=SessionOptions.decode(options),
             attempts=attempts,
+            # Its own is there if the call was made twice.
+            former_span="" if former_span.decode() == span else former_span.decode(),
         )
 
     async def read(self, sid: str, after: int, count: int) -> list[Entry]:

@@ -1,0 +1,85 @@
+"""A client's handshake: the id it can ask about, and the span that its connection is.
+
+A client that comes back gets a span in the trace of its session, linked to the first one of that,
+even if it brings no trace of its own; so a session is one trace, however many connections it takes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from starlette.websockets import WebSocket
+
+from scripta_common.tracing import NO_SPAN, Kind, Span, Tracing, read_traceparent, trace_of
+
+
+class Handshake:
+    """One handshake.
+
+    Args:
+        websocket: Socket that is not yet accepted.
+        tracing: Where its span begins.
+        dialect: What the client speaks.
+
+    Attributes:
+        request_id: Id of a request that gets no session, for its client to ask about.
+        span: The connection's span, once it is known which trace it belongs to.
+    """
+
+    def __init__(self, websocket: WebSocket, tracing: Tracing, dialect: str) -> None:
+        self.request_id = secrets.token_hex(16)
+        self.span = NO_SPAN
+        self._tracing = tracing
+        self._dialect = dialect
+        self._asked = read_traceparent(websocket.headers.get("traceparent"))
+        self._began = time.time_ns()
+
+    @property
+    def traceparent(self) -> str | None:
+        """What all that is done for this connection goes by: its span, or the client's own."""
+        return self.span.traceparent or self._asked
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers of either answer by which a client finds its trace."""
+        traceparent = self.span.traceparent
+        return [(b"traceresponse", traceparent.encode())] if traceparent else []
+
+    def begin(self) -> Span:
+        """Begins the span of a new session, or of a refusal."""
+        self.span = self._start(self._asked)
+        return self.span
+
+    def resume(self, first: str | None) -> Span:
+        """Begins the span of a session that the client has come back to.
+
+        Args:
+            first: Span of the connection that began it, if it is traced.
+        """
+        if first is None:
+            self.span = self._start(self._asked)
+        elif trace_of(self._asked) == trace_of(first):
+            self.span = self._start(self._asked, first)
+        else:
+            self.span = self._start(first, first, *([self._asked] if self._asked else ()))
+        self.span.event("resumed")
+        return self.span
+
+    def refuse(self, code: str) -> None:
+        """Ends the span of a client that gets no session."""
+        if self.span is NO_SPAN:
+            self.begin()
+        self.span.set({"scripta.outcome": "refused", "scripta.request": self.request_id})
+        self.span.fail(code)
+        self.span.end()
+
+    def _start(self, parent: str | None, *links: str) -> Span:
+        return self._tracing.start(
+            "session",
+            Kind.SERVER,
+            parent=parent,
+            links=links,
+            attributes={"scripta.dialect": self._dialect},
+            at=self._began,
+        )
