@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +43,7 @@ class LocalPod:
         self.port = free_port()
         self._redis_url = redis_url
         self._process: asyncio.subprocess.Process | None = None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
 
     @property
     def container(self) -> dict[str, Any]:
@@ -62,7 +65,8 @@ class LocalPod:
                 "REDIS_URL": self._redis_url,
             },
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
         )
         return self
 
@@ -76,6 +80,7 @@ class LocalPod:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        self._log.close()
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         """Returns the answer to a GET; raises ``httpx.TransportError`` if nobody listens."""
@@ -83,12 +88,20 @@ class LocalPod:
             return await client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers)
 
     async def passes(self, probe: str) -> None:
-        """Waits until a probe passes, as long as the kubelet would; raises ``TimeoutError``."""
+        """Waits until a probe passes, as long as the kubelet would.
+
+        Raises:
+            AssertionError: It did not, or the process has ended; with what it logged last.
+        """
         spec = self.container[probe]
         path = spec["httpGet"]["path"]
-        async with asyncio.timeout(spec["periodSeconds"] * spec["failureThreshold"]):
-            while not await self._answers(path):  # noqa: ASYNC110 - another process sets no event
-                await asyncio.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + spec["periodSeconds"] * spec["failureThreshold"]
+        while not await self._answers(path):
+            if self.exit_code is not None or time.monotonic() > deadline:
+                self._log.seek(0)
+                tail = self._log.read().decode(errors="replace")[-2000:]
+                raise AssertionError(f"{self.pod.component} fails its {probe}:\n{tail}")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def stop(self) -> None:
         """Stops it as the kubelet does once the pause is over; ``TimeoutError`` if it must kill."""

@@ -33,6 +33,8 @@ BY_EXTRA_ENV = {
     "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
     "health_host": "as app_host",
     "scripta_revision": "the image says it",
+    "otel_exporter_otlp_endpoint": "OpenTelemetry's own name, which its operator sets too",
+    "otel_exporter_otlp_traces_endpoint": "as otel_exporter_otlp_endpoint",
 }
 """Settings without a value of their own in the chart, and why."""
 
@@ -123,11 +125,15 @@ def test_every_setting_can_be_set_by_the_chart(service: type[CommonSettings]) ->
     assert names | BY_EXTRA_ENV.keys() >= service.model_fields.keys()
 
 
-@pytest.mark.parametrize("name", BY_EXTRA_ENV)
-def test_setting_without_a_value_can_be_set_as_further_environment(name: str) -> None:
-    service = "gateway" if name in GatewaySettings.model_fields else "transcriber"
-    values = {service: {"extraEnv": [{"name": name.upper(), "value": "::"}]}}
-    assert getattr(settings(render(values).pod(service)), name) == "::"
+@each_service
+def test_setting_without_a_value_can_be_set_as_further_environment(
+    service: type[CommonSettings],
+) -> None:
+    component = "gateway" if service is GatewaySettings else "transcriber"
+    for name in BY_EXTRA_ENV.keys() & service.model_fields.keys():
+        text = "http://collector:4318" if name.endswith("endpoint") else "::"
+        values = {component: {"extraEnv": [{"name": name.upper(), "value": text}]}}
+        assert getattr(settings(render(values).pod(component)), name) == text
 
 
 def test_expanded_variables_come_before_what_they_are_expanded_in() -> None:
