@@ -20,6 +20,7 @@ from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
 from scripta_transcriber import metrics
 from scripta_transcriber.engines import create_engine
+from scripta_transcriber.lease_trace import LeaseTraces
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
 from scripta_transcriber.quarantine import Quarantine
@@ -157,6 +158,7 @@ class TranscriberService:
             lease=self._settings.lease_seconds,
             transcribe=transcribe,
             settle=self._settings.drain_seconds / 2,
+            traces=LeaseTraces(self._tracing, self._id, self._engine.name),
         )
         return self._worker
 

@@ -25,6 +25,7 @@ from scripta_transcriber.decisions import Decisions, is_audible
 from scripta_transcriber.engine_call import EngineCall
 from scripta_transcriber.engines.base import Engine, Segment, Segmentation, Transcript
 from scripta_transcriber.interims import Interims
+from scripta_transcriber.lease_trace import LeaseTrace
 from scripta_transcriber.metrics import Failure, Kind
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Priority, Scheduler
@@ -66,6 +67,10 @@ class Transcription:
         claim: Ownership of the session.
         segmenter: Made at the claim's checkpoint.
         tools: What it works with.
+
+    Attributes:
+        claim: Ownership of the session.
+        trace: What its trace is told.
     """
 
     def __init__(self, claim: Claim, segmenter: Segmenter, tools: Tools) -> None:
@@ -79,6 +84,7 @@ class Transcription:
         self._stopping = False
         self._trial = tools.quarantine.trial(claim)
         self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
+        self.trace = LeaseTrace()
 
     def ring(self) -> None:
         """Says that the log has something new."""
@@ -111,6 +117,8 @@ class Transcription:
                 entries = await self._patiently(
                     partial(self._tools.log.read_on, self.claim, self._seq, _READ_ENTRIES)
                 )
+                if entries:
+                    self.trace.arrived(entries)
                 if not entries:
                     await self._patiently(self._trial.acquit)
                     await self._wait()
@@ -140,15 +148,18 @@ class Transcription:
     async def _decide(self, cuts: Sequence[tuple[Cut, int]]) -> bool:
         for cut, by in cuts:
             segment = self._decisions.due(cut)
+            utterance = self.trace.utterance(segment)
             try:
                 heard, seconds = await self._hear(segment)
             except Exception:
                 logger.exception("engine failed")
+                self.trace.engine_failed(EngineFailure.code)
                 await self._commit()
                 message = "The engine failed on this audio."
                 await self._fail(Failure.ENGINE_FAILURE, EngineFailure.code, message)
                 return True
-            self._decisions.decide(cut, segment, heard, Origin(by, seconds))
+            origin = Origin(by, seconds, utterance.traceparent)
+            self._decisions.decide(cut, segment, heard, origin)
         await self._commit()
         return cuts[-1][0].ended
 
@@ -158,6 +169,7 @@ class Transcription:
         call = EngineCall(self._tools.engine.transcribe, segment, Kind.FINAL)
         heard = await self._native(Priority.FINAL, call)
         call.record()
+        self.trace.decoded(call, segment)
         return heard, call.seconds
 
     async def _commit(self) -> None:
@@ -178,11 +190,13 @@ class Transcription:
             metrics.FENCED_COMMITS.inc()
             raise
         metrics.COMMIT_SECONDS.observe(time.monotonic() - began)
+        self.trace.committed(began, commit.results, commit.checkpoint.sample)
         self._decisions.committed(commit)
         metrics.FINALS.inc(sum(isinstance(result, Final) for result in commit.results))
         self._trial.close()  # it has moved on: the commit has taken everything back
 
     async def _fail(self, why: Failure, code: str, message: str) -> None:
+        self.trace.session_failed(code)
         self._decisions.fail(code, message)
         await self._commit()
         metrics.SESSIONS_FAILED[why].inc()

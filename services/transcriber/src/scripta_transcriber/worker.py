@@ -20,6 +20,7 @@ from scripta_common.logs import bind
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
 from scripta_common.tracing import trace_of
 from scripta_transcriber import metrics
+from scripta_transcriber.lease_trace import NO_TRACES, LeaseTrace, LeaseTraces
 from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 from scripta_transcriber.metrics import How
 from scripta_transcriber.transcription import Transcription
@@ -40,6 +41,7 @@ class Worker:
         lease: Seconds without a heartbeat after which a session may be taken over.
         transcribe: Makes the transcription of a claimed session.
         settle: Seconds for which a drain lets a session finish the commit it is at.
+        traces: Where its leases' spans begin.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Worker:
         lease: float,
         transcribe: Callable[[Claim], Transcription],
         settle: float = 3.0,
+        traces: LeaseTraces = NO_TRACES,
     ) -> None:
         self._log = log
         self._beat = lease / _HEARTBEATS_PER_LEASE
         self._leases = Leases(slots, self._beat)
         self._transcribe = transcribe
         self._settle = settle
+        self._traces = traces
         self._live: dict[bytes, Transcription] = {}
         self._by_session: dict[str, Transcription] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
@@ -171,16 +175,22 @@ class Worker:
         async with self._placing:
             match self._leases.offered(assignment.entry_id):
                 case Offer.TAKE:
-                    claim = await self._log.claim(assignment)
-                    if claim is not None:
-                        self._serve_claim(claim, how)
+                    await self._claim(assignment, how)
                 case Offer.PUT_BACK:
                     await self._log.put_back(assignment)
 
-    def _serve_claim(self, claim: Claim, how: How) -> None:
-        if how is How.NEW and claim.epoch > 1:
-            how = How.HANDOFF
+    async def _claim(self, assignment: Assignment, how: How) -> None:
+        began, span_id = time.time_ns(), self._traces.new_span_id()
+        claim = await self._log.claim(assignment, span_id)
+        if claim is not None:
+            if how is How.NEW and claim.epoch > 1:
+                how = How.HANDOFF
+            trace = self._traces.begin(claim, how, at=began, span_id=span_id)
+            self._serve_claim(claim, how, trace)
+
+    def _serve_claim(self, claim: Claim, how: How, trace: LeaseTrace) -> None:
         transcription = self._transcribe(claim)
+        transcription.trace = trace
         self._leases.take(claim.entry_id)
         if self._leases.draining:
             transcription.stop()
@@ -225,6 +235,7 @@ class Worker:
             logger.exception("transcription failed")
         finally:
             await self._part(claim, ending)
+            transcription.trace.end(ending)
 
     async def _part(self, claim: Claim, ending: Ending) -> None:
         quietly = ending in (Ending.OVER, Ending.STOPPED)
