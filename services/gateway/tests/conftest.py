@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 
 from scripta_common import keys
 from scripta_common.broker import Broker
+from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
 from scripta_common.wire import (
@@ -233,6 +234,7 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 engine=engine,
                 scheduler=scheduler,
                 quarantine=Quarantine(log),
+            clock=BrokerClock(),
                 interim_seconds=0.5,
             )
 

@@ -229,7 +229,7 @@ async def test_without_a_broker_what_is_asked_is_unknown_and_not_zero(
 ) -> None:
     """Guards an autoscaler that would take everything down while the broker is away."""
     broker = Broker(own_broker.url, name="test")
-    watch = FleetWatch(Roster(broker))
+    watch = FleetWatch(Roster(broker), broker.memory)
     registry = CollectorRegistry()
     registry.register(FleetCollector(watch))
     assert [family.name for family in registry.collect()] == [

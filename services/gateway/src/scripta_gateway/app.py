@@ -13,12 +13,14 @@ from fastapi import FastAPI, WebSocket
 from prometheus_client import CollectorRegistry
 
 from scripta_common.broker import Broker
+from scripta_common.metrics import export_build
 from scripta_gateway.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
 from scripta_gateway.fleet_metrics import FleetCollector
 from scripta_gateway.hub import Hub
 from scripta_gateway.routes import make_router
 from scripta_gateway.session import Limits
+from scripta_gateway.session_metrics import SessionCollector
 from scripta_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -69,9 +71,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = FastAPI(title="Scripta gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.hub = hub
-    fleet_metrics = CollectorRegistry()
-    fleet_metrics.register(FleetCollector(hub.fleet))
-    app.include_router(make_router(settings, hub, fleet_metrics))
+    read_off = CollectorRegistry()
+    read_off.register(FleetCollector(hub.fleet))
+    read_off.register(SessionCollector(hub))
+    export_build("gateway", settings.scripta_revision)
+    app.include_router(make_router(settings, hub, read_off))
 
     @app.websocket("/ws")
     async def native(websocket: WebSocket) -> None:

@@ -12,19 +12,21 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
 from scripta_common.logs import session_id
-from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Ended, Failed, Interim, Reason
+from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
 from scripta_gateway.audio import AudioDecoder
 from scripta_gateway.hub import Hub
 from scripta_gateway.idle_clock import Due, IdleClock
+from scripta_gateway.latency import Delivered, Latency
+from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.session import Session
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,9 @@ class ConnectionLimits:
 class Connection(ABC):
     """One accepted WebSocket and the session that it feeds.
 
+    Attributes:
+        dialect: What the client speaks.
+
     Args:
         websocket: Accepted socket.
         hub: Where the session came from and goes back to.
@@ -59,6 +64,8 @@ class Connection(ABC):
         decoder: Turns the client's audio into PCM.
         limits: Bounds.
     """
+
+    dialect: ClassVar[Dialect]
 
     def __init__(
         self,
@@ -75,6 +82,8 @@ class Connection(ABC):
         self._decoder = decoder
         # Whether the client knows how to come back to its session.
         self.can_come_back = False
+        self._outcome = Outcome.FAILED
+        self._arrived = 0.0
         self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
 
     @abstractmethod
@@ -94,8 +103,8 @@ class Connection(ABC):
         """Says that audio can not be decoded; the session goes on."""
 
     @abstractmethod
-    async def on_result(self, result: FinalResult | Interim) -> None:
-        """Sends a result."""
+    async def on_result(self, result: FinalResult | Interim) -> bool:
+        """Sends a result; returns whether it was one for this client."""
 
     @abstractmethod
     async def on_end(self) -> None:
@@ -109,17 +118,22 @@ class Connection(ABC):
         """Serves the connection until it is closed."""
         session_id.set(self.session.sid)
         logger.info("connection opened")
+        metrics.CONNECTIONS_OPENED[self.dialect].inc()
+        metrics.CONNECTIONS[self.dialect].inc()
         code = 1011
         try:
             code = await self._converse()
         except WebSocketDisconnect as left:
             code = left.code
+            self._outcome = metrics.outcome_of_close(code)
         except Exception:
             logger.exception("connection failed")
             await self._fail(ScriptaError("The gateway failed; this is our fault."))
         finally:
-            self._hub.leave(self.session, comes_back=self.can_come_back and code not in _FOR_GOOD)
+            comes_back = self.can_come_back and code not in _FOR_GOOD
+            self._hub.leave(self.session, comes_back=comes_back, outcome=self._outcome)
             await self._decoder.close()
+            metrics.CONNECTIONS[self.dialect].dec()
             metrics.count_close(code)
             logger.info(
                 "connection closed",
@@ -142,8 +156,9 @@ class Connection(ABC):
             ScriptaError: The session can not go on.
         """
         pcm = await self._decoder.feed(message)
-        metrics.AUDIO_SECONDS.inc(len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE))
-        await self.session.append(pcm, len(message), at_rest=self._decoder.at_rest)
+        await self.session.append(
+            pcm, len(message), at_rest=self._decoder.at_rest, arrived=self._arrived
+        )
         self._clock.audio(time.monotonic())
         metrics.MESSAGES.inc()
 
@@ -180,10 +195,12 @@ class Connection(ABC):
         except* Exception as group:
             error = group.exceptions[0]
         if isinstance(error, ScriptaError):
+            self._outcome = metrics.outcome_of_error(error)
             await self._fail(error)
             return error.close_code
         if error is not None:
             raise error
+        self._outcome = Outcome.COMPLETED
         return 1000
 
     async def _receive(self) -> None:
@@ -195,7 +212,8 @@ class Connection(ABC):
                 continue
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code") or 1005)
-            self._clock.message(time.monotonic())
+            self._arrived = time.monotonic()
+            self._clock.message(self._arrived)
             if (data := message.get("bytes")) is not None:
                 await self.on_audio(data)
             elif (text := message.get("text")) is not None:
@@ -233,9 +251,22 @@ class Connection(ABC):
                     return
                 if isinstance(result, Failed):
                     raise _failure(result)
-                await self.on_result(result)
-                if isinstance(result, FinalResult):
-                    metrics.FINALS.inc()
+                if await self.on_result(result):
+                    self._count(result)
+
+    def _count(self, result: FinalResult | Interim) -> None:
+        watch, now = self.session.stopwatch, time.monotonic()
+        if isinstance(result, Interim):
+            metrics.INTERIMS.inc()
+            if (latency := watch.sent_interim(result, now)) is not None:
+                metrics.observe_latency(Delivered.FIRST_INTERIM, latency)
+            return
+        metrics.FINALS.inc()
+        timed = watch.sent(result, now)
+        if isinstance(timed, Latency):
+            metrics.observe_latency(Delivered.FINAL, timed)
+        else:
+            metrics.FINALS_UNTIMED[timed].inc()
 
     async def _fail(self, error: ScriptaError) -> None:
         logger.warning("session failed", extra={"code": error.code})

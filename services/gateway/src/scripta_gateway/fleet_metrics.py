@@ -1,4 +1,4 @@
-"""Metrics of the fleet: the same from every gateway, which an autoscaler can take from any.
+"""Metrics of the fleet and the broker: the same from every gateway; autoscalers may ask any.
 
 They are left out while the fleet can not be seen: "unknown" keeps an autoscaler where it is, and
 a zero would scale everything down in an outage of the broker.
@@ -67,3 +67,14 @@ class FleetCollector(Collector):
             for pool in self._watch.known.pools.values():
                 family.add_metric([pool.name], value(pool))
             yield family
+        if self._watch.memory is not None:
+            yield GaugeMetricFamily(
+                "scripta_broker_memory_bytes",
+                "Memory that the broker uses; of a Cluster, its fullest shard.",
+                self._watch.memory.used,
+            )
+            yield GaugeMetricFamily(
+                "scripta_broker_memory_limit_bytes",
+                "Memory that the broker may use; 0 for no limit.",
+                self._watch.memory.limit,
+            )

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+from redis.exceptions import RedisError
+
+from scripta_common.broker import Memory
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Fleet
 from scripta_common.sessionlog import Roster
@@ -25,10 +29,18 @@ class FleetWatch:
 
     Args:
         roster: Who is in the fleet.
+        read_memory: Asks how full the broker is.
+
+    Attributes:
+        clock: The broker's clock.
+        memory: How full the broker was then; ``None`` if it did not say.
     """
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, read_memory: Callable[[], Awaitable[Memory]]) -> None:
         self._roster = roster
+        self._read_memory = read_memory
+        self.clock = roster.clock
+        self.memory: Memory | None = None
         self._fleet: Fleet | None = None
         self._seen_at = time.monotonic()
         self._first = asyncio.Event()
@@ -94,3 +106,8 @@ class FleetWatch:
         self._fleet = await self._roster.observe(self._fleet)
         self._seen_at = began
         self._first.set()
+        try:
+            self.memory = await self._read_memory()
+        except (BrokerUnavailable, RedisError) as error:  # whoever may not ask sees the fleet
+            self.memory = None
+            logger.debug("memory not seen", extra={"error": str(error)})

@@ -21,11 +21,14 @@ from scripta_common.errors import (
     ScriptaError,
     Superseded,
 )
+from scripta_common.loop_lag import watch_loop
+from scripta_common.metrics import LOOP_LAG
 from scripta_common.sessionlog import Doorbell, GatewayLog, LineFull, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
 from scripta_gateway.admission import Admission
 from scripta_gateway.fleet_watch import FleetWatch
+from scripta_gateway.metrics import Outcome
 from scripta_gateway.session import Limits, Session
 
 logger = logging.getLogger(__name__)
@@ -69,7 +72,7 @@ class Hub:
     ) -> None:
         self._broker = broker
         self._log = GatewayLog(broker, gateway_id, ttl=ttl)
-        self.fleet = FleetWatch(Roster(broker))
+        self.fleet = FleetWatch(Roster(broker), broker.memory)
         self._admission = Admission(max_waiting)
         self._limits = limits
         self._max_sessions = max_sessions
@@ -96,6 +99,7 @@ class Hub:
             tasks.create_task(self._doorbell.run(), name="doorbell")
             tasks.create_task(self._keep_up(), name="upkeep")
             tasks.create_task(self.fleet.run(), name="fleet")
+            tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
 
     async def check_ready(self) -> None:
         """Raises a ``ScriptaError`` that says why no session can be opened now."""
@@ -165,13 +169,16 @@ class Hub:
         metrics.SESSIONS_RESUMED.inc()
         return session
 
-    def leave(self, session: Session, *, comes_back: bool) -> None:
+    def leave(
+        self, session: Session, *, comes_back: bool, outcome: Outcome = Outcome.ABANDONED
+    ) -> None:
         """Takes back a session whose connection is gone.
 
         Args:
             session: The session.
             comes_back: Whether its client may come back. Then it is kept for a while (on a drain
                 by the log alone); otherwise its stream is ended now.
+            outcome: How it came to that.
         """
         if self._sessions.get(session.sid) is not session:
             return  # another connection has it
@@ -179,7 +186,7 @@ class Hub:
             self._lingering.add(session)
             self._spawn(self._end_later(session), f"linger-{session.sid}")
             return
-        self._forget(session)
+        self._part(session, Outcome.HANDED_OVER if comes_back and self.draining else outcome)
         if not session.over and not (comes_back and self.draining):
             self._spawn(_end(session), f"end-{session.sid}")
 
@@ -193,7 +200,7 @@ class Hub:
         """
         self.draining = True
         for session in tuple(self._lingering):
-            self._forget(session)
+            self._part(session, Outcome.HANDED_OVER)
         spread = min(self._drain_spread, _SPREAD_STEP * len(self._sessions))
         loop = asyncio.get_running_loop()
         for place, session in enumerate(tuple(self._sessions.values())):
@@ -203,6 +210,10 @@ class Hub:
         ends = [task for task in self._background if task.get_name().startswith("end-")]
         if ends:
             await asyncio.wait(ends, timeout=_LAST_WORDS_SECONDS)
+
+    def audio_lags(self) -> list[float]:
+        """Returns of each session the seconds of audio accepted and not yet decided."""
+        return [session.undecided_seconds for session in self._sessions.values()]
 
     async def _check_room(self) -> None:
         if self.draining:
@@ -214,7 +225,7 @@ class Hub:
     async def _end_later(self, session: Session) -> None:
         await asyncio.sleep(self.resume_seconds)
         if self._sessions.get(session.sid) is session:
-            self._forget(session)
+            self._part(session, Outcome.ABANDONED)
             if not session.over:
                 await _end(session)
 
@@ -234,6 +245,10 @@ class Hub:
             self._empty.set()
         metrics.SESSIONS.set(len(self._sessions))
 
+    def _part(self, session: Session, outcome: Outcome) -> None:
+        self._forget(session)
+        metrics.SESSIONS_ENDED[outcome].inc()
+
     def _ring(self, message: bytes) -> None:
         try:
             said = decode_doorbell(message)
@@ -244,9 +259,13 @@ class Hub:
         if session is None:
             return
         if isinstance(said, Ring):
-            session.ring(said)
+            session.ring(said, self._since(said.sent_at))
         elif session.connection < said.connection:
             self._lose(session, Superseded("Another connection has taken this session over."))
+
+    def _since(self, sent_at: float | None) -> float:
+        now = self.fleet.clock.at(time.monotonic())
+        return max(0.0, now - sent_at) if now is not None and sent_at is not None else 0.0
 
     def _suspect_all(self) -> None:
         for session in self._sessions.values():
@@ -283,7 +302,7 @@ class Hub:
 
     def _lose(self, session: Session, error: ScriptaError) -> None:
         if session in self._lingering:
-            self._forget(session)
+            self._part(session, metrics.outcome_of_error(error))
         else:
             session.fail(error)
 

@@ -122,6 +122,12 @@ class Ledger:
         # is fast.
         return self._retained[seq - self.checkpoint.seq]
 
+    def seq_at(self, sample: int) -> int | None:
+        """Returns the retained entry that a session sample is in, ``None`` if it is not kept."""
+        if sample < self.checkpoint.sample:
+            return None
+        return next((e.seq for e in self._retained if e.end_sample > sample), None)
+
     def enter_audio(
         self, pcm: bytes, message_bytes: int, accepted_ms: int, *, at_rest: bool = True
     ) -> None:

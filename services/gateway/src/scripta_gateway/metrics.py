@@ -1,8 +1,14 @@
-"""Metrics of the gateway."""
+"""Metrics that the gateway counts as it goes.
+
+What is read off at a scrape is in ``session_metrics`` and ``fleet_metrics``.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
 
 from scripta_common.errors import (
     BadRequest,
@@ -10,28 +16,142 @@ from scripta_common.errors import (
     Draining,
     GatewayFull,
     NoCapacity,
+    ScriptaError,
+    SessionIdle,
+    Superseded,
     UnknownModel,
+    UnsupportedLanguage,
 )
+from scripta_common.metrics import LATENCY_BUCKETS, series_of
+from scripta_gateway.latency import PARTS, Delivered, Latency, Untimed
 
+
+class Dialect(StrEnum):
+    """Wire protocols that clients speak."""
+
+    NATIVE = "native"
+
+
+class Outcome(StrEnum):
+    """How a session came to be held here no more."""
+
+    COMPLETED = "completed"
+    """Its client ended it, or closed the connection in good form."""
+    ABANDONED = "abandoned"
+    """Its connection broke and nobody came back."""
+    IDLE = "idle"
+    """Its client sent nothing for too long."""
+    SUPERSEDED = "superseded"
+    """Its client has come back by another gateway."""
+    HANDED_OVER = "handed_over"
+    """This gateway went away; its client was told to connect again."""
+    REJECTED = "rejected"
+    """Its client asked for a language that nobody speaks here."""
+    FAILED = "failed"
+    """By a fault of ours, or for want of capacity."""
+
+
+_OTHER: Final = "other"
+_CLOSE_CODES: Final = (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013)
+_LEFT: Final = frozenset({1000, 1001, 1005})
+"""Close codes of clients that leave in good form: done, going away, none given."""
+_REFUSALS: Final = (BadRequest, UnknownModel, Draining, GatewayFull, NoCapacity, BrokerUnavailable)
+
+CONNECTIONS = series_of(
+    Gauge("scripta_gateway_connections", "Open connections.", ["dialect"]), Dialect
+)
+CONNECTIONS_OPENED = series_of(
+    Counter("scripta_gateway_connections_opened_total", "Connections opened.", ["dialect"]), Dialect
+)
+CLOSES = series_of(
+    Counter("scripta_gateway_closes_total", "Connections closed, by close code.", ["code"]),
+    (*map(str, _CLOSE_CODES), _OTHER),
+)
 SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
 SESSIONS_OPENED = Counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
 SESSIONS_RESUMED = Counter("scripta_gateway_sessions_resumed_total", "Sessions taken up again.")
-REFUSALS = Counter(
-    "scripta_gateway_refusals_total", "Clients refused before the upgrade.", ["reason"]
+SESSIONS_ENDED = series_of(
+    Counter(
+        "scripta_gateway_sessions_ended_total", "Sessions held no more, by outcome.", ["outcome"]
+    ),
+    Outcome,
 )
-CLOSES = Counter("scripta_gateway_closes_total", "Connections closed, by close code.", ["code"])
+REFUSALS = series_of(
+    Counter("scripta_gateway_refusals_total", "Clients refused before the upgrade.", ["reason"]),
+    (*(error.code for error in _REFUSALS), _OTHER),
+)
 MESSAGES = Counter("scripta_gateway_messages_total", "Audio messages accepted.")
 MESSAGES_REFUSED = Counter("scripta_gateway_messages_refused_total", "Messages refused.")
 AUDIO_SECONDS = Counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
+BACKPRESSURE_SECONDS = Counter(
+    "scripta_gateway_backpressure_seconds_total",
+    "Seconds for which clients were held back because their transcripts are far behind.",
+)
 FINALS = Counter("scripta_gateway_finals_total", "Finals delivered to clients.")
+INTERIMS = Counter("scripta_gateway_interims_total", "Interims delivered to clients.")
+FINALS_UNTIMED = series_of(
+    Counter(
+        "scripta_gateway_finals_untimed_total",
+        "Finals delivered whose latency says nothing or is not known.",
+        ["reason"],
+    ),
+    Untimed,
+)
+_WHOLE: Final = {
+    Delivered.FINAL: Histogram(
+        "scripta_gateway_final_latency_seconds",
+        "Time from the arrival of what decided a segment's end until its final was sent.",
+        buckets=LATENCY_BUCKETS,
+    ),
+    Delivered.FIRST_INTERIM: Histogram(
+        "scripta_gateway_first_interim_latency_seconds",
+        "Time from the arrival of a segment's first audio until its first interim was sent.",
+        buckets=LATENCY_BUCKETS,
+    ),
+}
+_PART = Histogram(
+    "scripta_gateway_latency_part_seconds",
+    "Where the time of a latency was spent; the parts add up to the whole.",
+    ["result", "part"],
+    buckets=LATENCY_BUCKETS,
+)
+_PARTS: Final = {
+    what: tuple((part, _PART.labels(what.value, part)) for part in PARTS) for what in Delivered
+}
 
-_CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013})
-for _code in (*_CLOSE_CODES, "other"):
-    CLOSES.labels(str(_code))
-for _error in (BadRequest, UnknownModel, Draining, GatewayFull, NoCapacity, BrokerUnavailable):
-    REFUSALS.labels(_error.code)
+
+def observe_latency(what: Delivered, latency: Latency) -> None:
+    """Adds how late a result was, as a whole and in parts."""
+    _WHOLE[what].observe(latency.total)
+    for part, histogram in _PARTS[what]:
+        histogram.observe(getattr(latency, part))
 
 
 def count_close(code: int) -> None:
-    """Counts a close; codes of a client's own invention share one label."""
-    CLOSES.labels(str(code) if code in _CLOSE_CODES else "other").inc()
+    """Counts a close; codes of a client's own invention share one series."""
+    CLOSES.get(str(code), CLOSES[_OTHER]).inc()
+
+
+def count_refusal(error: ScriptaError) -> None:
+    """Counts a client that was refused before the upgrade."""
+    REFUSALS.get(error.code, REFUSALS[_OTHER]).inc()
+
+
+def outcome_of_close(code: int) -> Outcome:
+    """Returns the outcome of a session whose client closed its connection, or lost it."""
+    return Outcome.COMPLETED if code in _LEFT else Outcome.ABANDONED
+
+
+def outcome_of_error(error: ScriptaError) -> Outcome:
+    """Returns the outcome of a session that could not go on at this gateway."""
+    match error:
+        case SessionIdle():
+            return Outcome.IDLE
+        case Superseded():
+            return Outcome.SUPERSEDED
+        case Draining():
+            return Outcome.HANDED_OVER
+        case UnsupportedLanguage():
+            return Outcome.REJECTED
+        case _:
+            return Outcome.FAILED

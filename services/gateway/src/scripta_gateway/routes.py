@@ -13,13 +13,13 @@ from scripta_gateway.page import HEADERS, read_asset
 from scripta_gateway.settings import GatewaySettings
 
 
-def make_router(settings: GatewaySettings, hub: Hub, fleet_metrics: CollectorRegistry) -> APIRouter:
+def make_router(settings: GatewaySettings, hub: Hub, read_off: CollectorRegistry) -> APIRouter:
     """Returns the HTTP routes.
 
     Args:
         settings: The gateway's settings.
         hub: All its sessions.
-        fleet_metrics: What it exports besides the process's own metrics.
+        read_off: Metrics that are worked out when they are asked for.
     """
     router = APIRouter()
 
@@ -57,7 +57,7 @@ def make_router(settings: GatewaySettings, hub: Hub, fleet_metrics: CollectorReg
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        text = generate_latest() + generate_latest(fleet_metrics)
+        text = generate_latest() + generate_latest(read_off)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router

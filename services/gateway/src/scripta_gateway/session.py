@@ -11,24 +11,29 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self, TypeVar
 
-from scripta_common.errors import BrokerUnavailable, NoCapacity, ScriptaError
+from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_common.sessionlog import Attachment, GatewayLog, SessionOptions
 from scripta_common.wire import (
+    BYTES_PER_SAMPLE,
     SAMPLE_RATE,
     EntryKind,
     Interim,
+    Origin,
     Reason,
     Recorded,
     Ring,
 )
 from scripta_common.wire import Final as FinalResult
+from scripta_gateway import metrics
 from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore
+from scripta_gateway.latency import Stopwatch
 from scripta_gateway.ledger import Ledger
+from scripta_gateway.room import Room
 from scripta_gateway.takeover import Takeover
 
 logger = logging.getLogger(__name__)
@@ -59,6 +64,11 @@ class Session:
         sid: The session's id: secret enough to resume by.
         options: What the session was opened with.
         limits: Bounds.
+
+    Attributes:
+        stopwatch: Times its results.
+        heard_at: When it was last heard of the session, by the monotonic clock.
+        ending: Whether its stream has ended.
     """
 
     def __init__(self, log: GatewayLog, sid: str, options: SessionOptions, limits: Limits) -> None:
@@ -71,12 +81,12 @@ class Session:
         self._interim: Interim | None = None
         # Set when there is something to deliver, to read up on, or to fail with.
         self._wake = asyncio.Event()
-        # Set when the checkpoint has moved, so that a waiting append looks again.
-        self._moved = asyncio.Event()
+        self._room = Room(limits.stall)
         self._flushing = asyncio.Lock()
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
+        self.stopwatch = Stopwatch()
         self.heard_at = time.monotonic()
         self.ending = False
 
@@ -107,6 +117,7 @@ class Session:
         session._exchange = Exchange(
             ledger, connection=attachment.connection, logged=attachment.seq
         )
+        session.stopwatch = Stopwatch(before=attachment.seq)
         over = attachment.status != "open"
         session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
         session.read_up()
@@ -138,17 +149,31 @@ class Session:
         return self._exchange.ledger.samples / SAMPLE_RATE
 
     @property
+    def undecided_seconds(self) -> float:
+        """Seconds of audio accepted and not yet covered by a checkpoint."""
+        ledger = self._exchange.ledger
+        return 0.0 if self.over else (ledger.samples - ledger.checkpoint.sample) / SAMPLE_RATE
+
+    @property
     def outstanding(self) -> bool:
         """Whether results are still owed."""
         return self._exchange.ledger.outstanding and not self.over
 
-    async def append(self, pcm: bytes, message_bytes: int, *, at_rest: bool = True) -> None:
+    async def append(
+        self,
+        pcm: bytes,
+        message_bytes: int,
+        *,
+        at_rest: bool = True,
+        arrived: float | None = None,
+    ) -> None:
         """Puts a message's audio into the log; when this returns, it is accepted.
 
         Args:
             pcm: Mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for what a decoder held back.
             at_rest: Whether the decoder holds nothing back now.
+            arrived: When the message was received, on the monotonic clock; by default now.
 
         Raises:
             Superseded: Another connection has the session.
@@ -157,21 +182,29 @@ class Session:
             BrokerUnavailable: The broker does not answer, for too long.
         """
         now_ms = int(time.time() * 1000)
-        self._exchange.ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest)
+        ledger, seconds = self._exchange.ledger, len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
+        ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest)
+        self.stopwatch.audio(ledger.last_seq, arrived or time.monotonic(), seconds)
         await self._flush()
+        self.stopwatch.handled(time.monotonic())
+        metrics.AUDIO_SECONDS.inc(seconds)
 
     async def finalize(self, reason: Reason) -> None:
         """Ends the current segment now; exactly one final follows. Raises as ``append``."""
-        now_ms = int(time.time() * 1000)
-        self._exchange.ledger.enter_control(EntryKind.FINALIZE, reason, now_ms)
-        await self._flush()
+        await self._enter_control(EntryKind.FINALIZE, reason)
 
     async def end(self) -> None:
         """Ends the stream: the last finals and then ``Ended`` follow. Raises as ``append``."""
-        if not self.ending:
+        if self.ending:
+            await self._flush()
+        else:
             self.ending = True
-            now_ms = int(time.time() * 1000)
-            self._exchange.ledger.enter_control(EntryKind.END, Reason.END, now_ms)
+            await self._enter_control(EntryKind.END, Reason.END)
+
+    async def _enter_control(self, kind: EntryKind, reason: Reason) -> None:
+        ledger = self._exchange.ledger
+        ledger.enter_control(kind, reason, int(time.time() * 1000))
+        self.stopwatch.control(ledger.last_seq, time.monotonic())
         await self._flush()
 
     async def next_results(self) -> list[Recorded | Interim]:
@@ -196,8 +229,13 @@ class Session:
             self._wake.clear()
             await self._wake.wait()
 
-    def ring(self, ring: Ring) -> None:
-        """Takes what came by the doorbell; never blocks."""
+    def ring(self, ring: Ring, commit: float = 0.0) -> None:
+        """Takes what came by the doorbell; never blocks.
+
+        Args:
+            ring: What came.
+            commit: Seconds since its sender first tried to commit it.
+        """
         self.heard_at = time.monotonic()
         if ring.checkpoint_seq < 0:
             interim = ring.results[-1]
@@ -205,10 +243,18 @@ class Session:
                 return
             if interim.start >= self._decided_until:  # a slow one may come behind its final
                 self._interim = interim  # only the newest matters
+                self._time_interim(interim, ring.origins)
                 self._wake.set()
             return
         room = len(self._undelivered) < _MAX_UNDELIVERED
+        if room:
+            self.stopwatch.rang(ring.results, ring.origins, self.heard_at, commit)
         self._take(self._exchange.ring(ring, room=room))
+
+    def _time_interim(self, interim: Interim, origins: Sequence[Origin | None]) -> None:
+        if origins and (origin := origins[-1]) is not None:
+            seq = self._exchange.ledger.seq_at(round(interim.start * SAMPLE_RATE))
+            self.stopwatch.rang_interim(interim.start, seq, origin, self.heard_at)
 
     async def reconcile(self) -> None:
         """Compares with the log: heals whatever the doorbell missed or the broker lost.
@@ -254,7 +300,8 @@ class Session:
             ends = (result.end for result in news.fresh if isinstance(result, FinalResult))
             self._decided_until = max(self._decided_until, *ends, 0.0)
         if news.moved:
-            self._moved.set()
+            self.stopwatch.arrivals.forget(self._exchange.ledger.checkpoint.seq)
+            self._room.moved()
         if news.fresh or self._exchange.behind:
             self._wake.set()
 
@@ -282,7 +329,7 @@ class Session:
                     case AwaitRoom():
                         if not wait:
                             return
-                        await self._wait_for_room()
+                        await self._room.wait()
                     case Restore(standing):
                         restore = partial(self._log.restore, self.sid, self.options, standing)
                         self._exchange.restored(write, await self._patiently(restore))
@@ -290,19 +337,11 @@ class Session:
                         logger.warning("session restored", extra={"session": self.sid, "seq": seq})
                     case Append(entry):
                         append = partial(self._log.append, self.sid, entry, self.connection)
-                        if not self._exchange.appended(write, *await self._patiently(append)):
+                        answer = await self._patiently(append)
+                        self.stopwatch.arrivals.logged(entry.seq, time.monotonic())
+                        if not self._exchange.appended(write, *answer):
                             self._wake.set()  # how it ended stands in the results
                             return
-
-    async def _wait_for_room(self) -> None:
-        self._moved.clear()
-        try:
-            async with asyncio.timeout(self._limits.stall):
-                await self._moved.wait()
-        except TimeoutError:
-            raise NoCapacity(
-                "No transcriber takes up this session's audio; try again later."
-            ) from None
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeats a call to the log while the broker does not answer, for a bounded time."""

@@ -13,6 +13,7 @@ from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
 from scripta_gateway.hub import Hub
+from scripta_gateway.metrics import Dialect
 from scripta_gateway.session import Session
 
 
@@ -24,6 +25,7 @@ class NativeConnection(Connection):
         opening: What it is told first if it wants events.
     """
 
+    dialect = Dialect.NATIVE
     query: frames.Query
     opening: frames.Opening
 
@@ -64,12 +66,15 @@ class NativeConnection(Connection):
         """Refuses what could not be decoded."""
         await self._refuse(f"Audio cannot be decoded: {error}")
 
-    async def on_result(self, result: Final | Interim) -> None:
+    async def on_result(self, result: Final | Interim) -> bool:
         """Sends a transcript or, if asked for, an interim."""
         if isinstance(result, Final):
             await self.send(frames.transcript(self.session.client_id, result))
         elif self.query.interim_results:
             await self.send(frames.interim(self.session.client_id, result))
+        else:
+            return False
+        return True
 
     async def on_end(self) -> None:
         """Says how long the stream was to a client that wants events."""

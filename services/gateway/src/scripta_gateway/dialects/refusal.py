@@ -24,7 +24,7 @@ async def refuse(websocket: WebSocket, error: ScriptaError, status: int, body: s
         status: HTTP status; a 503 carries ``Retry-After``.
         body: JSON in the dialect's own form.
     """
-    metrics.REFUSALS.labels(error.code).inc()
+    metrics.count_refusal(error)
     draining = isinstance(error, Draining)
     retry_after = _RETRY_AFTER_DRAIN_SECONDS if draining else _RETRY_AFTER_SECONDS
     headers = {"Retry-After": str(retry_after)} if status == 503 else {}
