@@ -34,7 +34,13 @@ from scripta_common.wire import (
     Recorded,
 )
 from scripta_local.broker import Broker as BrokerProcess
-from scripta_transcriber.engines.base import Capabilities, Segment, Segmentation, Transcript
+from scripta_transcriber.engines.base import (
+    Capabilities,
+    Draft,
+    Segment,
+    Segmentation,
+    Transcript,
+)
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter.base import Cut, Segmenter
@@ -74,7 +80,8 @@ class LetterEngine:
             raise ValueError("an engine that can not stand exclamations")
         return Transcript(text.strip())
 
-    draft = transcribe
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        return Draft(self.transcribe(segment).text)
 
 
 class SentenceSegmenter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from scripta_common.wire import (
     Word,
     decode_doorbell,
 )
-from scripta_transcriber.engines.base import Segment, Transcript
+from scripta_transcriber.engines.base import Draft, Segment, Transcript
 from scripta_transcriber.segmenter.message import MessageSegmenter
 
 pytestmark = pytest.mark.store
@@ -127,7 +127,8 @@ async def test_engine_that_knows_word_times_is_believed(make_transcriber: Any, c
         def transcribe(self, segment: Segment) -> Transcript:
             return Transcript("hi", 0.5, (Word("hi", 0.25, 0.5, 0.9),), "de")
 
-        draft = transcribe
+        def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+            return Draft("hi")
 
     from_letters = make_transcriber()
     make_transcriber(engine=Precise(from_letters.engine.capabilities)).start()
@@ -269,7 +270,7 @@ async def test_interim_that_fails_costs_nothing_else(
         def transcribe(self, segment: Segment) -> Transcript:
             return self._engine.transcribe(segment)  # type: ignore[no-any-return]
 
-        def draft(self, segment: Segment) -> Transcript:
+        def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
             self.drafts += 1
             raise ValueError("no drafts")
 

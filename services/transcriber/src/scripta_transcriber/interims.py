@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from itertools import takewhile
 
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, TranscriberLog
@@ -13,6 +12,7 @@ from scripta_common.wire import SAMPLE_RATE, Interim, Origin
 from scripta_transcriber import metrics
 from scripta_transcriber.engine_call import EngineCall
 from scripta_transcriber.engines.base import Engine, Segment
+from scripta_transcriber.hypothesis import Hypothesis, Words
 from scripta_transcriber.metrics import Kind
 from scripta_transcriber.scheduler import Priority, Scheduler
 
@@ -30,12 +30,15 @@ class Interims:
         self._engine = engine
         self._scheduler = scheduler
         self._task: asyncio.Task[None] | None = None
+        self._call: EngineCall[Words] | None = None
+        self._hypothesis = Hypothesis(engine)
         self._last_end = 0
         self._skipped_end = 0
-        self._last_words: list[str] = []
 
     def offer(self, segment: Segment | None, interval: float) -> None:
         """Starts an interim of the open segment if enough is new and none is under way.
+
+        One that still waits for a thread is about the newest audio when it gets it.
 
         Args:
             segment: The open segment so far; ``None`` in silence.
@@ -47,41 +50,39 @@ class Interims:
         if segment.end - told < new:
             return
         if self._task is not None:
+            if self._call is not None:
+                self._call.segment = segment
             if segment.end - max(told, self._skipped_end) >= new:
                 self._skipped_end = segment.end
                 metrics.INTERIMS_SKIPPED.inc()
             return
         self._last_end = segment.end
-        self._task = asyncio.create_task(self._send(segment), name=f"interim-{self._claim.sid}")
+        self._call = EngineCall(self._hypothesis.hear, segment, Kind.INTERIM)
+        self._task = asyncio.create_task(self._send(self._call), name=f"interim-{self._claim.sid}")
         self._task.add_done_callback(self._finished)
 
     def close(self) -> None:
         """Drops the interim under way: its segment is decided, or its session is not ours."""
         if self._task is not None:
             self._task.cancel()
-            self._task = None
+            self._task = self._call = None
             metrics.INTERIMS_SKIPPED.inc()
-        self._last_words = []
+        # Another one, not emptied: a thread may still be at work on it.
+        self._hypothesis = Hypothesis(self._engine)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
-            self._task = None
+            self._task = self._call = None
         if not task.cancelled() and task.exception() is not None:
             logger.warning("interim failed", exc_info=task.exception())
 
-    async def _send(self, segment: Segment) -> None:
-        call = EngineCall(self._engine.draft, segment, Kind.INTERIM)
-        heard = await self._scheduler.run(Priority.INTERIM, call)
+    async def _send(self, call: EngineCall[Words]) -> None:
+        words = await self._scheduler.run(Priority.INTERIM, call)
         call.record()
-        words = heard.text.split()
-        # What two interims in a row agree on will hardly change any more.
-        agreed = takewhile(
-            lambda pair: pair[0] == pair[1], zip(words, self._last_words, strict=False)
-        )
-        stable = " ".join(word for word, _ in agreed)
-        self._last_words = words
+        heard = call.taken
+        self._last_end = max(self._last_end, heard.end)
         interim = Interim(
-            segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE, heard.text, stable
+            heard.start / SAMPLE_RATE, heard.end / SAMPLE_RATE, words.text, words.stable
         )
         with suppress(BrokerUnavailable):
             if await self._log.ring_interim(self._claim, interim, Origin(0, call.seconds)):

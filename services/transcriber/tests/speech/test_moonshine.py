@@ -6,6 +6,7 @@ import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,3 +102,37 @@ def test_damaged_file_is_named(tmp_path: Path, name: str, damage: str):
             file.truncate((whole / name).stat().st_size // 2 + 1)
     with pytest.raises(EngineError, match=name):
         MoonshineEngine(tmp_path).load()
+
+
+@pytest.mark.parametrize("wrong", [0, 3, 40])
+def test_guess_changes_what_a_draft_costs_and_not_what_it_hears(
+    engine: MoonshineEngine, two_cities: bytes, wrong: int
+):
+    """A right guess, one whose end is wrong, and one that is too long and wrong throughout."""
+    speech = segment(two_cities[:128_000])
+    plain = engine.draft(speech)
+    assert len(plain.text.split()) > 5
+    guess = (*plain.guess[: max(0, len(plain.guess) - wrong)], *range(100, 100 + wrong))
+    assert engine.draft(speech, guess) == plain
+
+
+def test_right_guess_is_checked_in_one_step(two_cities: bytes):
+    engine = MoonshineEngine()
+    engine.load()
+    assert engine._decoder is not None
+    session = engine._decoder._session = CountingSession(engine._decoder._session)
+    speech = segment(two_cities[:128_000])
+    plain = engine.draft(speech)
+    assert session.runs == len(plain.guess) + 1  # and the end
+    engine.draft(speech, plain.guess)
+    assert session.runs == len(plain.guess) + 2
+
+
+class CountingSession:
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.runs = 0
+
+    def run(self, *arguments: Any) -> Any:
+        self.runs += 1
+        return self._session.run(*arguments)

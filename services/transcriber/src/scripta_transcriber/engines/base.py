@@ -8,6 +8,7 @@ was asked before or at the same time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +34,7 @@ class Capabilities:
         languages: BCP-47 primary tags it transcribes; empty for any.
         segmentation: How its segments are cut.
         interims: Whether it is worth asking for revisable results.
+        word_times: Whether it knows when each word was said; where not, times are estimated.
         max_segment_seconds: Longest segment it takes.
         instant: Whether its calls cost so little that a worker thread would cost more.
         slots_per_thread: Sessions that one worker thread serves well: the default for slots.
@@ -42,6 +44,7 @@ class Capabilities:
     languages: frozenset[str]
     segmentation: Segmentation = Segmentation.SPEECH
     interims: bool = True
+    word_times: bool = False
     max_segment_seconds: float = 30.0
     instant: bool = False
     slots_per_thread: int = 8
@@ -58,6 +61,8 @@ class Segment:
         reason: Why it ended (for an interim: the open segment so far, ``LENGTH``).
         message_bytes: Size of the client message it is made of, with ``Segmentation.MESSAGE``.
         accepted_ms: Unix milliseconds at which the gateway took the last of its audio.
+        language: BCP-47 tag of what is spoken, if the session says; ``None`` leaves it to the
+            engine.
     """
 
     start: int
@@ -65,6 +70,7 @@ class Segment:
     reason: Reason
     message_bytes: int = 0
     accepted_ms: int = 0
+    language: str | None = None
 
     @property
     def end(self) -> int:
@@ -93,6 +99,20 @@ class Transcript:
     confidence: float | None = None
     words: tuple[Word, ...] = ()
     language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an engine hears in speech that goes on.
+
+    Attributes:
+        text: The words so far, trimmed.
+        guess: What makes the next draft of the same audio, with more behind it, cheaper: the
+            engine's own tokens; empty where that does not help.
+    """
+
+    text: str
+    guess: tuple[int, ...] = ()
 
 
 class EngineError(Exception):
@@ -124,6 +144,11 @@ class Engine(Protocol):
         """Returns the final transcript of a segment; blocking, thread-safe, deterministic."""
         ...
 
-    def draft(self, segment: Segment) -> Transcript:
-        """Returns an interim transcript of an open segment; may trade accuracy for speed."""
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        """Returns what was said so far in an open segment; may trade accuracy for speed.
+
+        Args:
+            segment: The audio so far.
+            guess: Of the last draft that began with the same sample.
+        """
         ...

@@ -5,9 +5,10 @@ For load tests and for trying out clients; it hears nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from scripta_transcriber.engines.base import Capabilities, Segment, Segmentation, Transcript
+from scripta_transcriber.engines.base import Capabilities, Draft, Segment, Segmentation, Transcript
 
 
 class MockEngine:
@@ -32,6 +33,6 @@ class MockEngine:
             text=f"Transcribed: {accepted:%Y-%m-%d %H:%M:%S} (size: {segment.message_bytes} bytes)"
         )
 
-    def draft(self, segment: Segment) -> Transcript:
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
         """Returns the same as the final."""
-        return self.transcribe(segment)
+        return Draft(self.transcribe(segment).text)

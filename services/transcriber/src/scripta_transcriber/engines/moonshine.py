@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from scripta_common.wire import SAMPLE_RATE
-from scripta_transcriber.engines.base import Capabilities, EngineError, Segment, Transcript
+from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 from scripta_transcriber.engines.repetition import cut_loop, loop_length
 from scripta_transcriber.engines.tokens import Vocabulary
@@ -90,7 +92,17 @@ class MoonshineEngine:
         """Returns the words of a segment, decoded alone."""
         if not segment.pcm:
             return Transcript(text="", language="en")
-        if self._encoder is None or self._decoder is None or self._vocabulary is None:
+        tokens, mean = self._decode(segment, ())
+        text = _spoken(self._words(tokens))
+        return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
+
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        """Returns the words of an open segment so far, from where the last draft went wrong."""
+        tokens, _ = self._decode(segment, guess)
+        return Draft(_spoken(self._words(tokens)), tuple(tokens))
+
+    def _decode(self, segment: Segment, guess: Sequence[int]) -> tuple[list[int], float]:
+        if self._encoder is None or self._decoder is None:
             raise EngineError("the engine is not loaded: call load() first")
         audio = self._samples(segment)
         mask = np.ones(audio.shape, dtype=np.int64)
@@ -99,13 +111,10 @@ class MoonshineEngine:
             self._decoding.least_tokens,
             math.ceil(segment.seconds * self._decoding.tokens_per_second),
         )
-        tokens, mean = self._decoder.greedy(hidden, mask, limit)
-        text = _spoken(self._vocabulary.text(tokens))
-        return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
+        return self._decoder.greedy(hidden, mask, limit, guess)
 
-    def draft(self, segment: Segment) -> Transcript:
-        """Returns the words of an open segment so far."""
-        return self.transcribe(segment)
+    def _words(self, tokens: Sequence[int]) -> str:
+        return self._vocabulary.text(tokens) if self._vocabulary is not None else ""
 
     def _samples(self, segment: Segment) -> FloatArray:
         samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
@@ -124,40 +133,70 @@ class _Decoder:
             for name in (node.name for node in session.get_inputs())
             if name.startswith("past_key_values.")
         ]
-        self._present = [name.replace("past_key_values", "present") for name in self._past]
+        # Keys and values over the audio come out of the first step only; over the tokens, of all.
+        self._past_tokens = [name for name in self._past if ".decoder." in name]
 
     def greedy(
-        self, hidden: FloatArray, mask: npt.NDArray[np.int64], limit: int
+        self,
+        hidden: FloatArray,
+        mask: npt.NDArray[np.int64],
+        limit: int,
+        guess: Sequence[int] = (),
     ) -> tuple[list[int], float]:
-        """Returns up to ``limit`` tokens and the mean log probability of the choices."""
+        """Returns up to ``limit`` tokens and the mean log probability of those chosen one by one.
+
+        A guess is checked in the first step, all of it at once: it costs little more than one
+        token. The numbers differ in their last bits from those of one by one, and so may the
+        words: guesses are for drafts.
+        """
+        guess = [*guess[: limit - 1]]
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
         feeds: dict[str, Any] = {
             "encoder_attention_mask": mask,
             "encoder_hidden_states": hidden,
             "use_cache_branch": np.array([False]),
-            "input_ids": np.array([[_BEGIN]], dtype=np.int64),
+            "input_ids": np.array([[_BEGIN, *guess]], dtype=np.int64),
             **dict.fromkeys(self._past, empty),
         }
-        tokens: list[int] = []
-        total = 0.0
-        while len(tokens) < limit:
-            logits, *present = self._session.run(["logits", *self._present], feeds)
-            row = logits[0, -1]
+        logits = self._step(feeds, self._past)[0]
+        tokens = _agreeing(guess, logits.argmax(axis=-1))
+        row = logits[len(tokens)]
+        for name in self._past_tokens:
+            feeds[name] = np.ascontiguousarray(feeds[name][:, :, : len(tokens) + 1])
+        feeds["use_cache_branch"] = np.array([True])
+        total, chosen = 0.0, 0
+        while True:
             token = int(row.argmax())
             total -= math.log(float(np.exp(row - row[token]).sum()))
+            chosen += 1
             if token == _END:
-                return tokens, total / (len(tokens) + 1)
+                break
             tokens.append(token)
             if loop := loop_length(tokens):
-                return cut_loop(tokens, loop), total / len(tokens)
-            first = not feeds["use_cache_branch"][0]
-            for name, value in zip(self._past, present, strict=True):
-                # Keys and values over the audio come out of the first step only.
-                if first or ".decoder." in name:
-                    feeds[name] = value
-            feeds["use_cache_branch"] = np.array([True])
+                tokens = cut_loop(tokens, loop)
+                break
+            if len(tokens) >= limit:
+                break
             feeds["input_ids"] = np.array([[token]], dtype=np.int64)
-        return tokens, total / limit
+            row = self._step(feeds, self._past_tokens)[0, -1]
+        return tokens, total / chosen
+
+    def _step(self, feeds: dict[str, Any], past: Sequence[str]) -> FloatArray:
+        present = [name.replace("past_key_values", "present") for name in past]
+        logits: FloatArray
+        logits, *values = self._session.run(["logits", *present], feeds)
+        feeds.update(zip(past, values, strict=True))
+        return logits
+
+
+def _agreeing(guess: Sequence[int], choices: npt.NDArray[np.int64]) -> list[int]:
+    """Returns the guessed tokens up to the first that would not have been chosen."""
+    return [
+        token
+        for token, _ in takewhile(
+            lambda pair: pair[0] == pair[1], zip(guess, choices, strict=False)
+        )
+    ]
 
 
 def _spoken(text: str) -> str:

@@ -1,0 +1,120 @@
+"""The running hypothesis of an open segment: its price is bounded, its settled words stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from scripta_common.wire import SAMPLE_RATE, Reason
+from scripta_transcriber.engines.base import Capabilities, Draft, Segment, Transcript
+from scripta_transcriber.hypothesis import Hypothesis
+
+pytestmark = pytest.mark.unit
+
+STEP = SAMPLE_RATE // 2
+
+
+class TallyEngine:
+    """Hears a word in every whole quarter second: the number of that quarter on the clock."""
+
+    name = "tally"
+    capabilities = Capabilities(frozenset())
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Segment, tuple[int, ...]]] = []
+
+    def load(self) -> None: ...
+
+    def transcribe(self, segment: Segment) -> Transcript:
+        raise AssertionError("no finals here")
+
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        self.asked.append((segment, tuple(guess)))
+        quarter = SAMPLE_RATE // 4
+        heard = range(-(-segment.start // quarter), segment.end // quarter)
+        return Draft(" ".join(map(str, heard)), tuple(heard))
+
+
+def speech(seconds: float, *, start: int = 0, quiet_at: float | None = None) -> Segment:
+    """Loud noise, with a pause of 120 ms somewhere."""
+    samples = np.random.default_rng(1).integers(-9000, 9000, round(seconds * SAMPLE_RATE))
+    if quiet_at is not None:
+        at = round(quiet_at * SAMPLE_RATE)
+        samples[at - 960 : at + 960] = 0
+    return Segment(start, samples.astype("<i2").tobytes(), Reason.LENGTH)
+
+
+def grow(segment: Segment) -> list[Segment]:
+    """The segment as it was at every half second."""
+    ends = range(STEP, len(segment.pcm) // 2 + 1, STEP)
+    return [Segment(segment.start, segment.pcm[: 2 * end], segment.reason) for end in ends]
+
+
+def test_price_of_an_interim_does_not_grow_with_its_segment() -> None:
+    engine = TallyEngine()
+    hypothesis = Hypothesis(engine)
+    for segment in grow(speech(15)):
+        before = len(engine.asked)
+        hypothesis.hear(segment)
+        assert sum(asked.seconds for asked, _ in engine.asked[before:]) <= 5 + 4.5
+    assert max(asked.seconds for asked, _ in engine.asked) <= 5
+    # Beside the 30 times that the end is heard: what is settled is heard once more, not oftener.
+    assert len(engine.asked) <= 30 + 15 / 2
+
+
+def test_nothing_is_left_out_or_heard_twice_where_it_is_cut() -> None:
+    engine = TallyEngine()
+    hypothesis = Hypothesis(engine)
+    whole = speech(12)
+    for segment in grow(whole):
+        hypothesis.hear(segment)
+    pieces = {asked.start: asked for asked, _ in engine.asked}  # the last of each
+    assert b"".join(pieces[start].pcm for start in sorted(pieces)) == whole.pcm
+
+
+def test_settled_speech_is_cut_in_its_pause() -> None:
+    engine = TallyEngine()
+    Hypothesis(engine).hear(speech(5.5, quiet_at=3.1))
+    settled, _ = engine.asked[0]
+    assert abs(settled.end - 3.1 * SAMPLE_RATE) <= 0.03 * SAMPLE_RATE
+
+
+def test_stable_words_only_grow() -> None:
+    hypothesis = Hypothesis(TallyEngine())
+    stable = ""
+    for segment in grow(speech(15)):
+        words = hypothesis.hear(segment)
+        assert words.text.startswith(words.stable)
+        assert words.stable.startswith(stable)
+        stable = words.stable
+    assert len(stable.split()) > 40
+
+
+def test_words_are_stable_once_two_drafts_agree() -> None:
+    hypothesis = Hypothesis(TallyEngine())
+    first, second = grow(speech(1))
+    assert hypothesis.hear(first).stable == ""
+    assert hypothesis.hear(second) == ("0 1 2 3", "0 1")
+
+
+def test_guess_goes_along_with_the_same_audio_only() -> None:
+    engine = TallyEngine()
+    hypothesis = Hypothesis(engine)
+    for segment in grow(speech(8)):
+        hypothesis.hear(segment)
+    last: dict[int, tuple[int, ...]] = {}
+    for asked, guess in engine.asked:
+        assert guess == last.get(asked.start, ())
+        quarter = SAMPLE_RATE // 4
+        last[asked.start] = tuple(range(-(-asked.start // quarter), asked.end // quarter))
+
+
+def test_segment_with_another_start_begins_anew() -> None:
+    engine = TallyEngine()
+    hypothesis = Hypothesis(engine)
+    hypothesis.hear(speech(9))
+    words = hypothesis.hear(speech(1, start=10 * SAMPLE_RATE))
+    assert words == ("40 41 42 43", "")
+    assert engine.asked[-1][1] == ()
