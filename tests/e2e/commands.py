@@ -53,7 +53,7 @@ def run(command: Sequence[str], *, stdin: str | None = None, seconds: float = 60
     return done.stdout
 
 
-def until(condition: Callable[[], T | None], seconds: float, what: str, *, every: float = 1.0) -> T:
+def until(condition: Callable[[], T | None], seconds: float, what: str, *, every: float = 2.0) -> T:
     """Returns the first true value of a condition.
 
     A command that fails in between counts as "not yet": the API of a busy node misses a beat.
@@ -62,7 +62,7 @@ def until(condition: Callable[[], T | None], seconds: float, what: str, *, every
         condition: Is asked again and again.
         seconds: How long.
         what: What is waited for, for the error.
-        every: Seconds between two askings.
+        every: Seconds between two askings; each costs a small node a good part of a second.
 
     Raises:
         NotInTime: There was none in time.

@@ -86,7 +86,8 @@ def kubectl(
         yield kubectl
     finally:
         if made and not settings.keep:
-            kubectl.run("delete", "namespace", kubectl.namespace, "--wait=false")
+            with suppress(CommandFailed):
+                kubectl.delete("namespace", kubectl.namespace, seconds=180.0)
 
 
 @pytest.fixture(scope="session")

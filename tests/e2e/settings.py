@@ -33,7 +33,7 @@ class E2ESettings(BaseSettings):
         "", description="A node's address: come in by a NodePort; empty: by kubectl port-forward"
     )
     engine: str = Field("moonshine", description="moonshine; mock leaves out what needs words")
-    sessions: int = Field(6, ge=1, le=50, description="Live sessions during each disturbance")
+    sessions: int = Field(6, ge=1, le=12, description="Live sessions during each disturbance")
     time_factor: float = Field(1.0, gt=0, le=20, description="Makes all time limits longer")
 
     @field_validator("namespace")

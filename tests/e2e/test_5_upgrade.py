@@ -11,6 +11,7 @@ from .settings import E2ESettings
 pytestmark = pytest.mark.e2e
 
 ROLLOUT_SECONDS = 240.0
+SLOTS = 20
 
 
 def test_upgrade_and_rollback_change_and_restore_the_release(
@@ -23,13 +24,13 @@ def test_upgrade_and_rollback_change_and_restore_the_release(
     (broker,) = release.pods(BROKER)
 
     def upgrade() -> None:
-        release.upgrade({"logs": {"level": "WARNING"}, "transcriber": {"slots": 16}})
+        release.upgrade({"logs": {"level": "WARNING"}, "transcriber": {"slots": SLOTS}})
         release.wait_settled(seconds=ROLLOUT_SECONDS)
 
     assert_resumed(disturb(upgrade, kind="returning"), settings.sessions)
     assert release.setting(GATEWAY, "LOG_LEVEL") == "WARNING"
     assert release.setting(TRANSCRIBER, "LOG_LEVEL") == "WARNING"
-    assert release.setting(TRANSCRIBER, "SLOTS") == "16"
+    assert release.setting(TRANSCRIBER, "SLOTS") == str(SLOTS)
 
     def rollback() -> None:
         release.rollback(revision)

@@ -11,7 +11,7 @@ from .settings import E2ESettings
 
 Values = dict[str, Any]
 
-SLOTS = 8
+_SPARE_SLOTS = 4
 
 
 def base_values(settings: E2ESettings) -> Values:
@@ -40,7 +40,7 @@ def base_values(settings: E2ESettings) -> Values:
         "transcriber": {
             "image": {**_image(settings.transcriber_image), **pull},
             "engine": settings.engine,
-            "slots": SLOTS,
+            "slots": settings.sessions + _SPARE_SLOTS,
             "replicas": 1,
             "autoscaling": {"mode": "none"},
             "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
