@@ -47,6 +47,10 @@ _LATENCY: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30)
 _LOOP: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _BROKER: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _CODES: Final = "1000 1001 1005 1006 1007 1008 1009 1011 1012 1013 other"
+_COMMANDS: Final = (
+    "open assign attach restore append poll line claim commit interim release accuse acquit "
+    "heartbeat handoff drop enlist roster demand xrange other"
+)
 _POOL: Final = {"pool": None}
 
 
@@ -55,7 +59,7 @@ def _one_of(values: str) -> frozenset[str]:
 
 
 _KIND: Final = {"kind": _one_of("final interim")}
-_DIALECT: Final = {"dialect": None}
+_DIALECT: Final = {"dialect": _one_of("native")}
 
 GATEWAY: Final = (
     Metric("scripta_gateway_connections", "gauge", _DIALECT),
@@ -67,14 +71,15 @@ GATEWAY: Final = (
     Metric(
         "scripta_gateway_sessions_ended_total",
         "counter",
-        {"outcome": _one_of("completed abandoned idle superseded handed_over failed")},
+        {"outcome": _one_of("completed abandoned idle superseded handed_over rejected failed")},
     ),
     Metric(
         "scripta_gateway_refusals_total",
         "counter",
         {
             "reason": _one_of(
-                "bad_request unknown_model draining gateway_full no_capacity broker_unavailable"
+                "bad_request unknown_model draining gateway_full no_capacity broker_unavailable "
+                "other"
             )
         },
     ),
@@ -84,6 +89,11 @@ GATEWAY: Final = (
     Metric("scripta_gateway_backpressure_seconds_total", "counter"),
     Metric("scripta_gateway_finals_total", "counter"),
     Metric("scripta_gateway_interims_total", "counter"),
+    Metric(
+        "scripta_gateway_finals_untimed_total",
+        "counter",
+        {"reason": _one_of("ahead missed unknown")},
+    ),
     Metric("scripta_gateway_final_latency_seconds", "histogram", buckets=_LATENCY),
     Metric("scripta_gateway_first_interim_latency_seconds", "histogram", buckets=_LATENCY),
     Metric(
@@ -117,7 +127,11 @@ TRANSCRIBER: Final = (
     Metric("scripta_transcriber_slots_in_use", "gauge"),
     Metric("scripta_transcriber_claims_total", "counter", {"how": _one_of("new handoff expired")}),
     Metric("scripta_transcriber_fenced_commits_total", "counter"),
-    Metric("scripta_transcriber_sessions_failed_total", "counter", {"reason": None}),
+    Metric(
+        "scripta_transcriber_sessions_failed_total",
+        "counter",
+        {"reason": _one_of("unsupported_language engine_failure poison")},
+    ),
     Metric("scripta_transcriber_finals_total", "counter"),
     Metric("scripta_transcriber_interims_total", "counter"),
     Metric("scripta_transcriber_interims_skipped_total", "counter"),
@@ -131,7 +145,7 @@ TRANSCRIBER: Final = (
 """What a transcriber exports of itself."""
 
 BOTH: Final = (
-    Metric("scripta_broker_command_seconds", "histogram", {"command": None}, _BROKER),
+    Metric("scripta_broker_command_seconds", "histogram", {"command": _one_of(_COMMANDS)}, _BROKER),
     Metric(
         "scripta_broker_errors_total",
         "counter",
