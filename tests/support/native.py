@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -122,10 +122,18 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(url: str, **query: object) -> AsyncIterator[Talk]:
+async def talk(
+    url: str, *, headers: Mapping[str, str] | None = None, **query: object
+) -> AsyncIterator[Talk]:
     """Opens a connection; leaving the block cuts it off."""
     address = f"{url}?{urlencode(query)}" if query else url
-    socket = await connect(address, max_size=None, compression=None, open_timeout=PATIENCE)
+    socket = await connect(
+        address,
+        max_size=None,
+        compression=None,
+        open_timeout=PATIENCE,
+        additional_headers=headers,
+    )
     session = Talk(socket)
     reader = asyncio.create_task(session.read())
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
+from scripta_common.tracing import Tracing
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
@@ -33,7 +35,7 @@ Serve = Callable[..., Awaitable[GatewayServer]]
 async def served(
     settings: GatewaySettings, until: Callable[..., Awaitable[None]]
 ) -> AsyncIterator[GatewayServer]:
-    server = GatewayServer(settings)
+    server = GatewayServer(settings, secrets.token_hex(6), Tracing())
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     yield server

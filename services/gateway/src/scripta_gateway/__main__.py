@@ -10,7 +10,7 @@ import uvloop
 from pydantic import ValidationError
 
 from scripta_common.logs import configure_logging
-from scripta_common.tracing import FLUSH_SECONDS, Tracing
+from scripta_common.tracing import Tracing
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 
@@ -38,7 +38,6 @@ def main() -> None:
     )
     server = GatewayServer(settings, gateway_id, tracing)
     uvloop.run(server.serve())
-    tracing.close(FLUSH_SECONDS)
     sys.exit(0 if server.started else 1)
 
 

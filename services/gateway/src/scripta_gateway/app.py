@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from fastapi import FastAPI, WebSocket
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
+from scripta_common.tracing import Tracing
 from scripta_gateway.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
 from scripta_gateway.fleet_metrics import FleetCollector
@@ -26,6 +28,16 @@ from scripta_gateway.settings import GatewaySettings
 logger = logging.getLogger(__name__)
 
 
+# FastAPI's own would hold whole queries, and with them the ids that sessions are resumed by.
+_NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
 def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
     # Without it no result would ever reach a client: better to start again than to look healthy.
     if not upkeep.cancelled() and upkeep.exception() is not None:
@@ -33,9 +45,14 @@ def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def create_app(settings: GatewaySettings) -> FastAPI:
-    """Returns the application; its hub is ``app.state.hub``."""
-    gateway_id = secrets.token_hex(6)
+def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> FastAPI:
+    """Returns the application; its hub is ``app.state.hub``.
+
+    Args:
+        settings: The gateway's settings.
+        gateway_id: Its id, unique among all.
+        tracing: Where its spans begin.
+    """
     broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
     hub = Hub(
         broker,
@@ -69,7 +86,13 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         await broker.aclose()
         logger.info("gateway stopped")
 
-    app = FastAPI(title="Scripta gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Scripta gateway",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=_NO_TELEMETRY,
+    )
     app.state.hub = hub
     read_off = CollectorRegistry()
     read_off.register(FleetCollector(hub.fleet))
@@ -79,6 +102,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @app.websocket("/ws")
     async def native(websocket: WebSocket) -> None:
-        await serve_native(websocket, hub, limits)
+        await serve_native(websocket, hub, limits, tracing)
 
     return app

@@ -18,7 +18,8 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
-from scripta_common.logs import session_id
+from scripta_common.logs import bind
+from scripta_common.tracing import NO_SPAN, trace_of
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
@@ -83,6 +84,7 @@ class Connection(ABC):
         # Whether the client knows how to come back to its session.
         self.can_come_back = False
         self._outcome = Outcome.FAILED
+        self._finals = 0
         self._arrived = 0.0
         self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
 
@@ -116,8 +118,7 @@ class Connection(ABC):
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
-        session_id.set(self.session.sid)
-        logger.info("connection opened")
+        self._begin()
         metrics.CONNECTIONS_OPENED[self.dialect].inc()
         metrics.CONNECTIONS[self.dialect].inc()
         code = 1011
@@ -135,10 +136,7 @@ class Connection(ABC):
             await self._decoder.close()
             metrics.CONNECTIONS[self.dialect].dec()
             metrics.count_close(code)
-            logger.info(
-                "connection closed",
-                extra={"code": code, "audio_seconds": round(self.session.seconds, 1)},
-            )
+            self._close(code)
 
     async def send(self, text: str) -> None:
         """Sends a text frame; raises ``WebSocketDisconnect`` if the client does not read."""
@@ -251,7 +249,11 @@ class Connection(ABC):
                     return
                 if isinstance(result, Failed):
                     raise _failure(result)
+                delivery = NO_SPAN
+                if isinstance(result, FinalResult):
+                    delivery = self.session.begin_delivery(result)
                 if await self.on_result(result):
+                    delivery.end()
                     self._count(result)
 
     def _count(self, result: FinalResult | Interim) -> None:
@@ -261,6 +263,7 @@ class Connection(ABC):
             if (latency := watch.sent_interim(result, now)) is not None:
                 metrics.observe_latency(Delivered.FIRST_INTERIM, latency)
             return
+        self._finals += 1
         metrics.FINALS.inc()
         timed = watch.sent(result, now)
         if isinstance(timed, Latency):
@@ -268,8 +271,42 @@ class Connection(ABC):
         else:
             metrics.FINALS_UNTIMED[timed].inc()
 
+    def _begin(self) -> None:
+        session, span = self.session, self.session.span
+        trace_id = trace_of(span.traceparent or session.options.traceparent)
+        bind(session=session.sid, client_id=session.client_id, trace_id=trace_id)
+        span.set(
+            {
+                "scripta.session": session.sid,
+                "scripta.client_id": session.client_id,
+                "scripta.pool": session.options.pool,
+            }
+        )
+        logger.info("connection opened", extra={"pool": session.options.pool})
+
+    def _close(self, code: int) -> None:
+        session, span = self.session, self.session.span
+        span.set(
+            {
+                "scripta.outcome": self._outcome,
+                "scripta.close_code": code,
+                "scripta.audio_seconds": session.seconds,
+                "scripta.held_back_seconds": session.held_back,
+                "scripta.finals": self._finals,
+            }
+        )
+        span.end()
+        seconds = round(session.seconds, 1)
+        extra = {"code": code, "outcome": self._outcome, "audio_seconds": seconds}
+        logger.info("connection closed", extra={**extra, "finals": self._finals})
+
     async def _fail(self, error: ScriptaError) -> None:
-        logger.warning("session failed", extra={"code": error.code})
+        if self._outcome is Outcome.FAILED:
+            self.session.span.fail(error.code)
+            logger.warning("session failed", extra={"code": error.code})
+        else:
+            self.session.span.event(error.code)
+            logger.info("client sent away", extra={"code": error.code})
         try:
             await self.on_failure(error)
             await self._websocket.close(error.close_code)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from scripta_common.tracing import Span
-from scripta_common.wire import Final, Ring
+from scripta_common.tracing import NO_SPAN, Span
+from scripta_common.wire import Final, Reason, Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Deliveries:
     """The finals that have rung at a session and are not sent yet.
 
     Bounded by what the session takes from the doorbell. What it reads from the log instead has no
-    time of ringing and no link.
+    time of ringing and no link. What is not speech (the mock engine's messages) has no span.
     """
 
     def __init__(self) -> None:
@@ -29,12 +29,14 @@ class Deliveries:
         """Notes the finals of a ring that the session takes."""
         now = time.time_ns()
         for place, result in enumerate(ring.results):
-            if isinstance(result, Final):
+            if isinstance(result, Final) and result.reason is not Reason.MESSAGE:
                 origin = ring.origins[place] if place < len(ring.origins) else None
                 self._heard[result.index] = _Heard(now, origin.traceparent if origin else None)
 
     def begin(self, within: Span, final: Final) -> Span:
         """Returns the span of a final's delivery, from its ring on; it is about to be sent."""
+        if final.reason is Reason.MESSAGE:
+            return NO_SPAN
         heard = self._heard.pop(final.index, _Heard(time.time_ns(), None))
         return within.child(
             "deliver",

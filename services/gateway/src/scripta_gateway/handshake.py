@@ -41,10 +41,10 @@ class Handshake:
         return self.span.traceparent or self._asked
 
     @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> dict[str, str]:
         """Headers of either answer by which a client finds its trace."""
         traceparent = self.span.traceparent
-        return [(b"traceresponse", traceparent.encode())] if traceparent else []
+        return {"traceresponse": traceparent} if traceparent else {}
 
     def begin(self) -> Span:
         """Begins the span of a new session, or of a refusal."""

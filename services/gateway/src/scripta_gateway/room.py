@@ -19,9 +19,13 @@ class Room:
 
     Args:
         stall: Longest wait in seconds.
+
+    Attributes:
+        waited: Seconds that all waits have taken so far.
     """
 
     def __init__(self, stall: float) -> None:
+        self.waited = 0.0
         self._stall = stall
         self._moved = asyncio.Event()
 
@@ -48,4 +52,5 @@ class Room:
             finally:
                 now = time.monotonic()
                 metrics.BACKPRESSURE_SECONDS.inc(now - counted)
+                self.waited += now - counted
                 counted = now

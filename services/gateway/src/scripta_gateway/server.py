@@ -13,7 +13,7 @@ from typing import Final
 
 import uvicorn
 
-from scripta_common.tracing import Tracing
+from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_gateway.app import create_app
 from scripta_gateway.hub import Hub
 from scripta_gateway.settings import GatewaySettings
@@ -41,6 +41,7 @@ class GatewayServer(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_RefusalFilter())
         app = create_app(settings, gateway_id, tracing)
         self._drain_seconds = settings.drain_seconds
+        self._tracing = tracing
         self._hub: Hub = app.state.hub
         super().__init__(
             uvicorn.Config(
@@ -82,6 +83,8 @@ class GatewayServer(uvicorn.Server):
         left = int(give_up_at - time.monotonic())
         self.config.timeout_graceful_shutdown = max(_CLOSE_SECONDS, left)
         await super().shutdown(sockets)
+        # Here, because uvicorn ends the process by the signal that it got.
+        await asyncio.to_thread(self._tracing.close, FLUSH_SECONDS)
 
 
 class _RefusalFilter(logging.Filter):

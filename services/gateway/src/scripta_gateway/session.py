@@ -18,6 +18,7 @@ from typing import Final, Self, TypeVar
 
 from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_common.sessionlog import Attachment, GatewayLog, SessionOptions
+from scripta_common.tracing import NO_SPAN, Span
 from scripta_common.wire import (
     BYTES_PER_SAMPLE,
     SAMPLE_RATE,
@@ -30,6 +31,7 @@ from scripta_common.wire import (
 )
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
+from scripta_gateway.deliveries import Deliveries
 from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore
 from scripta_gateway.latency import Stopwatch
 from scripta_gateway.ledger import Ledger
@@ -66,6 +68,7 @@ class Session:
         limits: Bounds.
 
     Attributes:
+        span: The connection's span.
         stopwatch: Times its results.
         heard_at: When it was last heard of the session, by the monotonic clock.
         ending: Whether its stream has ended.
@@ -86,6 +89,8 @@ class Session:
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
+        self.span = NO_SPAN
+        self._deliveries = Deliveries()
         self.stopwatch = Stopwatch()
         self.heard_at = time.monotonic()
         self.ending = False
@@ -153,6 +158,11 @@ class Session:
         """Seconds of audio accepted and not yet covered by a checkpoint."""
         ledger = self._exchange.ledger
         return 0.0 if self.over else (ledger.samples - ledger.checkpoint.sample) / SAMPLE_RATE
+
+    @property
+    def held_back(self) -> float:
+        """Seconds for which the client has had to wait for room."""
+        return self._room.waited
 
     @property
     def outstanding(self) -> bool:
@@ -247,6 +257,8 @@ class Session:
                 self._wake.set()
             return
         room = len(self._undelivered) < _MAX_UNDELIVERED
+        if room and self.span.recording:
+            self._deliveries.rang(ring)
         if room:
             self.stopwatch.rang(ring.results, ring.origins, self.heard_at, commit)
         self._take(self._exchange.ring(ring, room=room))
@@ -274,12 +286,17 @@ class Session:
         pool = self.options.pool
         if self._exchange.looked_in_line(await self._log.is_served(owner, pool)):
             await self._log.assign(self.sid, pool)
+            self.span.event("put in line again")
             logger.warning("session put in line again", extra={"session": self.sid})
 
     async def _heal(self) -> None:
         # Whoever is at it, perhaps waiting for room, writes again what is lost.
         if self._exchange.unwritten and not self._flushing.locked():
             await self._flush(wait=False)
+
+    def begin_delivery(self, final: FinalResult) -> Span:
+        """Returns the span of a final that is about to be sent."""
+        return self._deliveries.begin(self.span, final) if self.span.recording else NO_SPAN
 
     def read_up(self) -> None:
         """Makes the deliverer look into the log: rings may have been missed."""
@@ -329,11 +346,14 @@ class Session:
                     case AwaitRoom():
                         if not wait:
                             return
+                        if not self.held_back:
+                            self.span.event("held back")
                         await self._room.wait()
                     case Restore(standing):
                         restore = partial(self._log.restore, self.sid, self.options, standing)
                         self._exchange.restored(write, await self._patiently(restore))
                         seq = self._exchange.logged
+                        self.span.event("restored", {"scripta.seq": seq})
                         logger.warning("session restored", extra={"session": self.sid, "seq": seq})
                     case Append(entry):
                         append = partial(self._log.append, self.sid, entry, self.connection)

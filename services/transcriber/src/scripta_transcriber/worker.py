@@ -194,7 +194,7 @@ class Worker:
         self._leases.take(claim.entry_id)
         if self._leases.draining:
             transcription.stop()
-        task = asyncio.create_task(self._serve(transcription), name=f"session-{claim.sid}")
+        task = asyncio.create_task(self._serve(transcription, how), name=f"session-{claim.sid}")
         self._live[claim.entry_id] = transcription
         self._by_session[claim.sid] = transcription
         self._tasks[claim.entry_id] = task
@@ -202,8 +202,6 @@ class Worker:
         metrics.SLOTS_IN_USE.set(len(self._tasks))
         metrics.CLAIMS[how].inc()
         task.add_done_callback(lambda _: self._forget(transcription))
-        extra = {"session": claim.sid, "epoch": claim.epoch, "how": how}
-        logger.info("session claimed", extra=extra)
 
     def _forget(self, transcription: Transcription) -> None:
         claim = transcription.claim
@@ -217,11 +215,12 @@ class Worker:
         if self._leases.draining and not self._tasks:
             self._drained.set()
 
-    async def _serve(self, transcription: Transcription) -> None:
+    async def _serve(self, transcription: Transcription, how: How) -> None:
         claim = transcription.claim
         trace_id = trace_of(claim.options.traceparent)
         bind(session=claim.sid, epoch=claim.epoch, trace_id=trace_id)
         ending = Ending.FAILED
+        logger.info("session claimed", extra={"how": how})
         try:
             ending = Ending.OVER if await transcription.run() else Ending.STOPPED
         except asyncio.CancelledError:

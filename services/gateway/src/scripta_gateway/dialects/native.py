@@ -6,12 +6,14 @@ from starlette.websockets import WebSocket
 
 from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError, UnknownModel
 from scripta_common.sessionlog import NotResumable
+from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
 from scripta_gateway import metrics
 from scripta_gateway.audio import AudioDecoder, AudioFormat
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
+from scripta_gateway.handshake import Handshake
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import Dialect
 from scripta_gateway.session import Session
@@ -93,24 +95,30 @@ class NativeConnection(Connection):
         await self.send(frames.refused(message))
 
 
-async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits) -> None:
+async def serve_native(
+    websocket: WebSocket, hub: Hub, limits: ConnectionLimits, tracing: Tracing
+) -> None:
     """Serves one client of ``/ws`` from the handshake to the close."""
+    handshake = Handshake(websocket, tracing, "native")
     try:
         query = frames.Query.parse(websocket.query_params)
-        session, opening = await _open(hub, query, websocket.headers.get("traceparent"))
+        session, opening = await _open(hub, query, handshake)
     except ScriptaError as error:
         status = 400 if isinstance(error, BadRequest | UnknownModel) else 503
-        await refuse(websocket, error, status, frames.refused(str(error)))
+        await refuse(websocket, handshake, error, status, frames.refused(str(error)))
         return
     try:
+        headers = {
+            "scripta-session": session.sid,
+            "scripta-client-id": str(session.client_id),
+            **handshake.headers,
+        }
         await websocket.accept(
-            headers=[
-                (b"scripta-session", session.sid.encode()),
-                (b"scripta-client-id", str(session.client_id).encode()),
-            ]
+            headers=[(name.encode(), value.encode()) for name, value in headers.items()]
         )
     except BaseException:
         hub.leave(session, comes_back=query.events)
+        session.span.end()
         raise
     decoder = AudioDecoder(
         AudioFormat(encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels)
@@ -123,7 +131,7 @@ async def serve_native(websocket: WebSocket, hub: Hub, limits: ConnectionLimits)
 
 
 async def _open(
-    hub: Hub, query: frames.Query, traceparent: str | None
+    hub: Hub, query: frames.Query, handshake: Handshake
 ) -> tuple[Session, frames.Opening]:
     reason: str | None = None
     if query.session is not None and query.events:
@@ -132,8 +140,11 @@ async def _open(
         except NotResumable as error:
             reason = error.reason
         else:
+            session.span = handshake.resume(session.options.traceparent)
             return session, _opening(hub, session, resumed=True)
-    session = await hub.open(query.options(traceparent))
+    span = handshake.begin()
+    session = await hub.open(query.options(handshake.traceparent))
+    session.span = span
     return session, _opening(hub, session, resumed=False, reason=reason)
 
 
