@@ -114,6 +114,11 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 	@$(NARROW) --override requirements/overrides-run.txt \
 		--override requirements/overrides-images.txt \
 		requirements/transcriber.in -o services/transcriber/requirements.txt
+	@$(NARROW) --override requirements/overrides-run.txt \
+		--override requirements/overrides-images.txt \
+		requirements/transcriber-sherpa.in -o services/transcriber/requirements-sherpa.txt
+	@$(NARROW) --override requirements/overrides-images.txt \
+		requirements/transcriber-whisper.in -o services/transcriber/requirements-whisper.txt
 	@$(NARROW) --override requirements/overrides-images.txt \
 		--override requirements/overrides-load.txt \
 		requirements/load.in -o loadtest/requirements.txt

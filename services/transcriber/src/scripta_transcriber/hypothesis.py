@@ -9,6 +9,7 @@ nothing to any of this.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -105,4 +106,4 @@ def _equal(pair: tuple[str, str]) -> bool:
 
 def _part(segment: Segment, start: int, end: int) -> Segment:
     first, last = ((sample - segment.start) * BYTES_PER_SAMPLE for sample in (start, end))
-    return Segment(start, segment.pcm[first:last], segment.reason, accepted_ms=segment.accepted_ms)
+    return replace(segment, start=start, pcm=segment.pcm[first:last])

@@ -53,7 +53,7 @@ class TranscriberService:
         self._settings = settings
         self._id = transcriber_id
         self._tracing = tracing
-        self._engine = create_engine(settings.engine, settings.threads)
+        self._engine = create_engine(settings.engine, settings.threads, settings.source)
         self._slots = settings.slots or (
             self._engine.capabilities.slots_per_thread * settings.threads
         )
@@ -132,6 +132,10 @@ class TranscriberService:
             "engine loaded",
             extra={
                 "engine": self._engine.name,
+                "model": self._settings.model,
+                "languages": ",".join(sorted(capabilities.languages)),
+                "interims": capabilities.interims,
+                "word_times": capabilities.word_times,
                 "pool": self._settings.pool,
                 "seconds": round(seconds, 2),
                 "slots": self._slots,
@@ -148,7 +152,8 @@ class TranscriberService:
         )
 
         def transcribe(claim: Claim) -> Transcription:
-            options = SegmenterOptions(endpointing_ms=claim.options.endpointing_ms)
+            asked = claim.options
+            options = SegmenterOptions(asked.endpointing_ms, asked.language)
             segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector)
             return Transcription(claim, segmenter, tools)
 

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from scripta_common.fleet import POOL_PATTERN
 from scripta_common.keys import DEFAULT_POOL
 from scripta_common.settings import CommonSettings
 from scripta_transcriber.cores import usable_cores
+from scripta_transcriber.engines.source import Device, ModelSource
 
 
 class TranscriberSettings(CommonSettings):
     """What can be set on a transcriber; the names are the environment's, in lower case."""
 
-    engine: str = Field("moonshine", description="Speech model: moonshine, or mock for load tests")
+    engine: str = Field(
+        "moonshine",
+        description="What hears: moonshine, whisper or sherpa; or mock for load tests",
+    )
+    model: str = Field(
+        "",
+        description="Model of the engine: path of its folder, relative to MODEL_DIR, or "
+        "package:path inside an installed package; moonshine brings its own",
+    )
+    model_dir: Path = Field(Path("/models"), description="Where models are, such as a volume")
+    device: Device = Field(Device.CPU, description="What whisper runs on: cpu or cuda")
     pool: str = Field(
         DEFAULT_POOL,
         pattern=POOL_PATTERN,
@@ -30,3 +43,8 @@ class TranscriberSettings(CommonSettings):
     )
     health_host: str = Field("0.0.0.0", description="Address of the probes and metrics")
     health_port: int = Field(8001, ge=1, le=65535, description="Port of the probes and metrics")
+
+    @property
+    def source(self) -> ModelSource:
+        """Where the engine's model is."""
+        return ModelSource(self.model, self.model_dir, self.device)

@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
+from typing import Final
 
 from scripta_transcriber.engines.base import Engine, EngineError
+from scripta_transcriber.engines.source import Device, ModelSource
 
-_ENGINES = {
-    "mock": "scripta_transcriber.engines.mock:MockEngine",
-    "moonshine": "scripta_transcriber.engines.moonshine:MoonshineEngine",
+
+def _mock(source: ModelSource, threads: int) -> Engine:
+    from scripta_transcriber.engines.mock import MockEngine
+
+    return MockEngine()
+
+
+def _moonshine(source: ModelSource, threads: int) -> Engine:
+    from scripta_transcriber.engines.moonshine import MoonshineEngine
+
+    return MoonshineEngine(source.find("moonshine") if source.model else None)
+
+
+def _whisper(source: ModelSource, threads: int) -> Engine:
+    from scripta_transcriber.engines.whisper import WhisperEngine
+
+    return WhisperEngine(source, threads)
+
+
+_ENGINES: Final[dict[str, Callable[[ModelSource, int], Engine]]] = {
+    "mock": _mock,
+    "moonshine": _moonshine,
+    "whisper": _whisper,
 }
+"""What makes each engine. Its module is imported only then: another's packages may be missing."""
+
+_EXTRAS: Final = frozenset({"whisper"})
+"""Engines whose packages are an extra of the same name."""
+
+_ON_CUDA: Final = frozenset({"whisper"})
 
 
-def create_engine(name: str, threads: int) -> Engine:
+def create_engine(name: str, threads: int, source: ModelSource | None = None) -> Engine:
     """Returns the engine called ``name``, not loaded yet.
-
-    An engine's module is imported only when it is asked for, so that one engine's packages
-    need not be installed for another.
 
     Args:
         name: One of the known engines, in any case.
         threads: How many worker threads will call it at the same time.
+        source: Where its model is; by default the one that comes with the engine.
 
     Raises:
-        EngineError: There is no such engine, or a package it needs is not installed.
+        EngineError: There is no such engine, it can not run where it shall, or a package it
+            needs is not installed.
     """
     if threads < 1:
         raise EngineError(f"an engine needs at least one thread, not {threads}: set THREADS")
-    target = _ENGINES.get(name.strip().lower())
-    if target is None:
+    name, source = name.strip().lower(), source or ModelSource()
+    make = _ENGINES.get(name)
+    if make is None:
         known = ", ".join(sorted(_ENGINES))
         raise EngineError(f"unknown engine {name!r}: set ENGINE to one of {known}")
-    module, _, attribute = target.partition(":")
+    if source.device is not Device.CPU and name not in _ON_CUDA:
+        raise EngineError(f"engine {name} runs on the CPU only: leave DEVICE unset")
     try:
-        make: Callable[[], Engine] = getattr(import_module(module), attribute)
+        return make(source, threads)
     except ImportError as error:
         raise EngineError(
-            f"engine {name} needs package {error.name}, which is not installed: "
-            "pip install scripta-transcriber with its dependencies"
+            f"engine {name} needs package {error.name}, which is not installed: {_remedy(name)}"
         ) from error
-    return make()
+
+
+def _remedy(name: str) -> str:
+    if name not in _EXTRAS:
+        return "pip install scripta-transcriber with its dependencies"
+    return (
+        f"pip install 'scripta-transcriber[{name}]', or build the image with "
+        f"--build-arg EXTRAS={name}"
+    )

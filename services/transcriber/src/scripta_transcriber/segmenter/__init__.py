@@ -21,9 +21,11 @@ class SegmenterOptions:
 
     Attributes:
         endpointing_ms: Milliseconds of silence that end a segment; ``None`` for the default.
+        language: BCP-47 tag that its segments carry to the engine.
     """
 
     endpointing_ms: int | None = None
+    language: str | None = None
 
 
 def load_detector(capabilities: Capabilities) -> VoiceDetector | None:
@@ -61,4 +63,4 @@ def create_segmenter(
         raise ValueError("cutting by speech needs a voice detector: pass what load_detector gave")
     rules = (rules or Rules()).with_longest_segment(capabilities.max_segment_seconds)
     rules = rules.with_endpointing(options.endpointing_ms)
-    return SpeechSegmenter(checkpoint, detector.stream(), rules)
+    return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language)

@@ -33,8 +33,9 @@ class SpeechCutter:
     the detector's stream afresh before the next frame.
     """
 
-    def __init__(self, checkpoint: Checkpoint, rules: Rules) -> None:
+    def __init__(self, checkpoint: Checkpoint, rules: Rules, language: str | None = None) -> None:
         self._rules = rules
+        self._language = language
         self._endpoint = _samples(rules.endpoint_silence)
         self._pre_roll = _samples(rules.pre_roll)
         # The rest of a short endpoint silence is left to the next segment as its pre-roll.
@@ -148,6 +149,7 @@ class SpeechCutter:
             pcm=self._tape.pcm(start, end),
             reason=reason,
             accepted_ms=self._tape.accepted_ms(end),
+            language=self._language,
         )
 
     def _forget_speech(self) -> None:
@@ -165,8 +167,14 @@ class SpeechCutter:
 class SpeechSegmenter:
     """Cuts one session by its speech, found by a voice detector."""
 
-    def __init__(self, checkpoint: Checkpoint, voice: VoiceStream, rules: Rules) -> None:
-        self._cutter = SpeechCutter(checkpoint, rules)
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        voice: VoiceStream,
+        rules: Rules,
+        language: str | None = None,
+    ) -> None:
+        self._cutter = SpeechCutter(checkpoint, rules, language)
         self._voice = voice
 
     def feed(self, entry: Entry) -> list[Cut]:

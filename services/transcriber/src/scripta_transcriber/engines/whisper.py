@@ -1,0 +1,243 @@
+"""Whisper on CTranslate2: many languages, times of words, robust in noise; finals only on a CPU.
+
+The model hears windows of 30 s, so a second of speech costs it as much as half a minute. A
+segment is one window: decoded on one thread at temperature 0, and without the words before it,
+so that its words follow from its audio alone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
+
+from scripta_common.wire import SAMPLE_RATE, Reason, Word
+from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.languages import primary, whisper_languages
+from scripta_transcriber.engines.source import Device, ModelSource
+
+WINDOW_SECONDS = 30.0
+"""What the model hears at once."""
+
+_FILES = ("model.bin", "config.json", "tokenizer.json")
+_LEAST_SAMPLES = SAMPLE_RATE // 10
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a segment is decoded, and when what came out is not believed.
+
+    Attributes:
+        beams: Hypotheses that are followed side by side.
+        tokens_per_second: Most tokens a second of audio; scripts that the model spells in
+            bytes need the most.
+        least_tokens: Tokens that even the shortest segment may have.
+        no_speech: From this probability of no speech on …
+        unlikely: … words of a lower mean log probability than this were not said.
+        repetitive: Text that can be compressed by more than this says the same again and
+            again, and is decoded once more …
+        unrepeated: … with no run of so many tokens in it twice.
+    """
+
+    beams: int = 5
+    tokens_per_second: float = 25.0
+    least_tokens: int = 24
+    no_speech: float = 0.6
+    unlikely: float = -1.0
+    repetitive: float = 2.4
+    unrepeated: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    tokens: list[int]
+    text: str
+    likelihood: float
+    no_speech: float
+
+
+class WhisperEngine:
+    """Any Whisper model that was converted for CTranslate2.
+
+    Args:
+        source: The model's folder: ``model.bin``, ``config.json``, ``tokenizer.json`` and
+            ``vocabulary.*``.
+        threads: How many threads will call it at the same time.
+        decoding: How segments are decoded.
+    """
+
+    name = "whisper"
+
+    def __init__(
+        self, source: ModelSource, threads: int = 1, decoding: Decoding | None = None
+    ) -> None:
+        self._source = source
+        self._threads = threads
+        self._decoding = decoding or Decoding()
+        self._model: Any = None
+        self._features: Any = None
+        self._tokenizers: dict[str, Tokenizer] = {}
+        label = source.label
+        self.capabilities = Capabilities(
+            languages=whisper_languages(source),
+            interims=source.device is Device.CUDA,
+            word_times=True,
+            max_segment_seconds=WINDOW_SECONDS,
+            slots_per_thread=2,
+            models=(label, f"whisper-{label}") if label else (),
+        )
+
+    def load(self) -> None:
+        """Loads the model and lets it hear a moment of silence.
+
+        Raises:
+            EngineError: The model is missing, broken, or of another kind.
+        """
+        folder = self._source.find(self.name)
+        for name in _FILES:
+            if not (folder / name).is_file():
+                raise EngineError(_wrong_files(folder, f"it has no {name}"))
+        try:
+            self._model = WhisperModel(
+                str(folder),
+                device=self._source.device.value,
+                compute_type="int8" if self._source.device is Device.CPU else "int8_float16",
+                cpu_threads=1,
+                num_workers=self._threads,
+                local_files_only=True,
+            )
+            self._features = FeatureExtractor(feature_size=self._model.model.n_mels)
+            self.transcribe(Segment(0, bytes(2 * _LEAST_SAMPLES), reason=Reason.END))
+        except Exception as error:  # the libraries' exceptions share no other base
+            raise EngineError(_wrong_files(folder, str(error))) from error
+
+    def transcribe(self, segment: Segment) -> Transcript:
+        """Returns the words of a segment with their times.
+
+        Raises:
+            ValueError: The segment is longer than a window.
+        """
+        if not segment.pcm:
+            return Transcript(text="", language=segment.language)
+        features = self._log_mel(segment)
+        encoded = self._model.encode(pad_or_trim(features))
+        tokenizer = self._tokenizer(segment.language, encoded)
+        language = tokenizer.language_code
+        heard = self._decode(segment, encoded, tokenizer, self._decoding.beams)
+        if not heard.text:
+            return Transcript(text="", language=language)
+        words = self._words(segment, heard, tokenizer, encoded, features.shape[-1])
+        sure = [word.confidence for word in words if word.confidence is not None]
+        confidence = sum(sure) / len(sure) if sure else None
+        return Transcript(heard.text, confidence, words, language)
+
+    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        """Returns the words of an open segment so far; worth it on a GPU only."""
+        if not segment.pcm:
+            return Draft("")
+        encoded = self._model.encode(pad_or_trim(self._log_mel(segment)))
+        tokenizer = self._tokenizer(segment.language, encoded)
+        return Draft(self._decode(segment, encoded, tokenizer, beams=1).text)
+
+    def _log_mel(self, segment: Segment) -> FloatArray:
+        if self._model is None:
+            raise EngineError("the engine is not loaded: call load() first")
+        if segment.seconds > WINDOW_SECONDS:
+            raise ValueError(f"a segment of {segment.seconds:.1f} s is longer than a window")
+        samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
+        samples = np.pad(samples, (0, max(0, _LEAST_SAMPLES - len(samples))))
+        features: FloatArray = self._features(samples)[:, :-1]
+        return features
+
+    def _tokenizer(self, asked: str | None, encoded: Any) -> Tokenizer:
+        """Returns the tokenizer for the language that is asked for, or else is heard."""
+        multilingual = self._model.model.is_multilingual
+        if not multilingual:
+            language = "en"
+        elif asked is not None:
+            language = primary(asked)
+        else:
+            language = self._model.model.detect_language(encoded)[0][0][0][2:-2]
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(
+                self._model.hf_tokenizer, multilingual, task="transcribe", language=language
+            )
+        return self._tokenizers[language]
+
+    def _decode(self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int) -> _Heard:
+        heard = self._generate(segment, encoded, tokenizer, beams)
+        limits = self._decoding
+        if heard.no_speech > limits.no_speech and heard.likelihood < limits.unlikely:
+            return _Heard([], "", heard.likelihood, heard.no_speech)
+        if _compression(heard.text) > limits.repetitive:
+            return self._generate(segment, encoded, tokenizer, beams, limits.unrepeated)
+        return heard
+
+    def _generate(
+        self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int, unrepeated: int = 0
+    ) -> _Heard:
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        most = self._decoding.least_tokens + int(self._decoding.tokens_per_second * segment.seconds)
+        result = self._model.model.generate(
+            encoded,
+            [prompt],
+            beam_size=beams,
+            no_repeat_ngram_size=unrepeated,
+            max_length=min(len(prompt) + most, self._model.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        )[0]
+        tokens = result.sequences_ids[0]
+        text = tokenizer.decode(tokens).strip()
+        return _Heard(
+            tokens=tokens,
+            text=text if any(map(str.isalnum, text)) else "",
+            likelihood=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            no_speech=result.no_speech_prob,
+        )
+
+    def _words(
+        self, segment: Segment, heard: _Heard, tokenizer: Tokenizer, encoded: Any, frames: int
+    ) -> tuple[Word, ...]:
+        tokens = [token for token in heard.tokens if token < tokenizer.eot]
+        (found,) = self._model.find_alignment(tokenizer, [tokens], encoded, frames)
+        merge_punctuations(found, _PREPENDED, _APPENDED)
+        first, last = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
+        return tuple(
+            Word(
+                text=word["word"].strip(),
+                start=round(min(last, first + float(word["start"])), 3),
+                end=round(min(last, first + float(word["end"])), 3),
+                confidence=round(float(word["probability"]), 3),
+            )
+            for word in found
+            if word["word"].strip()
+        )
+
+
+def _compression(text: str) -> float:
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def _wrong_files(folder: Path, what: str) -> str:
+    return (
+        f"{folder} is no Whisper model for CTranslate2 ({what}): put one there, such as "
+        "Systran/faster-whisper-base, or convert yours with ct2-transformers-converter "
+        "--copy_files tokenizer.json preprocessor_config.json"
+    )
