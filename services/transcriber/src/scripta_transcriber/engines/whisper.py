@@ -19,11 +19,12 @@ from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
+from faster_whisper.transcribe import get_suppressed_tokens
 
 from scripta_common.wire import SAMPLE_RATE, Reason, Word
+from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
-from scripta_transcriber.engines.languages import primary, whisper_languages
+from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
 from scripta_transcriber.engines.source import Device, ModelSource
 
 WINDOW_SECONDS = 30.0
@@ -31,8 +32,6 @@ WINDOW_SECONDS = 30.0
 
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 _LEAST_SAMPLES = SAMPLE_RATE // 10
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -216,18 +215,12 @@ class WhisperEngine:
     ) -> tuple[Word, ...]:
         tokens = [token for token in heard.tokens if token < tokenizer.eot]
         (found,) = self._model.find_alignment(tokenizer, [tokens], encoded, frames)
-        merge_punctuations(found, _PREPENDED, _APPENDED)
-        first, last = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
-        return tuple(
-            Word(
-                text=word["word"].strip(),
-                start=round(min(last, first + float(word["start"])), 3),
-                end=round(min(last, first + float(word["end"])), 3),
-                confidence=round(float(word["probability"]), 3),
-            )
-            for word in found
-            if word["word"].strip()
+        pieces = (
+            Piece(one["word"], float(one["start"]), float(one["end"]), float(one["probability"]))
+            for one in found
         )
+        spaced = tokenizer.language_code not in UNSPACED
+        return words_of(segment, pieces, spaced=spaced)
 
 
 def _compression(text: str) -> float:

