@@ -300,6 +300,34 @@ async def test_hand_off_puts_the_session_back_in_line(
     assert (new.epoch, new.checkpoint, new.index) == (old.epoch + 1, Checkpoint(320, 0), 1)
 
 
+async def test_claim_tells_the_span_of_the_lease_before(
+    gateway: GatewayLog, make_transcriber: MakeTranscriber, transcriber: TranscriberLog
+) -> None:
+    await gateway.open(SID, SessionOptions())
+    spans = []
+    for number in range(3):
+        by = make_transcriber(f"tr-{number}")
+        assignment = await by.next_assignment(2)
+        assert assignment is not None
+        claim = await by.claim(assignment, span=f"span-{number}")
+        assert claim is not None
+        spans.append(claim.former_span)
+        await by.hand_off(claim)
+    assert spans == ["", "span-0", "span-1"]
+
+
+async def test_claim_that_is_made_twice_is_not_its_own_predecessor(
+    gateway: GatewayLog, transcriber: TranscriberLog
+) -> None:
+    await gateway.open(SID, SessionOptions())
+    assignment = await transcriber.next_assignment(2)
+    assert assignment is not None
+    for _ in range(2):
+        claim = await transcriber.claim(assignment, span="span-0")
+        assert claim is not None
+        assert claim.former_span == ""
+
+
 async def test_hand_off_twice_puts_it_in_line_once(
     transcriber: TranscriberLog, lease: Lease, redis: Redis
 ) -> None:

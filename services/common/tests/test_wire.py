@@ -57,7 +57,10 @@ rings = st.builds(
     st.integers(-1, 2**40),
     st.integers(-1, 2**40),
     st.lists(recorded, max_size=3).map(tuple) | interims.map(lambda i: (i,)),
-    st.lists(st.none() | st.builds(Origin, st.integers(0, 2**40), seconds), max_size=3).map(tuple),
+    st.lists(
+        st.none() | st.builds(Origin, st.integers(0, 2**40), seconds, st.none() | texts),
+        max_size=3,
+    ).map(tuple),
     st.none() | seconds,
 )
 
@@ -78,6 +81,14 @@ def test_ring_without_what_was_added_later_is_read(ring: Ring) -> None:
     packed = msgspec.msgpack.decode(encode(ring))
     older = msgspec.msgpack.encode(packed[:6])
     assert decode_doorbell(older) == msgspec.structs.replace(ring, origins=(), sent_at=None)
+
+
+def test_origin_of_a_transcriber_that_does_not_trace_is_read() -> None:
+    ring = Ring("s", 1, 1, 1, (Ended(1, 2.5),), (Origin(7, 0.5, "00-a-b-01"),), 3.0)
+    packed = msgspec.msgpack.decode(encode(ring))
+    packed[6] = [packed[6][0][:2]]
+    older = msgspec.structs.replace(ring, origins=(Origin(7, 0.5),))
+    assert decode_doorbell(msgspec.msgpack.encode(packed)) == older
 
 
 @given(rings)

@@ -19,6 +19,7 @@ from scripta_common.broker import Broker
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
+from scripta_common.tracing import Tracing
 from scripta_common.wire import (
     SAMPLE_RATE,
     Checkpoint,
@@ -165,7 +166,7 @@ class Server(GatewayServer):
     """A gateway on a free port that leaves signals to pytest."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, secrets.token_hex(6), Tracing())
         self.address = f"127.0.0.1:{settings.app_port}"
 
     @property
@@ -234,7 +235,7 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 engine=engine,
                 scheduler=scheduler,
                 quarantine=Quarantine(log),
-            clock=BrokerClock(),
+                clock=BrokerClock(),
                 interim_seconds=0.5,
             )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Final, Self
 
@@ -131,10 +131,12 @@ class ComplainingExporter(SpanExporter):
 
     Args:
         exporter: What sends.
+        clock: Tells seconds.
     """
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, exporter: SpanExporter, clock: Callable[[], float] = time.monotonic) -> None:
         self._exporter = exporter
+        self._clock = clock
         self._lost = 0
         self._said_at = float("-inf")
 
@@ -143,7 +145,7 @@ class ComplainingExporter(SpanExporter):
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
             self._lost += len(spans)
-            now = time.monotonic()
+            now = self._clock()
             if now - self._said_at >= _COMPLAINT_SECONDS:
                 logger.warning("spans not exported", extra={"spans": self._lost})
                 self._said_at, self._lost = now, 0
