@@ -51,6 +51,8 @@ def default(name: str, field: FieldInfo) -> str:
     if field.default is None or field.default_factory is not None:
         return COMPUTED[name]
     value = field.default
+    if value == "":
+        return "none"
     return f"`{int(value) if isinstance(value, bool) else value}`"
 
 
