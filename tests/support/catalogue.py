@@ -78,8 +78,8 @@ GATEWAY: Final = (
         "counter",
         {
             "reason": _one_of(
-                "bad_request unknown_model draining gateway_full no_capacity broker_unavailable "
-                "other"
+                "bad_request unknown_model unsupported_language draining gateway_full "
+                "no_capacity broker_unavailable other"
             )
         },
     ),

@@ -18,7 +18,7 @@ import jiwer
 import numpy as np
 import pytest
 import soxr
-from native import Frame, Talk, decided, talk, transcribe
+from native import decided, talk, transcribe
 from recordings import (
     SHARED,
     WHY_NOT_SHARED,
@@ -32,6 +32,7 @@ from recordings import (
     word_error_rate,
     words,
 )
+from websockets.exceptions import InvalidStatus
 
 from scripta_local.stack import Stack
 
@@ -267,26 +268,21 @@ async def test_end_closes_with_1000_after_the_last_words(system: Stack) -> None:
     assert [frame["status"] for _, frame in heard.frames][-2:] == ["transcript", "ended"]
 
 
-async def refused_language(session: Talk) -> Frame:
-    assert await session.until_closed() == 1008
-    [error] = session.errors
-    return error
-
-
 async def test_language_that_the_engine_does_not_speak_is_refused(system: Stack) -> None:
-    async with talk(system.ws_url, language="de") as session:
-        error = await refused_language(session)
-    assert error["code"] == "unsupported_language"
-    assert "'de'" in error["error"]
-    assert "en" in error["error"]
+    with pytest.raises(InvalidStatus) as refused:
+        async with talk(system.ws_url, language="de"):
+            pass
+    assert refused.value.response.status_code == 400
+    error = json.loads(refused.value.response.body)["error"]
+    assert 'does not speak the language "de" (it speaks: en)' in error
 
 
 @pytest.mark.usefixtures("development_set")
 async def test_german_recording_is_refused_by_the_command(system: Stack) -> None:
     file = SHARED / "de_fleurs_001.wav"
     code, out, err = await scripta(system, "--language", "de", str(file))
-    assert (code, out) == (1, "")
-    assert "'de' is not supported" in err
+    assert (code, out) == (3, "")
+    assert 'does not speak the language "de" (it speaks: en)' in err
 
 
 async def scripta(system: Stack, *arguments: str) -> tuple[int | None, str, str]:

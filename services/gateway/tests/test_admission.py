@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripta_common.errors import NoCapacity, UnknownModel
+from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
 from scripta_common.fleet import Fleet, Line, Member, Roll
 from scripta_gateway.admission import Admission
 
@@ -55,3 +55,43 @@ def test_model_that_nobody_can_know_yet_is_refused_for_now() -> None:
     with pytest.raises(NoCapacity):
         Admission(2).admit(empty, "whisper")
     assert Admission(2).admit(empty, None).pool == "default"
+
+
+def two_pools(**languages: tuple[str, ...]) -> Fleet:
+    members = {name: Member(name, (f"m-{name}",), tags, 8) for name, tags in languages.items()}
+    return Fleet.muster(Roll(members, {}), {})
+
+
+@pytest.mark.parametrize(
+    ("model", "language"), [(None, "en"), (None, "EN-gb"), ("m-gpu", "ru"), (None, None)]
+)
+def test_language_that_the_pool_speaks_is_admitted(model: str | None, language: str | None) -> None:
+    fleet = two_pools(default=("en",), gpu=("de", "ru"))
+    assert Admission(2).admit(fleet, model, language).most == 10
+
+
+def test_other_language_is_refused_and_what_there_is_is_named() -> None:
+    with pytest.raises(UnsupportedLanguage) as refused:
+        Admission(2).admit(two_pools(default=("en",), gpu=("de", "ru")), None, "ru-RU")
+    assert str(refused.value) == (
+        'Pool "default" does not speak the language "ru-RU" (it speaks: en); these models do: m-gpu'
+    )
+    with pytest.raises(UnsupportedLanguage, match=r'"sv" \(it speaks: de, ru\)$'):
+        Admission(2).admit(two_pools(default=("en",), gpu=("de", "ru")), "m-gpu", "sv")
+
+
+def test_pool_that_has_not_said_its_languages_may_speak_any() -> None:
+    assert Admission(2).admit(two_pools(default=()), None, "sv").pool == "default"
+    assert Admission(2).admit(Fleet.muster(Roll({}, {}), {}), None, "sv").pool == "default"
+
+
+def test_pool_in_the_middle_of_a_change_speaks_what_all_of_it_speak() -> None:
+    members = {
+        "old": Member("default", ("a",), ("en",), 8),
+        "new": Member("default", ("b",), ("en", "ru"), 8),
+        "loading": Member("default", ("b",), (), 0),
+    }
+    fleet = Fleet.muster(Roll(members, {}), {})
+    assert fleet.pools["default"].languages == {"en"}
+    with pytest.raises(UnsupportedLanguage):
+        Admission(2).admit(fleet, None, "ru")

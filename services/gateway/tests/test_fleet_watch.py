@@ -98,6 +98,23 @@ async def test_unknown_model_is_a_400_that_names_the_known(
     assert after["unknown_model"] == before["unknown_model"] + 1
 
 
+async def test_language_that_nobody_there_speaks_is_a_400_that_names_who_does(
+    roster: Roster, start_server: Any, redis: Redis
+) -> None:
+    """Guards such a client from a place in line, and from an error only when it is served."""
+    await roster.enlist("cpu", CPU)
+    await roster.enlist("gpu", GPU)
+    server = await start_server()
+    before = await reasons(server)
+    answer = await refusal(server, "language=ru")
+    assert answer.status_code == 400
+    error = json.loads(answer.body)["error"]
+    assert error.startswith('Pool "default" does not speak the language "ru" (it speaks: en)')
+    assert (await reasons(server))["unsupported_language"] == before["unsupported_language"] + 1
+    async with server.connect("language=en-GB"), server.connect("language=auto") as unsure:
+        assert (await options_of(redis, unsure)).language is None
+
+
 async def test_session_that_comes_back_keeps_its_pool_whatever_it_asks_for(
     roster: Roster, start_server: Any, redis: Redis
 ) -> None:

@@ -6,7 +6,7 @@ Times are the broker's, in Unix milliseconds: no process's own clock is asked wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -104,6 +104,7 @@ class Pool:
     Attributes:
         name: Its name.
         models: Names by which clients may ask for its model.
+        languages: BCP-47 primary tags that all of them transcribe; empty for any.
         transcribers: How many are alive.
         slots: Sessions they serve at a time.
         demand: Sessions that it has.
@@ -112,6 +113,7 @@ class Pool:
 
     name: str
     models: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
     transcribers: int = 0
     slots: int = 0
     demand: int = 0
@@ -121,6 +123,10 @@ class Pool:
     def waiting(self) -> int:
         """Sessions that nobody serves: new ones, and those whose transcriber has died."""
         return self.demand - self.leased
+
+    def speaks(self, tag: str) -> bool:
+        """Returns whether its transcribers can be asked for the language of a BCP-47 tag."""
+        return speaks(self.languages, tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,11 @@ class Fleet:
         return min(fitting, key=_reluctance)
 
 
+def speaks(languages: Collection[str], tag: str) -> bool:
+    """Returns whether primary tags include the language of a BCP-47 tag; none stand for any."""
+    return not languages or tag.partition("-")[0].lower() in languages
+
+
 def _pool(name: str, roll: Roll, line: Line) -> Pool:
     members = {key: one for key, one in roll.members.items() if one.pool == name}
     said = list(members.values()) or [one for pool, one in roll.last.items() if pool == name]
@@ -168,11 +179,17 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
     return Pool(
         name=name,
         models=frozenset().union(*(one.models for one in said)),
+        languages=_shared([one.languages for one in said if one.languages]),
         transcribers=len(members),
         slots=sum(one.slots for one in members.values()),
         demand=line.sessions,
         leased=min(leased, line.sessions),
     )
+
+
+def _shared(languages: Sequence[Collection[str]]) -> frozenset[str]:
+    first, *others = languages or [()]
+    return frozenset(first).intersection(*others)
 
 
 def _reluctance(pool: Pool) -> tuple[bool, int, bool, str]:

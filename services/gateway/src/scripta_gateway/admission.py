@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripta_common.errors import NoCapacity, UnknownModel
-from scripta_common.fleet import Fleet
+from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
+from scripta_common.fleet import Fleet, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,17 @@ class Admission:
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
 
-    def admit(self, fleet: Fleet, model: str | None) -> Place:
-        """Returns the place that a session for this model (``None``: any) may have.
+    def admit(self, fleet: Fleet, model: str | None, language: str | None = None) -> Place:
+        """Returns the place that a session may have.
+
+        Args:
+            fleet: As it was last seen.
+            model: The model it asks for; ``None`` for any.
+            language: BCP-47 tag it asks for; ``None`` for any.
 
         Raises:
             UnknownModel: No pool has the model.
+            UnsupportedLanguage: Its pool does not speak the language.
             NoCapacity: Its pool is full, or nobody has said yet which models there are.
         """
         try:
@@ -72,7 +78,20 @@ class Admission:
                     "No transcriber has said yet which models there are; try again later."
                 ) from None
             raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
+        if language is not None and not pool.speaks(language):
+            raise _unsupported(language, pool, fleet)
         place = Place(pool.name, pool.slots, self._max_waiting)
         if pool.demand >= place.most:
             raise place.refusal()
         return place
+
+
+def _unsupported(language: str, pool: Pool, fleet: Fleet) -> UnsupportedLanguage:
+    others = [one for one in fleet.pools.values() if one.models and one.speaks(language)]
+    models = ", ".join(sorted(set().union(*(one.models for one in others))))
+    elsewhere = f"; these models do: {models}" if models else ""
+    known = ", ".join(sorted(pool.languages))
+    return UnsupportedLanguage(
+        f'Pool "{pool.name}" does not speak the language "{language}" (it speaks: {known})'
+        f"{elsewhere}"
+    )

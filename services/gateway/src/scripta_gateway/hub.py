@@ -118,7 +118,8 @@ class Hub:
 
         Raises:
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
-            UnknownModel: There is no such model.
+            UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
+                language.
             NoCapacity: All slots and places in line are taken.
             BrokerUnavailable: The broker does not answer.
         """
@@ -131,7 +132,7 @@ class Hub:
             return await self._open(options)
 
     async def _open(self, options: SessionOptions) -> Session:
-        place = self._admission.admit(self.fleet.known, options.model)
+        place = self._admission.admit(self.fleet.known, options.model, options.language)
         sid = secrets.token_hex(16)
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1

@@ -55,7 +55,15 @@ _OTHER: Final = "other"
 _CLOSE_CODES: Final = (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013)
 _LEFT: Final = frozenset({1000, 1001, 1005})
 """Close codes of clients that leave in good form: done, going away, none given."""
-_REFUSALS: Final = (BadRequest, UnknownModel, Draining, GatewayFull, NoCapacity, BrokerUnavailable)
+_REFUSALS: Final = (
+    BadRequest,
+    UnknownModel,
+    UnsupportedLanguage,
+    Draining,
+    GatewayFull,
+    NoCapacity,
+    BrokerUnavailable,
+)
 
 CONNECTIONS = series_of(
     Gauge("scripta_gateway_connections", "Open connections.", ["dialect"]), Dialect

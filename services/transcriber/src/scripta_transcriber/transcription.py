@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
+from scripta_common.fleet import speaks
 from scripta_common.sessionlog import Claim, Fenced, TranscriberLog
 from scripta_common.wire import Entry, Final, Origin
 from scripta_transcriber import metrics
@@ -226,8 +227,8 @@ class Transcription:
                 pause = min(2 * pause, _RETRY_MOST)
 
     def _speaks(self) -> bool:
-        asked, known = self.claim.options.language, self._tools.engine.capabilities.languages
-        return not asked or not known or asked.partition("-")[0].lower() in known
+        asked = self.claim.options.language
+        return not asked or speaks(self._tools.engine.capabilities.languages, asked)
 
     def _languages_message(self) -> str:
         known = ", ".join(sorted(self._tools.engine.capabilities.languages))

@@ -21,6 +21,9 @@ FLEET_AGE_SECONDS: Final = 10.0
 MEMORY_SHARE: Final = 0.8
 """Of its limit; from here on the broker's memory is worth a look."""
 
+_CLIENTS_OWN: Final = frozenset({"bad_request", "unknown_model", "unsupported_language"})
+"""Reasons to refuse a client that are not the system's trouble."""
+
 _BAD_ORDER: Final = (Health.CRITICAL, Health.WARNING, Health.HEALTHY)
 
 
@@ -90,8 +93,7 @@ def _service(view: View) -> Iterator[Finding]:
     if traffic.failed_in_window:
         yield Finding(Health.CRITICAL, f"{count(traffic.failed_in_window, 'session')} failed")
     if traffic.refusals_in_window:
-        # What a client did wrong is not the system's trouble.
-        ours = set(traffic.refusals_in_window) - {"bad_request", "unknown_model"}
+        ours = set(traffic.refusals_in_window) - _CLIENTS_OWN
         health = Health.WARNING if ours else Health.HEALTHY
         yield Finding(health, f"clients refused: {counted(traffic.refusals_in_window)}")
     if traffic.lag_max_seconds is not None and traffic.lag_max_seconds > LAG_SECONDS:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final as Constant
+
 from starlette.websockets import WebSocket
 
-from scripta_common.errors import BadAudio, BadRequest, Draining, ScriptaError, UnknownModel
+from scripta_common.errors import (
+    BadAudio,
+    BadRequest,
+    Draining,
+    ScriptaError,
+    UnknownModel,
+    UnsupportedLanguage,
+)
 from scripta_common.sessionlog import NotResumable
 from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
@@ -17,6 +26,9 @@ from scripta_gateway.handshake import Handshake
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import Dialect
 from scripta_gateway.session import Session
+
+_CLIENTS_OWN: Constant = (BadRequest, UnknownModel, UnsupportedLanguage)
+"""Errors that the same request would meet again."""
 
 
 class NativeConnection(Connection):
@@ -104,7 +116,7 @@ async def serve_native(
         query = frames.Query.parse(websocket.query_params)
         session, opening = await _open(hub, query, handshake)
     except ScriptaError as error:
-        status = 400 if isinstance(error, BadRequest | UnknownModel) else 503
+        status = 400 if isinstance(error, _CLIENTS_OWN) else 503
         await refuse(websocket, handshake, error, status, frames.refused(str(error)))
         return
     try:

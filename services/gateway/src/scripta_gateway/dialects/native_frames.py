@@ -17,6 +17,8 @@ from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
 
+_LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
+
 
 class Query(BaseModel):
     """Query parameters of ``/ws``; unknown names are tolerated."""
@@ -26,9 +28,7 @@ class Query(BaseModel):
     encoding: Literal["linear16", "mulaw", "alaw"] | None = None
     sample_rate: int = Field(16_000, ge=8_000, le=96_000)
     channels: int = Field(1, ge=1, le=8)
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | (
-        None
-    ) = None
+    language: Annotated[str, StringConstraints(pattern=_LANGUAGE)] | None = None
     model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")] | (
         None
     ) = None
@@ -51,7 +51,7 @@ class Query(BaseModel):
     def options(self, traceparent: str | None) -> SessionOptions:
         """Returns what of this concerns the transcriber."""
         return SessionOptions(
-            language=self.language,
+            language=None if self.language == "auto" else self.language,
             interim_results=self.interim_results,
             endpointing_ms=self.endpointing,
             traceparent=traceparent,
