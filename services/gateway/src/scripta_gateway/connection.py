@@ -39,6 +39,8 @@ _SEND_SECONDS: Final = 60.0
 """How long a client may leave results unread before its connection is given up."""
 
 
+_NO_CODE: Final = 1005
+_BROKEN: Final = 1006
 _FOR_GOOD: Final = frozenset({1000, 1001, 1008})
 """Close codes after which nobody comes back: done, left or idle, refused."""
 
@@ -209,7 +211,7 @@ class Connection(ABC):
                 await self._on_silence()
                 continue
             if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code") or 1005)
+                raise WebSocketDisconnect(_close_code(message))
             self._arrived = time.monotonic()
             self._clock.message(self._arrived)
             if (data := message.get("bytes")) is not None:
@@ -312,6 +314,13 @@ class Connection(ABC):
             await self._websocket.close(error.close_code)
         except (WebSocketDisconnect, RuntimeError):
             pass  # the client has gone meanwhile
+
+
+def _close_code(message: Message) -> int:
+    code = int(message.get("code") or _NO_CODE)
+    # uvicorn gives this one to a connection that broke, too; a closing frame has a reason, if only
+    # an empty one.
+    return _BROKEN if code == _NO_CODE and "reason" not in message else code
 
 
 def _failure(result: Failed) -> ScriptaError:
