@@ -14,7 +14,11 @@ from scripta_transcriber.settings import TranscriberSettings
 
 from .rendering import Pod
 
-SECRETS = {"password": "s3cr3t", "url": "redis://:s3cr3t@cache.example:6379/0"}
+SECRETS = {
+    "password": "s3cr3t",
+    "url": "redis://:s3cr3t@cache.example:6379/0",
+    "headers": "authorization=s3cr3t",
+}
 """What the Secrets that the tests' values name would hold, by key."""
 
 

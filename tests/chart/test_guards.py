@@ -98,6 +98,14 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
             ("pools.big", "INTERIM_SECONDS"),
         )
     ),
+    ("set tracing.endpoint", values(("tracing.headersSecret.name", "token"))),
+    (
+        "extraEnv sets OTEL_TRACES_SAMPLER",
+        values(
+            ("tracing.endpoint", "http://collector:4318"),
+            ("gateway.extraEnv", [{"name": "OTEL_TRACES_SAMPLER", "value": "always_on"}]),
+        ),
+    ),
     ("needs keda.prometheusAddress", merged(KEDA, values(("keda.source", "prometheus")))),
     ("needs keda.brokerAddress", merged(KEDA, OWN_BROKER)),
     (
@@ -217,7 +225,8 @@ def test_what_is_near_to_it_and_works_is_not(given: dict[str, Any]) -> None:
 def test_refusal_names_values_that_there_are(number: int) -> None:
     said = refusals()[number].partition(": ")[2]
     paths = re.findall(
-        r"\b(?:gateway|transcriber|pools|broker|keda|sessions|networkPolicy)\.[A-Za-z.]*[A-Za-z]",
+        r"\b(?:gateway|transcriber|pools|broker|keda|sessions|networkPolicy|tracing)"
+        r"\.[A-Za-z.]*[A-Za-z]",
         said,
     )
     if "pool named" not in said:

@@ -21,7 +21,7 @@ from scripta_transcriber.engines import create_engine
 from scripta_transcriber.settings import TranscriberSettings
 
 from .cases import cases
-from .environment import entries, environment, service_of, settings
+from .environment import SECRETS, entries, environment, service_of, settings
 from .rendering import CHART, Pod, Release, Values, default, render, with_value
 
 pytestmark = pytest.mark.chart
@@ -29,12 +29,19 @@ pytestmark = pytest.mark.chart
 EXPANDED = {"BROKER_PASSWORD"}
 """Set for the sake of other variables and read by no service."""
 
+OF_OPENTELEMETRY = {
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+}
+"""Read by the SDK of OpenTelemetry and not by our settings."""
+
 BY_EXTRA_ENV = {
     "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
     "health_host": "as app_host",
     "scripta_revision": "the image says it",
-    "otel_exporter_otlp_endpoint": "OpenTelemetry's own name, which its operator sets too",
-    "otel_exporter_otlp_traces_endpoint": "as otel_exporter_otlp_endpoint",
+    "otel_exporter_otlp_endpoint": "tracing.endpoint; OpenTelemetry's operator sets it too",
+    "otel_exporter_otlp_traces_endpoint": "another form of otel_exporter_otlp_endpoint",
 }
 """Settings without a value of their own in the chart, and why."""
 
@@ -115,7 +122,7 @@ def test_every_variable_is_read_by_its_service(values: Values) -> None:
     for pod in services(render(values)):
         names = {entry["name"] for entry in entries(pod)}
         known = {name.upper() for name in service_of(pod.component).model_fields}
-        assert names - EXPANDED - extra <= known
+        assert names - EXPANDED - OF_OPENTELEMETRY - extra <= known
 
 
 @each_service
@@ -179,6 +186,25 @@ def test_pod_has_the_slots_that_its_engine_recommends_for_its_threads() -> None:
     capabilities = create_engine(default("transcriber.engine"), 1).capabilities
     threads = default("transcriber.threads")
     assert default("transcriber.slots") == capabilities.slots_per_thread * threads
+
+
+def test_traces_are_sent_where_the_values_say_and_with_the_header_out_of_its_secret() -> None:
+    tracing = {
+        "endpoint": "http://collector:4318",
+        "ratio": 0.05,
+        "headersSecret": {"name": "token"},
+    }
+    for pod in services(render({"tracing": tracing})):
+        seen = environment(pod)
+        assert settings(pod).otel_exporter_otlp_endpoint == tracing["endpoint"]
+        assert seen["OTEL_TRACES_SAMPLER"] == "parentbased_traceidratio"
+        assert float(seen["OTEL_TRACES_SAMPLER_ARG"]) == tracing["ratio"]
+        assert seen["OTEL_EXPORTER_OTLP_HEADERS"] == SECRETS["headers"]
+
+
+def test_nothing_of_opentelemetry_is_set_without_a_collector() -> None:
+    for pod in services(render()):
+        assert not [name for name in environment(pod) if name.startswith("OTEL_")]
 
 
 def test_large_numbers_arrive_as_they_are() -> None:

@@ -51,6 +51,8 @@ OTHER: dict[str, object] = {
     "keda.prometheusAddress": "http://elsewhere",
     "monitoring.podMonitor.interval": "9s",
     "pools": {"another": {}},
+    "tracing.endpoint": "https://elsewhere:4318",
+    "tracing.ratio": 0.25,
     "imagePullSecrets": [{"name": "x"}],
 }
 """Another value for what can not be varied by its type alone."""
@@ -188,6 +190,8 @@ def test_unknown_value_of_a_pool_is_refused() -> None:
         ("transcriber.slots", 0),
         ("gateway.route.timeout", "1 hour"),
         ("broker.external.url", "http://h"),
+        ("tracing.endpoint", "collector:4318"),
+        ("tracing.ratio", 1.5),
     ],
 )
 def test_bad_value_is_refused(path: str, value: object) -> None:

@@ -122,6 +122,23 @@ topologySpreadConstraints:
   value: {{ include "scripta.text" .root.Values.sessions.leaseSeconds | quote }}
 - name: SESSION_TTL_SECONDS
   value: {{ include "scripta.text" .root.Values.sessions.ttlSeconds | quote }}
+{{- with .root.Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .ratio | quote }}
+{{- if .headersSecret.name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .headersSecret.name }}
+      key: {{ .headersSecret.key }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .values.settings }}
 - name: {{ snakecase $name | upper }}
   value: {{ include "scripta.text" $value | quote }}
