@@ -62,7 +62,8 @@ def test_engine_that_can_not_use_the_device_says_so():
 
 
 @pytest.mark.parametrize(
-    ("engine", "package"), [("whisper", "faster_whisper"), ("moonshine", "onnxruntime")]
+    ("engine", "package"),
+    [("whisper", "faster_whisper"), ("sherpa", "sherpa_onnx"), ("moonshine", "onnxruntime")],
 )
 def test_missing_package_names_the_fix(monkeypatch: pytest.MonkeyPatch, engine: str, package: str):
     for module in [m for m in sys.modules if m.startswith("scripta_transcriber.engines.")]:

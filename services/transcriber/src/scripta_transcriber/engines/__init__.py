@@ -27,14 +27,21 @@ def _whisper(source: ModelSource, threads: int) -> Engine:
     return WhisperEngine(source, threads)
 
 
+def _sherpa(source: ModelSource, threads: int) -> Engine:
+    from scripta_transcriber.engines.sherpa import SherpaEngine
+
+    return SherpaEngine(source, threads)
+
+
 _ENGINES: Final[dict[str, Callable[[ModelSource, int], Engine]]] = {
     "mock": _mock,
     "moonshine": _moonshine,
+    "sherpa": _sherpa,
     "whisper": _whisper,
 }
 """What makes each engine. Its module is imported only then: another's packages may be missing."""
 
-_EXTRAS: Final = frozenset({"whisper"})
+_EXTRAS: Final = frozenset({"sherpa", "whisper"})
 """Engines whose packages are an extra of the same name."""
 
 _ON_CUDA: Final = frozenset({"whisper"})

@@ -26,13 +26,13 @@ class Piece:
         text: With the space before it, if it has one.
         start: Seconds from the start of the segment.
         end: Seconds from the start of the segment.
-        probability: How sure the model is of it.
+        probability: How sure the model is of it; ``None`` if it does not tell.
     """
 
     text: str
     start: float
     end: float
-    probability: float
+    probability: float | None
 
 
 def words_of(segment: Segment, pieces: Iterable[Piece], *, spaced: bool) -> tuple[Word, ...]:
@@ -57,14 +57,16 @@ def words_of(segment: Segment, pieces: Iterable[Piece], *, spaced: bool) -> tupl
             text=word.text.strip(),
             start=round(min(last, first + word.start), 3),
             end=round(min(last, first + word.end), 3),
-            confidence=round(word.probability, 3),
+            confidence=None if word.probability is None else round(word.probability, 3),
         )
         for word in _without_pauses(words)
     )
 
 
 def _joined(word: Piece, rest: Piece) -> Piece:
-    least = min(word.probability, rest.probability)
+    least = min(
+        (each for each in (word.probability, rest.probability) if each is not None), default=None
+    )
     # What a sign behind a word lasts is silence.
     end = rest.end if any(map(str.isalnum, rest.text)) else word.end
     return Piece(word.text + rest.text, word.start, end, least)

@@ -129,7 +129,7 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do; known before it is loaded."""
+        """What it can do; models and languages are known before it is loaded, if it is there."""
         ...
 
     def load(self) -> None:
