@@ -72,6 +72,20 @@ def test_change_starts_anew_whom_it_concerns(change: Values, components: set[str
     assert rolled(change) == components
 
 
+def test_cores_that_the_readme_tells_are_those_that_are_requested() -> None:
+    """Guards an installation that stays pending on the node that it was said to fit."""
+    release = render()
+    cores = {
+        pod.component: int(pod.containers[0]["resources"]["requests"]["cpu"].removesuffix("m"))
+        for pod in release.pods()
+    }
+    gateways = release.one("HorizontalPodAutoscaler", "gateway")["spec"]["minReplicas"]
+    steady = gateways * cores["gateway"] + cores["transcriber"] + cores["broker"]
+    more = cores["gateway"] + cores["transcriber"]
+    readme = (CHART / "README.md").read_text("utf-8")
+    assert f"requests {steady / 1000:g} cores, and {more / 1000:g} more" in readme
+
+
 def test_volume_of_the_broker_goes_with_the_release() -> None:
     """Guards an uninstall against audio that nobody looks for any more."""
     values = CHOICES["broker"]["embedded with password and volume"]
