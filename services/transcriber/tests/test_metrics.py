@@ -142,7 +142,7 @@ def test_wait_for_a_thread_is_queue_and_not_decoding() -> None:
     call.record()
     assert change["queue_seconds_sum/interim"] >= 0.12
     assert call.seconds == pytest.approx(change["decode_seconds_sum/interim"])
-    assert change["decode_seconds_bucket/0.05/interim"] == 0
+    assert change["decode_seconds_bucket/interim/0.05"] == 0
     assert change["decoded_audio_seconds_total/interim"] == pytest.approx(0.1)
 
 

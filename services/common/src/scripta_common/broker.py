@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from prometheus_client import Histogram
 from redis.asyncio import RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
@@ -29,6 +28,7 @@ from scripta_common import metrics
 from scripta_common.broker_faults import describe, fault_of, is_transient
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.keys import ASSIGN
+from scripta_common.loop_metrics import Histogram
 from scripta_common.metrics import Command
 from scripta_common.topology import Topology
 

@@ -1,31 +1,17 @@
-"""Metrics that both services export, and how metrics with labels are made.
-
-Always true: values of labels come from an enumeration and every series is there from the start,
-so that what clients or the broker do can not add any, and a rate is never missing its beginning.
-"""
+"""Metrics that both services export."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from importlib.metadata import version
-from typing import TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import Gauge
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
-
-M = TypeVar("M", Counter, Gauge, Histogram)
-V = TypeVar("V", bound=str)
+from scripta_common.loop_metrics import counters, histogram, histograms
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30)
 _COMMAND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
-
-
-def series_of(metric: M, values: Iterable[V]) -> dict[V, M]:
-    """Returns the series of a metric with one label, each made now, by the label's value."""
-    return {value: metric.labels(str(value)) for value in values}
 
 
 class Command(StrEnum):
@@ -65,23 +51,23 @@ class BrokerFault(StrEnum):
     OTHER = "other"
 
 
-BROKER_SECONDS = series_of(
-    Histogram(
-        "scripta_broker_command_seconds",
-        "Time from issuing a command to the broker until its answer, or its failure.",
-        ["command"],
-        buckets=_COMMAND_BUCKETS,
-    ),
+BROKER_SECONDS = histograms(
+    "scripta_broker_command_seconds",
+    "Time from issuing a command to the broker until its answer, or its failure.",
+    "command",
     Command,
+    _COMMAND_BUCKETS,
 )
-BROKER_ERRORS = series_of(
-    Counter("scripta_broker_errors_total", "Commands that the broker did not carry out.", ["kind"]),
+BROKER_ERRORS = counters(
+    "scripta_broker_errors_total",
+    "Commands that the broker did not carry out.",
+    "kind",
     BrokerFault,
 )
-LOOP_LAG = Histogram(
+LOOP_LAG = histogram(
     "scripta_event_loop_lag_seconds",
     "How much later than asked the event loop woke a task up.",
-    buckets=_LAG_BUCKETS,
+    _LAG_BUCKETS,
 )
 _BUILD = Gauge("scripta_build_info", "1, with what is running.", ["service", "version", "revision"])
 

@@ -6,9 +6,10 @@ What is read off at a scrape is in ``session_metrics`` and ``fleet_metrics``.
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import product
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge
 
 from scripta_common.errors import (
     BadRequest,
@@ -22,7 +23,8 @@ from scripta_common.errors import (
     UnknownModel,
     UnsupportedLanguage,
 )
-from scripta_common.metrics import LATENCY_BUCKETS, series_of
+from scripta_common.loop_metrics import counter, counters, histogram, histograms_of_two
+from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.latency import PARTS, Delivered, Latency, Untimed
 
 
@@ -65,74 +67,70 @@ _REFUSALS: Final = (
     BrokerUnavailable,
 )
 
-CONNECTIONS = series_of(
-    Gauge("scripta_gateway_connections", "Open connections.", ["dialect"]), Dialect
+_CONNECTIONS = Gauge("scripta_gateway_connections", "Open connections.", ["dialect"])
+CONNECTIONS = {dialect: _CONNECTIONS.labels(dialect.value) for dialect in Dialect}
+CONNECTIONS_OPENED = counters(
+    "scripta_gateway_connections_opened_total", "Connections opened.", "dialect", Dialect
 )
-CONNECTIONS_OPENED = series_of(
-    Counter("scripta_gateway_connections_opened_total", "Connections opened.", ["dialect"]), Dialect
-)
-CLOSES = series_of(
-    Counter("scripta_gateway_closes_total", "Connections closed, by close code.", ["code"]),
+CLOSES = counters(
+    "scripta_gateway_closes_total",
+    "Connections closed, by close code.",
+    "code",
     (*map(str, _CLOSE_CODES), _OTHER),
 )
 SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
-SESSIONS_OPENED = Counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
-SESSIONS_RESUMED = Counter("scripta_gateway_sessions_resumed_total", "Sessions taken up again.")
-SESSIONS_ENDED = series_of(
-    Counter(
-        "scripta_gateway_sessions_ended_total", "Sessions held no more, by outcome.", ["outcome"]
-    ),
-    Outcome,
+SESSIONS_OPENED = counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
+SESSIONS_RESUMED = counter("scripta_gateway_sessions_resumed_total", "Sessions taken up again.")
+SESSIONS_ENDED = counters(
+    "scripta_gateway_sessions_ended_total", "Sessions held no more, by outcome.", "outcome", Outcome
 )
-REFUSALS = series_of(
-    Counter("scripta_gateway_refusals_total", "Clients refused before the upgrade.", ["reason"]),
+REFUSALS = counters(
+    "scripta_gateway_refusals_total",
+    "Clients refused before the upgrade.",
+    "reason",
     (*(error.code for error in _REFUSALS), _OTHER),
 )
-MESSAGES = Counter("scripta_gateway_messages_total", "Audio messages accepted.")
-MESSAGES_REFUSED = Counter("scripta_gateway_messages_refused_total", "Messages refused.")
-AUDIO_SECONDS = Counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
-BACKPRESSURE_SECONDS = Counter(
+MESSAGES = counter("scripta_gateway_messages_total", "Audio messages accepted.")
+MESSAGES_REFUSED = counter("scripta_gateway_messages_refused_total", "Messages refused.")
+AUDIO_SECONDS = counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
+BACKPRESSURE_SECONDS = counter(
     "scripta_gateway_backpressure_seconds_total",
     "Seconds for which clients were held back because their transcripts are far behind.",
 )
-FINALS = Counter("scripta_gateway_finals_total", "Finals delivered to clients.")
-INTERIMS = Counter("scripta_gateway_interims_total", "Interims delivered to clients.")
-FINALS_UNTIMED = series_of(
-    Counter(
-        "scripta_gateway_finals_untimed_total",
-        "Finals delivered whose latency says nothing or is not known.",
-        ["reason"],
-    ),
+FINALS = counter("scripta_gateway_finals_total", "Finals delivered to clients.")
+INTERIMS = counter("scripta_gateway_interims_total", "Interims delivered to clients.")
+FINALS_UNTIMED = counters(
+    "scripta_gateway_finals_untimed_total",
+    "Finals delivered whose latency says nothing or is not known.",
+    "reason",
     Untimed,
 )
 _WHOLE: Final = {
-    Delivered.FINAL: Histogram(
+    Delivered.FINAL: histogram(
         "scripta_gateway_final_latency_seconds",
         "Time from the arrival of what decided a segment's end until its final was sent.",
-        buckets=LATENCY_BUCKETS,
+        LATENCY_BUCKETS,
     ),
-    Delivered.FIRST_INTERIM: Histogram(
+    Delivered.FIRST_INTERIM: histogram(
         "scripta_gateway_first_interim_latency_seconds",
         "Time from the arrival of a segment's first audio until its first interim was sent.",
-        buckets=LATENCY_BUCKETS,
+        LATENCY_BUCKETS,
     ),
 }
-_PART = Histogram(
+_PARTS = histograms_of_two(
     "scripta_gateway_latency_part_seconds",
     "Where the time of a latency was spent; the parts add up to the whole.",
-    ["result", "part"],
-    buckets=LATENCY_BUCKETS,
+    ("result", "part"),
+    product(Delivered, PARTS),
+    LATENCY_BUCKETS,
 )
-_PARTS: Final = {
-    what: tuple((part, _PART.labels(what.value, part)) for part in PARTS) for what in Delivered
-}
 
 
 def observe_latency(what: Delivered, latency: Latency) -> None:
     """Adds how late a result was, as a whole and in parts."""
     _WHOLE[what].observe(latency.total)
-    for part, histogram in _PARTS[what]:
-        histogram.observe(getattr(latency, part))
+    for part in PARTS:
+        _PARTS[what.value, part].observe(getattr(latency, part))
 
 
 def count_close(code: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge
 
-from scripta_common.metrics import LATENCY_BUCKETS, series_of
+from scripta_common.loop_metrics import counter, counters, histogram, histograms
+from scripta_common.metrics import LATENCY_BUCKETS
 
 
 class Kind(StrEnum):
@@ -37,58 +38,49 @@ class Failure(StrEnum):
 
 SLOTS = Gauge("scripta_transcriber_slots", "Sessions that this transcriber can serve at a time.")
 SLOTS_IN_USE = Gauge("scripta_transcriber_slots_in_use", "Sessions that it serves now.")
-CLAIMS = series_of(
-    Counter(
-        "scripta_transcriber_claims_total",
-        "Sessions claimed: new, handed off, or expired at another.",
-        ["how"],
-    ),
+CLAIMS = counters(
+    "scripta_transcriber_claims_total",
+    "Sessions claimed: new, handed off, or expired at another.",
+    "how",
     How,
 )
-FENCED_COMMITS = Counter(
+FENCED_COMMITS = counter(
     "scripta_transcriber_fenced_commits_total",
     "Commits refused because another transcriber owns the session.",
 )
-SESSIONS_FAILED = series_of(
-    Counter("scripta_transcriber_sessions_failed_total", "Sessions failed for good.", ["reason"]),
-    Failure,
+SESSIONS_FAILED = counters(
+    "scripta_transcriber_sessions_failed_total", "Sessions failed for good.", "reason", Failure
 )
-FINALS = Counter("scripta_transcriber_finals_total", "Finals committed.")
-INTERIMS = Counter("scripta_transcriber_interims_total", "Interims sent.")
-INTERIMS_SKIPPED = Counter(
+FINALS = counter("scripta_transcriber_finals_total", "Finals committed.")
+INTERIMS = counter("scripta_transcriber_interims_total", "Interims sent.")
+INTERIMS_SKIPPED = counter(
     "scripta_transcriber_interims_skipped_total",
     "Interims that were due and not made: the one before was not ready, or its segment ended.",
 )
-QUEUE_SECONDS = series_of(
-    Histogram(
-        "scripta_transcriber_queue_seconds",
-        "Time from asking for the engine until it started.",
-        ["kind"],
-        buckets=LATENCY_BUCKETS,
-    ),
+QUEUE_SECONDS = histograms(
+    "scripta_transcriber_queue_seconds",
+    "Time from asking for the engine until it started.",
+    "kind",
+    Kind,
+    LATENCY_BUCKETS,
+)
+DECODE_SECONDS = histograms(
+    "scripta_transcriber_decode_seconds",
+    "Time that the engine took for a segment.",
+    "kind",
+    Kind,
+    LATENCY_BUCKETS,
+)
+DECODED_AUDIO_SECONDS = counters(
+    "scripta_transcriber_decoded_audio_seconds_total",
+    "Seconds of audio that the engine decoded.",
+    "kind",
     Kind,
 )
-DECODE_SECONDS = series_of(
-    Histogram(
-        "scripta_transcriber_decode_seconds",
-        "Time that the engine took for a segment.",
-        ["kind"],
-        buckets=LATENCY_BUCKETS,
-    ),
-    Kind,
-)
-DECODED_AUDIO_SECONDS = series_of(
-    Counter(
-        "scripta_transcriber_decoded_audio_seconds_total",
-        "Seconds of audio that the engine decoded.",
-        ["kind"],
-    ),
-    Kind,
-)
-COMMIT_SECONDS = Histogram(
+COMMIT_SECONDS = histogram(
     "scripta_transcriber_commit_seconds",
     "Time that a commit took, with all its repetitions.",
-    buckets=LATENCY_BUCKETS,
+    LATENCY_BUCKETS,
 )
 MODEL_LOAD_SECONDS = Gauge(
     "scripta_transcriber_model_load_seconds", "Time that loading the model took."
