@@ -147,7 +147,7 @@ $(DEV): requirements/dev.txt $(RUN)
 # of its own.
 $(AUDIT): requirements/audit.txt $(DEV)
 	@echo "Installing the packages of requirements/audit.txt …"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/audit
-	@$(BIN)/uv pip install --quiet --python $(VENV)/audit/bin/python --require-hashes \
-		--only-binary :all: -r requirements/audit.txt
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/audit
+	@$(BIN)/python -m pip --python $(VENV)/audit/bin/python install --quiet --no-deps \
+		--disable-pip-version-check --require-hashes --only-binary :all: -r requirements/audit.txt
 	@touch $@
