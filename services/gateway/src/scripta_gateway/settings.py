@@ -16,7 +16,7 @@ class GatewaySettings(CommonSettings):
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
     )
     max_sessions: int = Field(
-        5000, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"
+        500, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"
     )
     max_waiting: int = Field(
         32,
