@@ -95,6 +95,21 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
                 }
             }
         },
+        "another model": {
+            "pools": {
+                "multilingual": {
+                    "engine": "whisper",
+                    "model": "small",
+                    "image": {"repository": "scripta-transcriber-whisper"},
+                    "extraVolumes": [
+                        {"name": "models", "persistentVolumeClaim": {"claimName": "models"}}
+                    ],
+                    "extraVolumeMounts": [
+                        {"name": "models", "mountPath": "/models", "readOnly": True}
+                    ],
+                }
+            }
+        },
         "named like other things": {"pools": {"1": {}, "true": {}, "gateway": {"engine": "mock"}}},
     },
     "service": {

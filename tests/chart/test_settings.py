@@ -39,6 +39,8 @@ OF_OPENTELEMETRY = {
 BY_EXTRA_ENV = {
     "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
     "health_host": "as app_host",
+    "model_dir": "volumes with models are mounted at /models",
+    "device": "an image with NVIDIA's libraries is one of your own",
     "scripta_revision": "the image says it",
     "otel_exporter_otlp_endpoint": "tracing.endpoint; OpenTelemetry's operator sets it too",
     "otel_exporter_otlp_traces_endpoint": "another form of otel_exporter_otlp_endpoint",
@@ -64,6 +66,7 @@ OWN: dict[type[CommonSettings], str] = {
 }
 ELSEWHERE = {
     "engine": "transcriber.engine",
+    "model": "transcriber.model",
     "slots": "transcriber.slots",
     "threads": "transcriber.threads",
 }
@@ -138,9 +141,10 @@ def test_setting_without_a_value_can_be_set_as_further_environment(
 ) -> None:
     component = "gateway" if service is GatewaySettings else "transcriber"
     for name in BY_EXTRA_ENV.keys() & service.model_fields.keys():
-        text = "http://collector:4318" if name.endswith("endpoint") else "::"
+        endpoint = "http://collector:4318" if name.endswith("endpoint") else "::"
+        text = {"model_dir": "/mnt/models", "device": "cuda"}.get(name, endpoint)
         values = {component: {"extraEnv": [{"name": name.upper(), "value": text}]}}
-        assert getattr(settings(render(values).pod(component)), name) == text
+        assert str(getattr(settings(render(values).pod(component)), name)) == text
 
 
 def test_expanded_variables_come_before_what_they_are_expanded_in() -> None:
