@@ -121,8 +121,8 @@ class TranscriberService:
 
     async def _start_worker(self) -> Worker:
         began = time.monotonic()
-        capabilities = self._engine.capabilities
         await asyncio.to_thread(self._engine.load)
+        capabilities = self._engine.capabilities
         detector = await asyncio.to_thread(load_detector, capabilities)
         seconds = time.monotonic() - began
         metrics.MODEL_LOAD_SECONDS.set(seconds)
