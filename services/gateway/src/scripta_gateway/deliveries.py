@@ -27,11 +27,11 @@ class Deliveries:
 
     def rang(self, ring: Ring) -> None:
         """Notes the finals of a ring that the session takes."""
-        now = time.time_ns()
         for place, result in enumerate(ring.results):
             if isinstance(result, Final) and result.reason is not Reason.MESSAGE:
                 origin = ring.origins[place] if place < len(ring.origins) else None
-                self._heard[result.index] = _Heard(now, origin.traceparent if origin else None)
+                traceparent = origin.traceparent if origin else None
+                self._heard[result.index] = _Heard(time.time_ns(), traceparent)
 
     def begin(self, within: Span, final: Final) -> Span:
         """Returns the span of a final's delivery, from its ring on; it is about to be sent."""

@@ -84,16 +84,16 @@ class LeaseTrace:
             results: What was committed.
             checkpoint: Sample up to which the session is decided now.
         """
-        if not self._span.recording:
-            return
-        began_ns, now = _unix_ns(began, time.monotonic()), time.time_ns()
-        finals = (result for result in results if isinstance(result, FinalResult))
-        for utterance, final in zip(self._open, finals, strict=False):
-            utterance.child("commit", at=began_ns).end(now)
-            utterance.set({"scripta.index": final.index})
-            utterance.end(now)
-        self._open.clear()
-        self._arrivals = [mark for mark in self._arrivals if mark[0] > checkpoint]
+        if self._open:
+            began_ns, now = _unix_ns(began, time.monotonic()), time.time_ns()
+            finals = (result for result in results if isinstance(result, FinalResult))
+            for utterance, final in zip(self._open, finals, strict=False):
+                utterance.child("commit", at=began_ns).end(now)
+                utterance.set({"scripta.index": final.index})
+                utterance.end(now)
+            self._open.clear()
+        if self._arrivals:
+            self._arrivals = [mark for mark in self._arrivals if mark[0] > checkpoint]
 
     def engine_failed(self, code: str) -> None:
         """Takes that the engine could not decode the last utterance."""
