@@ -37,7 +37,9 @@ from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 from scripta_transcriber.engines.mock import MockEngine
+from scripta_transcriber.listening import Listening
 from scripta_transcriber.quarantine import Quarantine
+from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter.message import MessageSegmenter
 from scripta_transcriber.transcription import Tools, Transcription
@@ -234,6 +236,8 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 log=log,
                 engine=engine,
                 scheduler=scheduler,
+                listening=Listening(scheduler),
+                rounds=Rounds(),
                 quarantine=Quarantine(log),
                 clock=BrokerClock(),
                 interim_seconds=0.5,

@@ -41,7 +41,9 @@ from scripta_transcriber.engines.base import (
     Segmentation,
     Transcript,
 )
+from scripta_transcriber.listening import Listening
 from scripta_transcriber.quarantine import Quarantine
+from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter.base import Cut, Segmenter
 from scripta_transcriber.transcription import Tools, Transcription
@@ -90,6 +92,10 @@ class SentenceSegmenter:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._start = checkpoint.sample
         self._open = ""
+
+    @property
+    def quiet(self) -> bool:
+        return not self._open.strip()
 
     def feed(self, entry: Entry) -> list[Cut]:
         cuts = []
@@ -172,6 +178,7 @@ async def make_transcriber(
         log: type[TranscriberLog] = TranscriberLog,
         segmenter: Callable[[Checkpoint], Segmenter] = SentenceSegmenter,
         interim_seconds: float = 0.0,
+        rounds: float = 0.01,
     ) -> Transcriber:
         name = secrets.token_hex(4)
         broker = Broker(url, name=name)
@@ -182,6 +189,8 @@ async def make_transcriber(
             log=half,
             engine=engine,
             scheduler=scheduler,
+            listening=Listening(scheduler),
+            rounds=Rounds(rounds),
             quarantine=Quarantine(half),
             clock=clock,
             interim_seconds=interim_seconds,

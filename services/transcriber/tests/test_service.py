@@ -107,7 +107,11 @@ async def test_process_serves_is_probed_and_hands_off_on_sigterm(
     await session.end()
     results = await session.results()
     assert [result.index for result in results] == [1, 2, 3]
-    assert await second.metric("scripta_transcriber_slots_in_use") == 0
+
+    async def free() -> bool:
+        return bool(await second.metric("scripta_transcriber_slots_in_use") == 0)
+
+    await until(free)
 
 
 async def test_process_without_a_broker_is_alive_and_not_ready(

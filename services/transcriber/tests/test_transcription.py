@@ -10,9 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from scripta_common import keys
+from scripta_common.sessionlog import TranscriberLog
 from scripta_common.wire import (
     SAMPLE_RATE,
     Ended,
+    Entry,
     Failed,
     Final,
     Interim,
@@ -190,6 +192,53 @@ async def test_lost_rings_of_new_audio_cost_a_second_and_no_more(
     await session.results(1)
     await session.say("two.")
     assert [result.text for result in await session.results(2, seconds=5)] == ["one.", "two."]
+
+
+class Counting(TranscriberLog):
+    """A log that counts how often it is read."""
+
+    reads = 0
+
+    async def read(self, sid: str, after: int, count: int) -> list[Entry]:
+        self.reads += 1
+        return await super().read(sid, after, count)
+
+
+async def test_quiet_session_is_read_in_rounds_and_not_at_each_message(
+    make_transcriber: Any, call: Any
+) -> None:
+    """A hundred muted microphones kept a transcriber busy with looking at their logs."""
+    transcriber = make_transcriber(log=Counting, rounds=0.5).start()
+    session = await call()
+    await session.say(*"  " * 40, "word.")
+    assert [result.text for result in await session.results(1)] == ["word."]
+    assert transcriber.log.reads < 20
+
+
+async def test_boundary_in_silence_does_not_wait_for_the_next_round(
+    make_transcriber: Any, call: Any, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lets go of the button at once waited as if the word were still being said."""
+    monkeypatch.setattr("scripta_transcriber.transcription._CHECK_SECONDS", 60)
+    transcriber = make_transcriber(log=Counting, rounds=60).start()
+    session = await call()
+    await until(lambda: transcriber.log.reads)
+    await session.say("word")
+    await session.finalize()
+    assert [result.text for result in await session.results(1)] == ["word"]
+
+
+async def test_speech_is_read_at_each_message(
+    make_transcriber: Any, call: Any, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripta_transcriber.transcription._CHECK_SECONDS", 60)
+    transcriber = make_transcriber(log=Counting, rounds=60)
+    session = await call()
+    await session.say("one")
+    transcriber.start()
+    await until(lambda: transcriber.log.reads)
+    await session.say(" two", " three.")
+    assert [result.text for result in await session.results(1)] == ["one two three."]
 
 
 class Door:

@@ -46,6 +46,10 @@ def gateway_channel(gateway_id: str) -> str:
     return f"{PREFIX}gateway:{gateway_id}"
 
 
+URGENT: Final = "!"
+"""Behind the session's id in a transcriber's ring: a boundary was asked for."""
+
+
 def transcriber_channel(transcriber_id: str) -> str:
     """Pub/sub channel on which a transcriber hears of new entries."""
     return f"{PREFIX}transcriber:{transcriber_id}"

@@ -21,9 +21,11 @@ from scripta_common.tracing import Tracing
 from scripta_transcriber import metrics
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.lease_trace import LeaseTraces
+from scripta_transcriber.listening import Listening
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
 from scripta_transcriber.quarantine import Quarantine
+from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
 from scripta_transcriber.settings import TranscriberSettings
@@ -146,6 +148,8 @@ class TranscriberService:
             log=self._log,
             engine=self._engine,
             scheduler=self._scheduler,
+            listening=Listening(self._scheduler),
+            rounds=Rounds(),
             quarantine=Quarantine(self._log),
             clock=self._roster.clock,
             interim_seconds=self._settings.interim_seconds,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final as Constant
@@ -20,25 +20,28 @@ from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
 from scripta_common.fleet import speaks
 from scripta_common.sessionlog import Claim, Fenced, TranscriberLog
-from scripta_common.wire import Entry, Final, Origin
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Entry, Final, Origin
 from scripta_transcriber import metrics
 from scripta_transcriber.decisions import Decisions, is_audible
 from scripta_transcriber.engine_call import EngineCall
 from scripta_transcriber.engines.base import Engine, Segment, Segmentation, Transcript
 from scripta_transcriber.interims import Interims
 from scripta_transcriber.lease_trace import LeaseTrace
+from scripta_transcriber.listening import Listening
 from scripta_transcriber.metrics import Failure, Kind
 from scripta_transcriber.quarantine import Quarantine
+from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Priority, Scheduler
-from scripta_transcriber.segmenter.base import Cut, Segmenter
+from scripta_transcriber.segmenter.base import Segmenter
+from scripta_transcriber.segmenter.together import Decided
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _READ_ENTRIES: Constant = 64
-_LISTEN_ENTRIES: Constant = 8
-"""Entries in one listening job: bounds how long the others wait behind a replay."""
+_PORTION_BYTES: Constant = 8 * SAMPLE_RATE * BYTES_PER_SAMPLE
+"""Audio that is listened to in one go, about: bounds how long others wait behind a replay."""
 
 _CHECK_SECONDS: Constant = 1.0
 """How often a silent session is looked at without a ring."""
@@ -56,6 +59,8 @@ class Tools:
     log: TranscriberLog
     engine: Engine
     scheduler: Scheduler
+    listening: Listening
+    rounds: Rounds
     quarantine: Quarantine
     clock: BrokerClock
     interim_seconds: float
@@ -87,9 +92,16 @@ class Transcription:
         self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
         self.trace = LeaseTrace()
 
-    def ring(self) -> None:
-        """Says that the log has something new."""
-        self._wake.set()
+    def ring(self, *, urgent: bool = True) -> None:
+        """Says that the log has something new.
+
+        Args:
+            urgent: Whether it is looked at even if nobody speaks, and not with the next round.
+        """
+        if urgent or not self._segmenter.quiet:
+            self._wake.set()
+        else:
+            self._tools.rounds.wake(self._wake)
 
     def stop(self) -> None:
         """Asks ``run`` to return at the next point where nothing is half done."""
@@ -115,27 +127,30 @@ class Transcription:
                 await self._fail(Failure.POISON, EngineFailure.code, _POISON)
                 return True
             while not self._stopping:
+                # Cleared before the read: what comes behind it rings again.
+                self._wake.clear()
                 entries = await self._patiently(
                     partial(self._tools.log.read_on, self.claim, self._seq, _READ_ENTRIES)
                 )
-                if entries:
-                    self.trace.arrived(entries)
-                if not entries:
+                was_quiet = self._segmenter.quiet
+                if entries and await self._take(entries):
+                    return True
+                # Who has just begun to speak may have rung for the next round meanwhile.
+                begins = was_quiet and not self._segmenter.quiet
+                if len(entries) < _READ_ENTRIES and not begins and not self._wake.is_set():
                     await self._patiently(self._trial.acquit)
                     await self._wait()
-                elif await self._take(entries):
-                    return True
             return False
         finally:
             self._interims.close()
             self._trial.close()
 
     async def _take(self, entries: Sequence[Entry]) -> bool:
+        self.trace.arrived(entries)
         catching_up = len(entries) == _READ_ENTRIES
-        for first in range(0, len(entries), _LISTEN_ENTRIES):
-            batch = entries[first : first + _LISTEN_ENTRIES]
-            cuts = await self._native(Priority.LISTEN, partial(_feed, self._segmenter, batch))
-            self._seq = batch[-1].seq
+        for portion in _portions(entries):
+            cuts = await self._listen(portion)
+            self._seq = portion[-1].seq
             if cuts:
                 self._interims.close()
                 if await self._decide(cuts):
@@ -146,7 +161,12 @@ class Transcription:
             self._interims.offer(self._segmenter.open_segment(), self._tools.interim_seconds)
         return False
 
-    async def _decide(self, cuts: Sequence[tuple[Cut, int]]) -> bool:
+    async def _listen(self, entries: Sequence[Entry]) -> Decided:
+        if self._tools.engine.capabilities.instant:
+            return [(cut, entry.seq) for entry in entries for cut in self._segmenter.feed(entry)]
+        return await self._tools.listening.hear(self._segmenter, entries)
+
+    async def _decide(self, cuts: Decided) -> bool:
         for cut, by in cuts:
             segment = self._decisions.due(cut)
             utterance = self.trace.utterance(segment)
@@ -168,7 +188,10 @@ class Transcription:
         if segment is None or not is_audible(segment):
             return None, 0.0
         call = EngineCall(self._tools.engine.transcribe, segment, Kind.FINAL)
-        heard = await self._native(Priority.FINAL, call)
+        if self._tools.engine.capabilities.instant:
+            heard = call()
+        else:
+            heard = await self._tools.scheduler.run(Priority.FINAL, call)
         call.record()
         self.trace.decoded(call, segment)
         return heard, call.seconds
@@ -202,19 +225,12 @@ class Transcription:
         await self._commit()
         metrics.SESSIONS_FAILED[why].inc()
 
-    async def _native(self, priority: Priority, job: Callable[[], T]) -> T:
-        if self._tools.engine.capabilities.instant:
-            return job()
-        return await self._tools.scheduler.run(priority, job)
-
     async def _wait(self) -> None:
-        # Cleared only after a read found nothing: a ring in between is not lost, it wakes at once.
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
             await self._patiently(partial(self._tools.log.check, self.claim))
-        self._wake.clear()
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         # Without end: whether the session is still ours is for the lease to say.
@@ -238,6 +254,11 @@ class Transcription:
         )
 
 
-def _feed(segmenter: Segmenter, entries: Sequence[Entry]) -> list[tuple[Cut, int]]:
-    """Returns the cuts, each with the number of the entry that decided it."""
-    return [(cut, entry.seq) for entry in entries for cut in segmenter.feed(entry)]
+def _portions(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yields the entries in pieces of some seconds of audio."""
+    first = size = 0
+    for after, entry in enumerate(entries, start=1):
+        size += len(entry.pcm)
+        if size >= _PORTION_BYTES or after == len(entries):
+            yield entries[first:after]
+            first, size = after, 0

@@ -16,6 +16,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from scripta_common.errors import BrokerUnavailable
+from scripta_common.keys import URGENT
 from scripta_common.logs import bind
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
 from scripta_common.tracing import trace_of
@@ -76,10 +77,11 @@ class Worker:
         return self._joined.is_set() and not self._leases.draining
 
     def ring(self, message: bytes) -> None:
-        """Passes a doorbell message, a session's id, on to its transcription."""
-        transcription = self._by_session.get(message.decode())
+        """Passes a doorbell message on: a session's id, marked if the ring is urgent."""
+        sid, urgent, _ = message.decode().partition(URGENT)
+        transcription = self._by_session.get(sid)
         if transcription is not None:
-            transcription.ring()
+            transcription.ring(urgent=bool(urgent))
 
     def ring_all(self) -> None:
         """Makes every transcription look at its log: rings may have been missed."""

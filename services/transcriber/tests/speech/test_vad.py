@@ -11,7 +11,15 @@ import pytest
 from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.moonshine import DISTRIBUTION
 from scripta_transcriber.engines.onnx import packaged_path
-from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, VoiceDetector, VoiceStream
+from scripta_transcriber.segmenter import vad
+from scripta_transcriber.segmenter.vad import (
+    FRAME_SAMPLES,
+    TOGETHER,
+    Turn,
+    VoiceDetector,
+    VoiceStream,
+    is_exact_together,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -50,6 +58,44 @@ def test_streams_on_several_threads_are_as_exact_as_one(detector: VoiceDetector,
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: probabilities(detector.stream(), frames), range(4)))
     assert results == [alone] * 4
+
+
+@pytest.mark.parametrize("size", [2, 3, 8, TOGETHER, TOGETHER + 1, 40])
+def test_frames_heard_together_sound_to_the_bit_as_alone(
+    detector: VoiceDetector, two_cities: bytes, size: int
+):
+    """A boundary that hung on the company's last bits would fall elsewhere in a replay."""
+    assert detector.together == TOGETHER
+    parts = np.array_split(frames_of(two_cities), size)
+    length = min(map(len, parts))
+    streams = [detector.stream() for _ in parts]
+    heard = [detector.listen(list(map(Turn, streams, step))) for step in zip(*parts, strict=False)]
+    for row, part in enumerate(parts):
+        expected = probabilities(detector.stream(), part[:length])
+        assert [step[row] for step in heard] == expected
+
+
+class Kernels:
+    """A model whose last bits depend on the size of the batch, as another processor's may."""
+
+    def run(self, outputs: None, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        rows = len(inputs["input"])
+        loudness = np.abs(inputs["input"]).mean(axis=1, keepdims=True)
+        return loudness * np.float32(1 + 1e-6 * (rows > 5)), inputs["state"]
+
+
+def test_detector_whose_batches_are_not_exact_hears_frame_by_frame(
+    monkeypatch: pytest.MonkeyPatch, detector: VoiceDetector, beckett: bytes
+):
+    assert is_exact_together(detector._session)
+    assert not is_exact_together(Kernels())
+    monkeypatch.setattr(vad, "is_exact_together", lambda session: False)
+    careful = VoiceDetector.load()
+    assert careful.together == 1
+    streams = [careful.stream(), careful.stream()]
+    for frame in frames_of(beckett)[:20]:
+        first, second = careful.listen([Turn(stream, frame) for stream in streams])
+        assert first == second
 
 
 def test_reset_stream_is_as_good_as_new(detector: VoiceDetector, beckett: bytes):

@@ -35,6 +35,11 @@ class Cut:
 class Segmenter(Protocol):
     """Cuts one session's audio. Blocking; called from a worker thread, never concurrently."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nor has begun to: what comes may be heard a little later."""
+        ...
+
     def feed(self, entry: Entry) -> list[Cut]:
         """Takes the next entry (audio before the checkpoint in it is skipped); returns cuts."""
         ...

@@ -8,7 +8,13 @@ from scripta_transcriber.segmenter.base import Cut
 
 
 class MessageSegmenter:
-    """One cut a message; a message may span several entries. Finalize makes no segment."""
+    """One cut a message; a message may span several entries. Finalize makes no segment.
+
+    Attributes:
+        quiet: Never: every message is answered.
+    """
+
+    quiet = False
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._start = checkpoint.sample

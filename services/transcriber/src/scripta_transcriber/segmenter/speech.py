@@ -1,8 +1,8 @@
 """Cuts a session's audio into stretches of speech.
 
 ``SpeechCutter`` is the state machine: audio and probabilities of speech go in, cuts come out.
-It runs no model, so that whoever drives it may score the frames of many sessions at once.
-``SpeechSegmenter`` drives one with one stream of a voice detector.
+``SpeechSegmenter`` drives one with one stream of a voice detector, or has it driven: it runs no
+model by itself, so that the frames of many sessions can be listened to at once.
 
 What always holds: segments do not overlap, every cut moves the checkpoint on, and after every
 cut the machine and the detector stand as if they had been made at its checkpoint. The audio
@@ -11,8 +11,9 @@ past a checkpoint is then read again, so that a replay from it sees what the liv
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
-import numpy.typing as npt
 
 from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
 from scripta_transcriber.engines.base import Segment
@@ -20,9 +21,10 @@ from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.pauses import Heard, quietest
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.tape import Tape
-from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, VoiceStream
+from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, Frame, Turn, VoiceStream
 
-Frame = npt.NDArray[np.int16]
+Listening = Generator[Turn, float, list[Cut]]
+"""Yields what is to be heard next, is sent the probability of speech in it, returns cuts."""
 
 
 class SpeechCutter:
@@ -51,6 +53,11 @@ class SpeechCutter:
         self._voiced_frames = 0
         self._surest = 0.0
         self._heard: list[Heard] = []
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nor has begun to."""
+        return self._onset is None
 
     def push(self, entry: Entry) -> None:
         """Takes the next entry; audio in it that lies before the checkpoint is skipped."""
@@ -165,7 +172,14 @@ class SpeechCutter:
 
 
 class SpeechSegmenter:
-    """Cuts one session by its speech, found by a voice detector."""
+    """Cuts one session by its speech, found by a voice detector.
+
+    Args:
+        checkpoint: Where the session starts or goes on.
+        voice: A fresh stream of the detector.
+        rules: Where speech is cut.
+        language: BCP-47 tag that its segments carry to the engine.
+    """
 
     def __init__(
         self,
@@ -174,11 +188,27 @@ class SpeechSegmenter:
         rules: Rules,
         language: str | None = None,
     ) -> None:
-        self._cutter = SpeechCutter(checkpoint, rules, language)
         self._voice = voice
+        self._cutter = SpeechCutter(checkpoint, rules, language)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nor has begun to."""
+        return self._cutter.quiet
 
     def feed(self, entry: Entry) -> list[Cut]:
         """Takes the next entry and returns the cuts that are decided by it."""
+        listening = self.listen(entry)
+        try:
+            turn = next(listening)
+            while True:
+                turn = listening.send(turn.stream.probability(turn.frame))
+        except StopIteration as over:
+            cuts: list[Cut] = over.value
+            return cuts
+
+    def listen(self, entry: Entry) -> Listening:
+        """Does the same as ``feed``, and leaves it to its driver to ask the voice detector."""
         self._cutter.push(entry)
         cuts: list[Cut] = []
         while True:
@@ -188,7 +218,7 @@ class SpeechSegmenter:
                 if cut is None:
                     return cuts
             else:
-                cut = self._cutter.score(self._voice.probability(frame))
+                cut = self._cutter.score((yield Turn(self._voice, frame)))
             if cut is not None:
                 self._voice.reset()
                 cuts.append(cut)

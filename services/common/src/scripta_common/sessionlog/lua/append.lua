@@ -1,4 +1,4 @@
--- Appends one entry and rings the owner. The entry's number is its id, so a repeated call is
+-- Appends one entry and rings the owner, urgently if it is a boundary. The entry's number is its id, so a repeated call is
 -- seen and does nothing, and a missing entry before it is refused.
 -- KEYS: state, audio. ARGV: seq, kind, first_sample, pcm, accepted_ms, message_bytes, reason,
 --   sid, channel prefix, ttl_ms, connection, end_sample, messages, partial, at_rest.
@@ -19,5 +19,7 @@ redis.call('HSET', KEYS[1], 'seq', seq, 'samples', ARGV[12],
   'messages', ARGV[13], 'partial', ARGV[14], 'at_rest', ARGV[15])
 redis.call('PEXPIRE', KEYS[1], ARGV[10])
 redis.call('PEXPIRE', KEYS[2], ARGV[10])
-if state[2] ~= '' then redis.call('PUBLISH', ARGV[9] .. state[2], ARGV[8]) end
+if state[2] ~= '' then
+  redis.call('PUBLISH', ARGV[9] .. state[2], ARGV[2] == 'audio' and ARGV[8] or ARGV[8] .. '!')
+end
 return {'ok', seq}
