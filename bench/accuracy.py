@@ -10,7 +10,7 @@ so clean English is given without them too.
 The folder holds 16 kHz mono WAV files and a ``manifest.jsonl`` (file, seconds, language, text,
 tags, and perhaps alternatives). Recordings of a language the engine does not speak are left
 out, or those that ``--languages`` does not name; words in recordings without speech are counted
-apart. For whisper, ``python bench/whisper_base.py FOLDER`` makes a model to name by ``--model``.
+apart. For whisper, ``tests/support/whisper_base.py`` makes a model to name by ``--model``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorded import CLEAN, CLEAN_FOREIGN, CLEAN_SHORT, DEFAULT_FOLDER, Recording, read_manifest
+from ways import cutting, hearing_whole, through_gateway
+from wer import Score, score, units
+
 from scripta_local.stack import Stack
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.source import ModelSource
-from ways import cutting, hearing_whole, through_gateway
-from wer import Score, score, units
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -33,12 +33,15 @@ MAY_IMPORT = {
 OURS = {"scripta_load", *(path.name for path in (ROOT / "tests").iterdir() if path.is_dir())}
 """Packages without a distribution, which tests find by their path."""
 
+TRANSCRIBER = {"scripta_common", "scripta_transcriber"}
 LOCKS = [
     "requirements/run.txt",
     "requirements/dev.txt",
     "requirements/build.txt",
     "services/gateway/requirements.txt",
     "services/transcriber/requirements.txt",
+    "services/transcriber/requirements-sherpa.txt",
+    "services/transcriber/requirements-whisper.txt",
     "loadtest/requirements.txt",
 ]
 
@@ -64,11 +67,12 @@ def _imports(node: ast.AST) -> Iterator[str]:
         yield node.module
 
 
-def declared(package: str) -> set[str]:
-    """Returns the names of the distributions that a package says it needs."""
+def declared(package: str, extras: Container[str] | None = None) -> set[str]:
+    """Returns the distributions that a package says it needs, with its extras (``None``: all)."""
     project = tomllib.loads((PACKAGES[package] / "pyproject.toml").read_text())["project"]
-    optional = project.get("optional-dependencies", {}).values()
-    wanted = [*project["dependencies"], *(each for group in optional for each in group)]
+    optional = project.get("optional-dependencies", {})
+    chosen = [group for name, group in optional.items() if extras is None or name in extras]
+    wanted = [*project["dependencies"], *(each for group in chosen for each in group)]
     return {
         normal(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]) for requirement in wanted
     }
@@ -158,15 +162,20 @@ def test_locks_agree(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lock", "packages"),
+    ("lock", "packages", "extras"),
     [
-        ("requirements/run.txt", set(PACKAGES)),
-        ("services/gateway/requirements.txt", {"scripta_common", "scripta_gateway"}),
-        ("services/transcriber/requirements.txt", {"scripta_common", "scripta_transcriber"}),
+        ("requirements/run.txt", set(PACKAGES), {"mic", "top"}),
+        ("services/gateway/requirements.txt", {"scripta_common", "scripta_gateway"}, set()),
+        ("services/transcriber/requirements.txt", TRANSCRIBER, set()),
+        ("services/transcriber/requirements-sherpa.txt", TRANSCRIBER, {"sherpa"}),
+        ("services/transcriber/requirements-whisper.txt", TRANSCRIBER, {"whisper"}),
+        ("requirements/dev.txt", TRANSCRIBER, {"sherpa", "whisper"}),
     ],
 )
-def test_lock_holds_what_its_packages_declare(lock: str, packages: set[str]) -> None:
-    wanted = {name for package in packages for name in declared(package)}
+def test_lock_holds_what_its_packages_declare(
+    lock: str, packages: set[str], extras: set[str]
+) -> None:
+    wanted = {name for package in packages for name in declared(package, extras)}
     assert {name for name in wanted if not name.startswith("scripta-")} <= pins(lock).keys()
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import onnxruntime as ort
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.onnx import open_session
@@ -22,13 +22,15 @@ from scripta_transcriber.engines.onnx import open_session
 CARD: Final = "scripta.json"
 
 
-class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Card(BaseModel):
     """What ``scripta.json`` says of a model.
 
     Attributes:
         kind: Its kind; empty to recognise it.
         languages: BCP-47 primary tags that it knows; empty for any.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str = ""
     languages: tuple[str, ...] = ()
@@ -42,9 +44,12 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         path = folder / CARD
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls) if path.exists() else cls()
-        except (OSError, msgspec.MsgspecError) as error:
+            return cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
+        except OSError as error:
             raise EngineError(f"{path} can not be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise EngineError(f"{path} can not be read: {first['msg']} {first['loc']}") from error
 
 
 @dataclass(frozen=True, slots=True)

