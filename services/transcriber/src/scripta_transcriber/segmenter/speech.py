@@ -20,6 +20,7 @@ from scripta_transcriber.engines.base import Segment
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.pauses import Heard, quietest
 from scripta_transcriber.segmenter.rules import Rules
+from scripta_transcriber.segmenter.stillness import Stillness
 from scripta_transcriber.segmenter.tape import Tape
 from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, Frame, Turn, VoiceStream
 
@@ -190,6 +191,7 @@ class SpeechSegmenter:
     ) -> None:
         self._voice = voice
         self._cutter = SpeechCutter(checkpoint, rules, language)
+        self._stillness = Stillness()
 
     @property
     def quiet(self) -> bool:
@@ -217,10 +219,14 @@ class SpeechSegmenter:
                 cut = self._cutter.boundary()
                 if cut is None:
                     return cuts
+            elif self._stillness.covers(frame):
+                self._voice.reset()
+                cut = self._cutter.score(0.0)
             else:
                 cut = self._cutter.score((yield Turn(self._voice, frame)))
             if cut is not None:
                 self._voice.reset()
+                self._stillness.reset()
                 cuts.append(cut)
 
     def open_segment(self) -> Segment | None:
