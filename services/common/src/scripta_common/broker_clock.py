@@ -19,6 +19,7 @@ class BrokerClock:
     def __init__(self) -> None:
         # How long the answer took, and what to add to our clock.
         self._samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
+        self._ahead: float | None = None
 
     def heard(self, asked: float, answered: float, broker_time: float) -> None:
         """Takes the broker's time.
@@ -29,10 +30,9 @@ class BrokerClock:
             broker_time: The answer.
         """
         self._samples.append((answered - asked, broker_time - (asked + answered) / 2))
+        # The fastest answer says it best: the time was told at an unknown moment while it was out.
+        self._ahead = min(self._samples)[1]
 
     def at(self, moment: float) -> float | None:
         """Returns the broker's time at a moment of ours; ``None`` if it was never heard."""
-        if not self._samples:
-            return None
-        # The fastest answer says it best: the time was told at an unknown moment while it was out.
-        return moment + min(self._samples)[1]
+        return None if self._ahead is None else moment + self._ahead

@@ -20,9 +20,9 @@ class Arrivals:
 
     def enter(self, last: int, arrived: float) -> None:
         """Notes that all entries up to number ``last`` that are not known yet arrived now."""
-        for _ in range(last - self._decided - len(self._arrived)):
-            self._arrived.append(arrived)
-            self._logged.append(0.0)
+        count = last - self._decided - len(self._arrived)
+        self._arrived.extend([arrived] * count)
+        self._logged.extend([0.0] * count)
 
     def logged(self, seq: int, now: float) -> None:
         """Notes that the log has an entry; for one that is written again, the first time counts."""
