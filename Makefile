@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-telemetry bench-growth chaos load load-ui clean
+.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,18 @@ bench-telemetry: $(DEV) ## Measure what metrics and traces cost
 
 bench-growth: $(DEV) ## Look for growth over a thousand sessions with faults in between
 	@$(BIN)/python bench/growth.py $(ARGS)
+
+bench-capacity: $(DEV) ## Find how many talkers one transcriber follows, beside the bare engine
+	@$(BIN)/python bench/capacity.py $(ARGS)
+
+bench-latency: $(DEV) ## Measure how late words are, by load (ARGS="--capacity 9")
+	@$(BIN)/python bench/latency.py $(ARGS)
+
+bench-overload: $(DEV) ## Offer twice the capacity: the admitted keep their latency
+	@$(BIN)/python bench/overload.py $(ARGS)
+
+bench-endurance: $(DEV) ## Look for growth over four hours of audio with the real engine
+	@$(BIN)/python bench/endurance.py $(ARGS)
 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
