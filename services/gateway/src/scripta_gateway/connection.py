@@ -284,7 +284,8 @@ class Connection(ABC):
                 "scripta.pool": session.options.pool,
             }
         )
-        logger.info("connection opened", extra={"pool": session.options.pool})
+        extra = {"pool": session.options.pool, "resumed": session.connection > 1}
+        logger.info("connection opened", extra=extra)
 
     def _close(self, code: int) -> None:
         session, span = self.session, self.session.span
