@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorded import CLEAN, CLEAN_FOREIGN, CLEAN_SHORT, DEFAULT_FOLDER, Recording, read_manifest
-from ways import cutting, hearing_whole, through_gateway
-from wer import Score, score, units
-
 from scripta_local.stack import Stack
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.source import ModelSource
+from ways import cutting, hearing_whole, through_gateway
+from wer import Score, score, units
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,9 @@ from itertools import cycle
 from pathlib import Path
 from statistics import median
 
-import bare
 import uvloop
+
+import bare
 from deck import CHUNK_SECONDS, Choice, Piece, pieces, seconds_of
 from interim_designs import Interims
 from report import LEVEL_HEAD, Targets, level_row, spread

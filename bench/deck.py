@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from recorded import DEFAULT_FOLDER, UNCLEAN_TAGS, Recording, read_manifest
-from speakers import sample_chunks
-
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason
+from speakers import sample_chunks
 
 CHUNK_SECONDS = 0.1
 CHUNK_SAMPLES = round(CHUNK_SECONDS * SAMPLE_RATE)

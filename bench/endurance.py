@@ -21,15 +21,15 @@ from itertools import chain, cycle
 from pathlib import Path
 from statistics import linear_regression, median
 
-import bare
 import uvloop
+
+import bare
 from deck import CHUNK_SECONDS, Choice, Piece, pieces
 from growth import resident
 from interim_designs import Interims
 from report import Targets
-from talkers import Tally, connect
-
 from scripta_local.stack import Stack
+from talkers import Tally, connect
 
 SESSION_HOURS = 0.25
 AHEAD = 100

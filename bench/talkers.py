@@ -104,7 +104,7 @@ class _Telling:
         return round((self.base + sample) / SAMPLE_RATE, 3)
 
 
-class Talker(picows.WSListener):  # type: ignore[misc]
+class Talker(picows.WSListener):
     """One session.
 
     Args:

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 import websockets
-from recorded import Recording
 
+from recorded import Recording
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
 from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.engines.source import ModelSource
