@@ -79,6 +79,19 @@ async def test_bell_is_heard_whichever_server_it_is_rung_on(
     await access.aclose()
 
 
+async def test_fullest_shard_speaks_for_the_cluster(cluster: ClusterGroup) -> None:
+    access = Access(cluster.url, name="test")
+    fullest = cluster.servers[1]
+    for server in cluster.servers:
+        ask(server, "CONFIG", "SET", "maxmemory", "64mb" if server is fullest else "512mb")
+    memory = await access.memory()
+    for server in cluster.servers:
+        ask(server, "CONFIG", "SET", "maxmemory", "0")
+    assert memory.limit == 64 * 2**20
+    assert 0 < memory.used < memory.limit
+    await access.aclose()
+
+
 async def test_sessions_outlive_planned_failovers_and_primaries_that_die_or_hang(
     start: Callable[..., Any],
 ) -> None:

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 from redis.asyncio import RedisCluster
@@ -193,12 +194,13 @@ class Broker:
         client = self._commands
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT):
-                if isinstance(client, RedisCluster):
-                    told = await client.execute_command(
-                        "INFO", "memory", target_nodes=RedisCluster.PRIMARIES
-                    )
-                    return max(map(_memory, told.values()), key=lambda one: one.fullness)
-                return _memory(await client.execute_command("INFO", "memory"))  # type: ignore[no-untyped-call]
+                if not isinstance(client, RedisCluster):
+                    return _memory(await client.execute_command("INFO", "memory"))  # type: ignore[no-untyped-call]
+                await client.initialize()
+                ask = partial(client.execute_command, "INFO", "memory")
+                shards = (ask(target_nodes=node) for node in client.get_primaries())
+                told = await asyncio.gather(*shards)
+                return max(map(_memory, told), key=lambda one: one.fullness)
         except Exception as error:
             _count(error)
             if isinstance(error, TimeoutError) or is_transient(error):
