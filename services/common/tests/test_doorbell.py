@@ -89,3 +89,38 @@ async def test_bell_is_not_joined_while_the_broker_is_away(
     await until(away)
     own_broker.start()
     await asyncio.wait_for(house.bell.wait_joined(), 10)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bell that takes a connection for dead after a fraction of a second."""
+    monkeypatch.setattr("scripta_common.sessionlog.doorbell._LISTEN_SECONDS", 0.2)
+    monkeypatch.setattr("scripta_common.sessionlog.doorbell._DEAD_SECONDS", 0.5)
+
+
+async def test_quiet_channel_is_not_taken_for_a_dead_one(
+    impatient: None, house: House, own_broker: BrokerProcess, until: Until
+) -> None:
+    async with Redis.from_url(own_broker.url) as client:
+
+        async def pinged() -> bool:
+            stats = await client.info("commandstats")
+            return bool(stats.get("cmdstat_ping", {"calls": 0})["calls"] >= 4)
+
+        await until(pinged)
+    assert house.joins == 1
+    await house.publish("still there")
+    await until(lambda: house.rings == [b"still there"])
+
+
+async def test_connection_that_says_nothing_is_given_up(
+    impatient: None, house: House, own_broker: BrokerProcess, until: Until
+) -> None:
+    own_broker.pause()
+
+    async def given_up() -> bool:
+        return not house.bell._joined.is_set()
+
+    await until(given_up)
+    own_broker.resume()
+    await until(lambda: house.joins == 2)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from redis.exceptions import ConnectionError as BrokerConnectionError
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from scripta_common.broker import Broker
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 0.2
 _LISTEN_SECONDS: Final = 5.0
+_DEAD_SECONDS: Final = 2.5 * _LISTEN_SECONDS
+"""Silence after which a connection is taken for dead: a ping has had no answer."""
 
 
 class Doorbell:
@@ -46,6 +49,7 @@ class Doorbell:
         self._on_ring = on_ring
         self._on_join = on_join
         self._joined = asyncio.Event()
+        self._heard = False
 
     async def wait_joined(self) -> None:
         """Waits until the subscription stands."""
@@ -71,16 +75,30 @@ class Doorbell:
                     pass
             self._joined.set()
             self._on_join()
-            pinged = False
-            while True:
-                message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
-                if message is not None:
-                    pinged = False
-                    if message["type"] == "message":
-                        self._on_ring(message["data"])
-                elif pinged:
-                    raise BrokerConnectionError("no answer to a ping")
-                else:
-                    # Nothing for a while: a ping tells a quiet channel from a dead connection.
+            # One deadline that is put off now and then: a time-out for each message would cost
+            # more than the message.
+            async with asyncio.timeout(_DEAD_SECONDS) as deadline:
+                watching = asyncio.create_task(self._watch(pubsub, deadline), name="doorbell-watch")
+                try:
+                    await self._hear(pubsub)
+                finally:
+                    watching.cancel()
+
+    async def _hear(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=None)
+            self._heard = True
+            if message is not None and message["type"] == "message":
+                self._on_ring(message["data"])
+
+    async def _watch(self, pubsub: PubSub, deadline: asyncio.Timeout) -> None:
+        """Puts the deadline off as long as anything is heard."""
+        while True:
+            await asyncio.sleep(_LISTEN_SECONDS)
+            if self._heard:
+                self._heard = False
+                deadline.reschedule(asyncio.get_running_loop().time() + _DEAD_SECONDS)
+            else:
+                # Nothing for a while: a ping tells a quiet channel from a dead connection.
+                with suppress(RedisError, OSError):  # who listens will see it, too
                     await pubsub.ping()
-                    pinged = True
