@@ -150,6 +150,9 @@ async def test_process_stops_although_the_broker_hangs(
         ({"ENGINE": "nonsense"}, 3, "ENGINE"),
         ({"SLOTS": "many"}, 2, "SLOTS"),
         ({"POOL": "Not a name"}, 2, "POOL"),
+        ({"DEVICE": "abacus"}, 2, "DEVICE"),
+        ({"ENGINE": "whisper"}, 3, "set MODEL to the path of one"),
+        ({"ENGINE": "sherpa", "MODEL": "gone"}, 3, "there is no folder /models/gone with a model"),
     ],
 )
 async def test_process_that_can_not_start_says_what_to_change(
