@@ -9,7 +9,6 @@ import os
 import struct
 import time
 import zlib
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -123,38 +122,3 @@ class WatchedSession:
         answer = self._session.run(*arguments, **options)
         self._log.note(Task.VOICE, began)
         return answer
-
-
-class BusyTime:
-    """When all threads were at work.
-
-    Args:
-        works: The calls, by when they began.
-        threads: How many threads there are.
-    """
-
-    def __init__(self, works: Sequence[Work], threads: int) -> None:
-        turns = [(w.began, 1) for w in works]
-        turns += [(w.ended, -1) for w in works]
-        turns.sort()
-        self._begins: list[float] = []
-        self._ends: list[float] = []
-        self._before = [0.0]
-        running = 0
-        for when, change in turns:
-            running += change
-            if change > 0 and running == threads:
-                self._begins.append(when)
-            elif change < 0 and running == threads - 1:
-                self._ends.append(when)
-                self._before.append(self._before[-1] + when - self._begins[-1])
-
-    def within(self, begin: float, end: float) -> float:
-        """Returns for how many seconds between two times all threads were at work."""
-        return self._until(end) - self._until(begin)
-
-    def _until(self, when: float) -> float:
-        place = bisect_left(self._begins, when)
-        if place and place <= len(self._ends) and self._ends[place - 1] > when:
-            return self._before[place] - (self._ends[place - 1] - when)
-        return self._before[min(place, len(self._ends))]

@@ -27,14 +27,18 @@ LEVEL_HEAD = (
 
 
 def level_row(level: Level) -> str:
-    """Returns what was measured with a number of sessions; cores at its end, ms late at sending."""
+    """Returns what was measured with a number of sessions.
+
+    Transcriber, engine and others are in cores; late is by how many ms 95 of 100 messages were
+    sent late, for want of a processor.
+    """
     tally = level.tally
     return (
         f"{level.sessions:8}  {milliseconds(tally.first_words):>21}   "
         f"{milliseconds(level.finals):>20}  {milliseconds(level.own, (0.5, 0.95)):>12}"
         f"{100 * level.interims:9.0f}% {100 * level.stable:5.0f}%"
         f"{level.transcriber:13.2f} {sum(level.engine.values()):6.2f} {level.others:6.2f}"
-        f"{1000 * quantile(tally.late, 0.95):6.0f}"
+        f"{1000 * quantile(tally.late, 0.95):6.0f}{'  disturbed' if level.disturbed else ''}"
     )
 
 

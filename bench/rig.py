@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +22,17 @@ from redis.asyncio import Redis
 
 from cost import used
 from deck import Piece
-from engine_log import BusyTime, Task, Work, read_log
+from engine_log import Task, read_log
 from interim_designs import INTERVAL_SECONDS, Interims
 from memory import until_gone
+from own_share import own_shares
 from scripta_local.stack import Commands, Stack
-from talkers import Delivery, Talker, Tally, connect, speak
+from talkers import Talker, Tally, connect, speak
 
 SETTLE_SECONDS = 8.0
 CLOSE_SECONDS = 30.0
+DISTURBED = 1.2
+"""Time of the engine's calls, as a multiple of the transcriber's processor time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Level:
         tally: What the clients saw.
         transcriber: Cores that the transcriber used.
         others: Cores that gateway, broker and clients used together.
-        engine: Cores that detector and engine used, by task.
+        engine: Share of the time for which detector and engine were at work, by task.
         own: Seconds of each final's latency in which no engine was at work.
     """
 
@@ -61,6 +64,11 @@ class Level:
     def interims(self) -> float:
         """Interims, as a share of those that the bare engine makes of the same audio."""
         return self.tally.interims / max(1, self.tally.interims_due)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the engine waited for processors that something else used: figures are void."""
+        return sum(self.engine.values()) > DISTURBED * self.transcriber
 
     @property
     def stable(self) -> float:
@@ -157,27 +165,6 @@ class Rig:
         assert transcriber is not None
         others = used(stack.gateway) + used(stack.broker.pid) + time.process_time()
         return used(transcriber), others
-
-
-def own_shares(finals: Iterable[Delivery], works: Sequence[Work], threads: int) -> list[float]:
-    """Returns of each final for how long it was under way while no engine was at work.
-
-    That is what passed before its decoding while a thread was idle, and all that passed behind
-    it. Waiting for a thread that works for others is the engine's share.
-    """
-    busy = BusyTime(works, threads)
-    decoded: dict[int, list[Work]] = {}
-    for work in works:
-        if work.task is Task.FINAL:
-            decoded.setdefault(work.key, []).append(work)
-    shares = []
-    for final in finals:
-        for work in decoded.get(final.key, ()):
-            if final.sent <= work.began and work.ended <= final.received < math.inf:
-                idle = work.began - final.sent - busy.within(final.sent, work.began)
-                shares.append(idle + final.received - work.ended)
-                break
-    return shares
 
 
 @asynccontextmanager
