@@ -127,12 +127,15 @@ async def test_script_that_is_not_known_is_no_fault(broker: Broker) -> None:
 async def test_memory_is_told_with_its_limit(
     broker: Broker, start_broker: Callable[..., BrokerProcess]
 ) -> None:
-    assert (await broker.memory()).limit == 0
+    unlimited = await broker.memory()
+    assert unlimited is not None
+    assert unlimited.limit == 0
     await broker.execute("CONFIG", "SET", "maxmemory", "64mb")
     try:
         memory = await broker.memory()
     finally:
         await broker.execute("CONFIG", "SET", "maxmemory", "0")
+    assert memory is not None
     assert memory.limit == 64 * 2**20
     assert 0 < memory.used < memory.limit
 

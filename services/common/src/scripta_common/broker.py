@@ -23,7 +23,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from scripta_common import metrics
 from scripta_common.broker_faults import describe, fault_of, is_transient
@@ -184,12 +184,13 @@ class Broker:
             raise
         return pubsub
 
-    async def memory(self) -> Memory:
+    async def memory(self) -> Memory | None:
         """Returns how full the server is; of a Cluster, the fullest shard.
+
+        ``None`` if this user may not ask.
 
         Raises:
             BrokerUnavailable: No answer.
-            RedisError: This user may not ask.
         """
         client = self._commands
         try:
@@ -201,6 +202,8 @@ class Broker:
                 shards = (ask(target_nodes=node) for node in client.get_primaries())
                 told = await asyncio.gather(*shards)
                 return max(map(_memory, told), key=lambda one: one.fullness)
+        except NoPermissionError:
+            return None
         except Exception as error:
             _count(error)
             if isinstance(error, TimeoutError) or is_transient(error):

@@ -36,8 +36,9 @@ _TRANSIENT: Final = (
     TryAgainError,
 )
 
-_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNBLOCKED", "BUSY ")
-"""How answers begin by which a server says that it can not write now, or not here."""
+_TRANSIENT_WORDS: Final = ("MISCONF", "NOREPLICAS", "UNBLOCKED", "BUSY ", "DENIED")
+"""How answers begin by which a server says that it can not write now, or not here; DENIED is its
+protected mode, which whoever runs it will end."""
 
 _FAULTS: Final[tuple[tuple[tuple[type[Exception], ...], BrokerFault], ...]] = (
     ((BusyLoadingError,), BrokerFault.LOADING),  # a connection error, too

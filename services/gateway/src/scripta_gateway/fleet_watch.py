@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from scripta_common.broker import Memory
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Fleet
@@ -36,7 +34,7 @@ class FleetWatch:
         memory: How full the broker was then; ``None`` if it did not say.
     """
 
-    def __init__(self, roster: Roster, read_memory: Callable[[], Awaitable[Memory]]) -> None:
+    def __init__(self, roster: Roster, read_memory: Callable[[], Awaitable[Memory | None]]) -> None:
         self._roster = roster
         self._read_memory = read_memory
         self.clock = roster.clock
@@ -108,6 +106,6 @@ class FleetWatch:
         self._first.set()
         try:
             self.memory = await self._read_memory()
-        except (BrokerUnavailable, RedisError) as error:  # whoever may not ask sees the fleet
+        except BrokerUnavailable as error:  # the fleet was seen all the same
             self.memory = None
             logger.debug("memory not seen", extra={"error": str(error)})
