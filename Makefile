@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
+.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ bench-memory: $(DEV) ## Measure the gateway's memory for each live session
 
 bench-cost: $(DEV) ## Measure what a second of audio costs each process, by what is said
 	@$(BIN)/python bench/cost.py $(ARGS)
+
+bench-silence: $(DEV) ## Measure what sessions cost in which nobody speaks
+	@$(BIN)/python bench/silence.py $(ARGS)
 
 bench-telemetry: $(DEV) ## Measure what metrics and traces cost
 	@$(BIN)/python bench/telemetry.py $(ARGS)

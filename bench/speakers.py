@@ -18,6 +18,7 @@ CHUNK_SECONDS = 0.25
 class _Frame(msgspec.Struct):
     status: str
     size: int = 0
+    text: str = ""
     error: str = ""
 
 
@@ -30,12 +31,14 @@ class Speaker(picows.WSListener):  # type: ignore[misc]
     Attributes:
         sid: The session's id.
         accepted: Bytes of audio acknowledged.
+        words: Words heard of, in interims and finals.
         lost: Why it is over before its time, if it is.
     """
 
     def __init__(self, chunks: Sequence[bytes], first: int) -> None:
         self.sid = ""
         self.accepted = 0
+        self.words = 0
         self.lost = ""
         self._transport: picows.WSTransport | None = None
         self._chunks: Iterator[bytes] = cycle((*chunks[first:], *chunks[:first]))
@@ -46,7 +49,7 @@ class Speaker(picows.WSListener):  # type: ignore[misc]
         self.sid = transport.response.headers["scripta-session"]
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """Counts what is acknowledged; results are read and forgotten."""
+        """Counts what is acknowledged, and the words of results."""
         if frame.msg_type == picows.WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
         elif frame.msg_type == picows.WSMsgType.CLOSE:
@@ -54,6 +57,7 @@ class Speaker(picows.WSListener):  # type: ignore[misc]
         elif frame.msg_type == picows.WSMsgType.TEXT:
             message = _decode(frame.get_payload_as_memoryview())
             self.accepted += message.size
+            self.words += len(message.text.split())
             self.lost = message.error or self.lost
 
     def say(self) -> None:
@@ -76,15 +80,20 @@ def sample_chunks() -> list[bytes]:
     return [pcm[start : start + size] for start in range(0, len(pcm) - size, size)]
 
 
-async def speak(speakers: list[Speaker]) -> None:
-    """Lets everybody speak at the pace of speech, spread over time, until cancelled."""
+async def speak(speakers: list[Speaker], chunk_seconds: float = CHUNK_SECONDS) -> None:
+    """Lets everybody speak at the pace of speech, spread over time, until cancelled.
+
+    Args:
+        speakers: Who speaks.
+        chunk_seconds: How long their chunks are.
+    """
     clock = asyncio.get_running_loop().time
     due = clock()
     turns = 25
     for turn in cycle(range(turns)):
         for speaker in speakers[turn::turns]:
             speaker.say()
-        due += CHUNK_SECONDS / turns
+        due += chunk_seconds / turns
         await asyncio.sleep(max(0.0, due - clock()))
 
 
