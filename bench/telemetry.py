@@ -1,17 +1,20 @@
 """What metrics and traces cost: processor time with them against without them.
 
-Two systems run side by side and do the same. One is as it is shipped; of the other's metrics every
+Two systems do the same at the same time. One is as it is shipped; of the other's metrics every
 observation is a call that does nothing (``unmeasured.py``), and it is never traced. Processor time
 is read from ``/proc``: what else the machine does disturbs it less than a rate of messages, and it
-is what capacity is made of. Each figure is the median of pairs, with the middle half of them.
+is what capacity is made of. The ratio is that of all the time together; beside it stand the median
+of the pairs and the middle half of them.
 
-1. ``messages``: the mock engine, 1 KiB messages as fast as they are acknowledged, in turn: the most
-   metrics for the least work. A message is an utterance there, so that traces, which have spans for
-   each, are not in it.
-2. ``speech``: sessions with the real engine at the pace of speech, both at once, metrics and every
-   session traced to a collector: what is deployed.
+1. ``messages``: the mock engine, 1 KiB messages as fast as they are acknowledged: the most metrics
+   for the least work. A message is an utterance there, so that traces, which have spans for each,
+   are not in it.
+2. ``speech``: sessions with the real engine at the pace of speech, metrics and every session traced
+   to a collector: what is deployed.
 
-Linux only. Run with ``make bench-telemetry``; ``ARGS="--pairs 20"`` for narrower figures.
+The second system is started first in half of the pairs. With ``--control`` both are as shipped,
+which says how far such ratios are from 1 by chance. Linux only. Run with ``make bench-telemetry``;
+``ARGS="--pairs 20"`` for narrower figures.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ import argparse
 import asyncio
 import statistics
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import picows
@@ -109,21 +113,20 @@ class _Still(Client):
         self.running = False
 
 
-async def measure_messages(pairs: int, seconds: float, connections: int) -> list[list[Spent]]:
-    """Returns pairs: with and without metrics."""
+async def measure_messages(
+    variants: Sequence[bool], pairs: int, seconds: float, connections: int
+) -> list[list[Spent]]:
+    """Returns pairs: with and without metrics, as the variants say."""
     async with AsyncExitStack() as exits:
         floods = []
-        for measured in (True, False):
+        for measured in variants:
             stack = Stack(engine="mock", restart=False, commands=commands(measured=measured))
             floods.append(await Flood.of(await exits.enter_async_context(stack), connections))
         for flood in floods:
             await flood.run(2.0)  # warm
         found = []
-        for number in range(pairs):
-            # Who comes first changes, so that what drifts weighs on both alike.
-            order = floods if number % 2 else floods[::-1]
-            spent = [await flood.run(seconds) for flood in order]
-            found.append(spent if number % 2 else spent[::-1])
+        for _ in range(pairs):
+            found.append(await asyncio.gather(*(flood.run(seconds) for flood in floods)))
         return found
 
 
@@ -151,14 +154,16 @@ async def collector() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def measure_speech(pairs: int, seconds: float, sessions: int) -> list[list[Spent]]:
-    """Returns pairs: with metrics and traces, and without both."""
+async def measure_speech(
+    variants: Sequence[bool], pairs: int, seconds: float, sessions: int
+) -> list[list[Spent]]:
+    """Returns pairs: with metrics and traces, and without both, as the variants say."""
     async with AsyncExitStack() as exits:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": await exits.enter_async_context(collector())}
         chunks, stacks, speakers = sample_chunks(), [], []
-        for measured, env in ((True, traced), (False, {})):
+        for measured in variants:
             stack = Stack(
-                env={"SLOTS": str(sessions), **env},
+                env={"SLOTS": str(sessions), **(traced if measured else {})},
                 restart=False,
                 commands=commands(measured=measured),
             )
@@ -187,27 +192,53 @@ async def measure_speech(pairs: int, seconds: float, sessions: int) -> list[list
         return found
 
 
+async def both_ways(
+    measure: Callable[[Sequence[bool], int], Awaitable[list[list[Spent]]]],
+    variants: Sequence[bool],
+    pairs: int,
+) -> list[list[Spent]]:
+    """Measures, then again with the other one started first: that alone may be worth a percent."""
+    there = await measure(variants, pairs)
+    back = await measure(variants[::-1], pairs)
+    return [*there, *(pair[::-1] for pair in back)]
+
+
 def report(title: str, unit: str, scale: float, pairs: Sequence[Sequence[Spent]]) -> None:
     """Prints what each service cost with and without, and the ratio of the two."""
     print(f"\n{title}, {len(pairs)} pairs; processor time, {unit}")
-    print(f"{'':14}{'with':>9}{'without':>9}   with / without (middle half)")
+    print(f"{'':14}{'with':>9}{'without':>9}   with / without   median of pairs (middle half)")
     places = {name: (place,) for place, name in enumerate(SERVICES)}
     for name, chosen in {**places, "both": tuple(range(len(SERVICES)))}.items():
         costs = [[sum(each.per(p) for p in chosen) for each in pair] for pair in pairs]
         ratios = [on / off for on, off in costs if off]
         low, middle, high = statistics.quantiles(ratios, n=4)
-        on, off = (statistics.median(column) * scale for column in zip(*costs, strict=True))
-        print(f"{name:14}{on:9.1f}{off:9.1f}   {middle:.3f} ({low:.3f}-{high:.3f})", flush=True)
+        on, off = (
+            sum(sum(each.seconds[p] for p in chosen) for each in half)
+            / sum(each.done for each in half)
+            for half in zip(*pairs, strict=True)
+        )
+        print(
+            f"{name:14}{on * scale:9.1f}{off * scale:9.1f}{on / off:12.3f}"
+            f"{middle:15.3f} ({low:.3f}-{high:.3f})",
+            flush=True,
+        )
 
 
 async def bench(arguments: argparse.Namespace) -> None:
     """Measures what is asked for and prints it."""
+    plan = ((True, arguments.control), arguments.pairs // 2)
     if arguments.of in ("messages", "all"):
-        pairs = await measure_messages(arguments.pairs, arguments.seconds, arguments.connections)
+        measure = partial(
+            measure_messages, seconds=arguments.seconds, connections=arguments.connections
+        )
+        pairs = await both_ways(measure, *plan)
         title = f"Metrics alone, {arguments.connections} connections that flood the mock engine"
         report(title, "µs a message", 1e6, pairs)
     if arguments.of in ("speech", "all"):
-        pairs = await measure_speech(arguments.pairs, 2 * arguments.seconds, arguments.sessions)
+        measure = partial(
+            measure_speech, seconds=2 * arguments.seconds, sessions=arguments.sessions
+        )
+        pairs = await both_ways(measure, *plan)
         title = f"Metrics and traces, {arguments.sessions} sessions of speech with interims"
         report(title, "ms a second of audio", 1e3, pairs)
 
@@ -216,6 +247,7 @@ def main() -> None:
     """Parses the arguments and runs the bench."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--of", choices=["messages", "speech", "all"], default="all")
+    parser.add_argument("--control", action="store_true", help="both as shipped")
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a half; speech: twice that")
     parser.add_argument("--connections", type=int, default=20)
