@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from whisper_base import join_whisper_base
 
 from scripta_common.wire import BYTES_PER_SAMPLE, Entry, EntryKind
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
@@ -18,7 +19,6 @@ from scripta_transcriber.engines.onnx import packaged_path
 from scripta_transcriber.engines.source import ModelSource
 from scripta_transcriber.engines.whisper import WhisperEngine
 from scripta_transcriber.segmenter.vad import VoiceDetector
-from whisper_base import join_whisper_base
 
 _REPOSITORY = Path(__file__).resolve().parents[4]
 
