@@ -20,7 +20,7 @@ from typing import Final as Constant
 
 import msgspec
 
-from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Choice, Due, recordings
+from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Choice, Due, recordings, stable_share
 from engine_log import WatchedEngine, checksum
 from interim_designs import INTERVAL_SECONDS, Interims
 from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind
@@ -43,8 +43,6 @@ class Heard(msgspec.Struct):
         cpu: Seconds of processor time.
         dues: The finals of each recording.
         interims: How many interims it made.
-        words: Words in all interims.
-        stable: Those of them that were called stable.
     """
 
     audio: float = 0.0
@@ -52,8 +50,6 @@ class Heard(msgspec.Struct):
     cpu: float = 0.0
     dues: dict[str, list[Due]] = {}
     interims: int = 0
-    words: int = 0
-    stable: int = 0
 
 
 class Listener:
@@ -70,23 +66,22 @@ class Listener:
         segmenter = create_segmenter(
             self._engine.capabilities, Checkpoint(), SegmenterOptions(), self._detector
         )
-        hypothesis, told, interims = Hypothesis(self._engine), 0, 0
+        hypothesis, told, shares = Hypothesis(self._engine), 0, list[float]()
         for place, entry in enumerate(_entries(chunks)):
             for cut in segmenter.feed(entry):
                 if cut.segment is not None:
-                    dues.append(self._final(cut.segment, place, interims, dues))
-                hypothesis, interims = Hypothesis(self._engine), 0
+                    dues.append(self._final(cut.segment, place, shares, dues))
+                hypothesis, shares = Hypothesis(self._engine), []
             segment = segmenter.open_segment()
             new = segment.end - max(told, segment.start) if segment is not None else 0
             if segment is not None and new >= INTERVAL_SECONDS * SAMPLE_RATE:
                 words = hypothesis.hear(segment)
-                told, interims = segment.end, interims + 1
-                self._heard.interims += 1
-                self._heard.words += len(words.text.split())
-                self._heard.stable += len(words.stable.split())
+                told = segment.end
+                shares.append(stable_share(words.text, words.stable))
         self._heard.audio += len(chunks) * CHUNK_SECONDS
+        self._heard.interims += sum(due.interims for due in dues)
 
-    def _final(self, segment: Segment, place: int, interims: int, dues: list[Due]) -> Due:
+    def _final(self, segment: Segment, place: int, shares: list[float], dues: list[Due]) -> Due:
         text = self._engine.transcribe(segment).text if segment.pcm else ""
         goes_on = segment.start == (dues[-1].end if dues else 0)
         onset = None if goes_on else (segment.start + _PRE_ROLL) // CHUNK_SAMPLES
@@ -97,7 +92,8 @@ class Listener:
             text,
             place,
             onset,
-            interims,
+            len(shares),
+            sum(shares),
             checksum(segment),
         )
 
@@ -140,8 +136,6 @@ def run(design: Interims, threads: int, choice: Choice) -> Heard:
         total.audio += part.audio
         total.dues |= part.dues
         total.interims += part.interims
-        total.words += part.words
-        total.stable += part.stable
     return total
 
 

@@ -123,7 +123,7 @@ async def compare(threads: int, sessions: int) -> int:
 def summarize(rounds: dict[Interims, list[Round]]) -> None:
     """Prints a line for each way to make interims."""
     print(
-        f"\n{'':10}{'bare: sessions':>18}{'wall':>18}{'CPU ms/s':>16}{'stable':>8}"
+        f"\n{'':10}{'bare: sessions':>18}{'wall':>18}{'CPU ms/s':>16}"
         f"{'system: sessions':>18}{'CPU ms/s':>16}{'others':>12}{'interims':>16}{'stable':>8}"
     )
     for design, found in rounds.items():
@@ -132,7 +132,6 @@ def summarize(rounds: dict[Interims, list[Round]]) -> None:
             f"{design:10}{spread([one.most for one in found]):>18}"
             f"{spread([limit.audio / limit.wall for limit in limits]):>18}"
             f"{spread([1000 * limit.cpu / limit.audio for limit in limits], 0):>16}"
-            f"{100 * median(limit.stable / limit.words for limit in limits):7.0f}%"
             f"{spread([one.sessions for one in found], 0):>18}"
             f"{spread([1000 * level.transcriber / level.sessions for level in levels], 0):>16}"
             f"{spread([1000 * level.others / level.sessions for level in levels], 0):>12}"

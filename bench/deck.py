@@ -43,6 +43,7 @@ class Due:
         onset: Place of the message in which somebody begins to speak; ``None`` if that is not
             known, as where a long sentence goes on.
         interims: How many interims the bare engine made before.
+        stable: Share of the words in these that were called stable, added up.
         key: Checksum of its audio.
     """
 
@@ -53,6 +54,7 @@ class Due:
     by: int
     onset: int | None
     interims: int
+    stable: float
     key: int
 
 
@@ -94,6 +96,11 @@ def pieces(choice: Choice, dues: Mapping[str, Sequence[Due]]) -> list[Piece]:
 def seconds_of(deck: Sequence[Piece]) -> float:
     """Returns how long some recordings take."""
     return sum(len(piece.chunks) for piece in deck) * CHUNK_SECONDS
+
+
+def stable_share(text: str, stable: str) -> float:
+    """Returns the share of an interim's words that are called stable."""
+    return len(stable.split()) / max(1, len(text.split()))
 
 
 def _fits(recording: Recording, choice: Choice) -> bool:

@@ -72,8 +72,11 @@ class Level:
 
     @property
     def stable(self) -> float:
-        """Words in interims that are stable, as a share of all."""
-        return self.tally.stable / max(1, self.tally.words)
+        """Share of an interim's words that are stable, beside that of the bare engine."""
+        tally = self.tally
+        if not tally.interims or not tally.stable_due:
+            return math.nan
+        return (tally.stable / tally.interims) / (tally.stable_due / tally.interims_due)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -49,7 +49,7 @@ async def most_sustained(
         if bad == math.inf:
             tried = good + step
         elif not good:
-            tried = max(1, int(bad) - step)
+            tried = max(1, 3 * int(bad) // 4)
         else:
             tried = (good + int(bad)) // 2
     return best

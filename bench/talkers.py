@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import picows
 
-from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Due, Piece
+from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Due, Piece, stable_share
 from scripta_common.wire import SAMPLE_RATE
 
 
@@ -59,8 +59,8 @@ class Tally:
         first_words: Seconds from sending the beginning of speech to the first words of it.
         interims: Interims that came of segments that are final.
         interims_due: Those that the bare engine made of the same.
-        words: Words in all interims.
-        stable: Those of them that were called stable.
+        stable: Shares of the words in these interims that were called stable, added up.
+        stable_due: The same of the bare engine.
         late: By how many seconds chunks were sent later than spoken.
         differing: Finals that are not those of the bare engine.
         heard: How often each recording was heard to its end.
@@ -72,8 +72,8 @@ class Tally:
     first_words: list[float] = field(default_factory=list)
     interims: int = 0
     interims_due: int = 0
-    words: int = 0
-    stable: int = 0
+    stable: float = 0.0
+    stable_due: float = 0.0
     late: list[float] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
@@ -89,6 +89,7 @@ class _Telling:
     sent: list[float] = field(default_factory=list)
     at: int = 0
     interims: int = 0
+    stable: float = 0.0
     first: float = math.inf
 
     @property
@@ -212,8 +213,7 @@ class Talker(picows.WSListener):
         telling.interims += 1
         if message.text:
             telling.first = min(telling.first, now)
-        self._tally.words += len(message.text.split())
-        self._tally.stable += len(message.stable.split())
+        telling.stable += stable_share(message.text, message.stable)
 
     def _final(self, message: _Frame, now: float) -> None:
         telling = self._tellings[0] if self._tellings else None
@@ -237,10 +237,13 @@ class Talker(picows.WSListener):
             self._tally.finals.append(Delivery(decided, now, due.key))
             self._tally.interims += telling.interims
             self._tally.interims_due += due.interims
+            self._tally.stable += telling.stable
+            self._tally.stable_due += due.stable
             if due.onset is not None and due.interims:
                 # Where no interim came the final brought the first words.
                 self._tally.first_words.append(min(telling.first, now) - telling.sent[due.onset])
-        telling.at, telling.interims, telling.first = telling.at + 1, 0, math.inf
+        telling.at += 1
+        telling.interims, telling.stable, telling.first = 0, 0.0, math.inf
 
 
 async def speak(talkers: list[Talker]) -> None:
