@@ -162,8 +162,9 @@ async def test_prometheus_that_scrapes_them_shows_the_same_and_then_a_death(
         await until(lambda: is_ready(url), seconds=PATIENCE)
 
         def complete(view: View) -> bool:
-            two = len(view["gateways"]) == 2 and view["window_seconds"]
-            return bool(two) and all_are_served(view)
+            # Of both gateways there must be a look at each end of the window.
+            counted = view["traffic"]["refusals_in_window"] is not None
+            return len(view["gateways"]) == 2 and counted and all_are_served(view)
 
         await until(lambda: has_series(url), seconds=PATIENCE)
         view = await shown(until, complete, "--prometheus", url)
