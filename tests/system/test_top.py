@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from native import talk
+from prometheus_server import prometheus
 
-from scripta_local.ports import free_port
 from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -119,54 +117,20 @@ async def test_processes_that_are_asked_directly(stack: Stack, until: Until) -> 
         assert re.search(rf"^127.0.0.1:{port} +{number} ", text, re.MULTILINE)
 
 
-@asynccontextmanager
-async def prometheus(targets: list[str], folder: Path) -> AsyncIterator[str]:
-    """Runs a real one that scrapes these every second; yields its URL."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no prometheus on the PATH (Debian and Ubuntu: apt install prometheus)")
-    jobs = [{"job_name": "scripta", "static_configs": [{"targets": targets}]}]
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
-    file = folder / "prometheus.json"
-    file.write_text(json.dumps(config))
-    place = f"127.0.0.1:{free_port()}"
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={place}",
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"http://{place}"
-    finally:
-        process.kill()
-        await process.wait()
-
-
-async def is_ready(url: str) -> bool:
-    async with httpx.AsyncClient() as http:
-        try:
-            return (await http.get(f"{url}/-/ready")).is_success
-        except httpx.TransportError:
-            return False
-
-
 @pytest.mark.usefixtures("sessions")
 async def test_prometheus_that_scrapes_them_shows_the_same_and_then_a_death(
     stack: Stack, until: Until, tmp_path: Path
 ) -> None:
-    async with prometheus(addresses(stack), tmp_path) as url:
-        await until(lambda: is_ready(url), seconds=PATIENCE)
+    async with prometheus({address: {} for address in addresses(stack)}, tmp_path) as server:
+        url = server.url
 
         def complete(view: View) -> bool:
             # Of both gateways there must be a look at each end of the window.
             counted = view["traffic"]["refusals_in_window"] is not None
             return len(view["gateways"]) == 2 and counted and all_are_served(view)
 
-        await until(lambda: has_series(url), seconds=PATIENCE)
+        # Before it has scraped anything, the command ends with an error.
+        await until(lambda: server.query("scripta_gateway_sessions"), seconds=PATIENCE)
         view = await shown(until, complete, "--prometheus", url)
         assert_true(view)
 
@@ -190,14 +154,6 @@ async def test_prometheus_that_scrapes_them_shows_the_same_and_then_a_death(
         assert view["findings"][0]["text"] == (
             f"transcriber {dead['name']} does not answer: Prometheus can not scrape it"
         )
-
-
-async def has_series(url: str) -> bool:
-    """Whether it has scraped anything; before, ``scripta top`` ends with an error."""
-    async with httpx.AsyncClient() as http:
-        query = {"query": "count(scripta_gateway_sessions)"}
-        answer = await http.get(f"{url}/api/v1/query", params=query)
-        return bool(answer.json()["data"]["result"])
 
 
 def name_of(stack: Stack, transcriber: int) -> str:

@@ -69,11 +69,9 @@ class Tape:
 
     def pcm(self, start: int, end: int) -> bytes:
         """Returns the audio between two samples."""
-        return bytes(
-            self._pcm[
-                (start - self.start) * BYTES_PER_SAMPLE : (end - self.start) * BYTES_PER_SAMPLE
-            ]
-        )
+        first, last = ((sample - self.start) * BYTES_PER_SAMPLE for sample in (start, end))
+        with memoryview(self._pcm) as tape:
+            return bytes(tape[first:last])
 
     def accepted_ms(self, sample: int) -> int:
         """Returns when the entry that reaches up to ``sample`` was accepted; 0 if unknown."""
