@@ -42,6 +42,7 @@ MOST_ERRORS = 0.12
 """Word errors allowed in clean speech: the engine makes 0.06 to 0.09 in these two recordings."""
 
 TELEPHONE_ERRORS = 0.25
+LEAST_CONTEXT_ERRORS = 0.2
 FORMATS = [
     pytest.param(line, id=line["file"]) for line in manifest(SHARED / "formats/manifest.jsonl")
 ]
@@ -246,6 +247,17 @@ async def test_finalize_ends_the_segment_in_mid_speech(system: Stack) -> None:
     assert finals[0] == forced
     assert all(final["start"] >= forced["end"] for final in finals[1:])
     assert "epoch of incredulity" in words(text_of(finals))
+
+
+@pytest.mark.usefixtures("development_set")
+async def test_long_speech_comes_in_segments_as_short_as_asked_for(system: Stack) -> None:
+    """A reader who hardly pauses; captions want a line every few seconds."""
+    recording = shared("en_long_lj001_0001_0013.wav")
+    finals = (await transcribe(system.ws_url, recording, max_segment=4000)).finals
+
+    assert [final["reason"] for final in finals].count("length") >= 5
+    assert max(final["end"] - final["start"] for final in finals) <= 4.0
+    assert recording.error_rate(text_of(finals)) <= LEAST_CONTEXT_ERRORS
 
 
 async def test_every_finalize_is_answered_even_in_silence(system: Stack) -> None:

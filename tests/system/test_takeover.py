@@ -32,14 +32,15 @@ ENV = {"IDLE_FLUSH_SECONDS": "30"}
 
 SENTENCES = two_cities().until(13.4)
 ONE_SENTENCE = two_cities().until(9.2)
-SPEAKERS: list[tuple[Recording, float]] = [
-    (SENTENCES, 0.0),
-    (beckett(), 1.3),
-    (ONE_SENTENCE, 2.4),
-    (beckett(), 3.0),
-    (ONE_SENTENCE, 3.6),
+SHORT_SEGMENTS = 2500
+SPEAKERS: list[tuple[Recording, float, int]] = [
+    (SENTENCES, 0.0, 15_000),
+    (beckett(), 1.3, 15_000),
+    (ONE_SENTENCE, 2.4, SHORT_SEGMENTS),
+    (beckett(), 3.0, 15_000),
+    (ONE_SENTENCE, 3.6, 15_000),
 ]
-"""What is spoken, and the second at which it begins."""
+"""What is spoken, the second at which it begins, and the longest segment that is asked for."""
 
 HIT = 6.8
 """The second at which the transcriber goes: everyone is in mid-sentence, at 6.8, 5.5, 4.4, 3.8
@@ -85,8 +86,12 @@ async def crowd(stack: Stack, until: Until) -> AsyncIterator[Crowd]:
         redis = Redis.from_url(stack.redis_url, protocol=3, legacy_responses=False)
         connections.push_async_callback(redis.aclose)
         talks = []
-        for recording, _ in SPEAKERS:
-            query = {"encoding": "linear16", "sample_rate": recording.rate}
+        for recording, _, longest in SPEAKERS:
+            query = {
+                "encoding": "linear16",
+                "sample_rate": recording.rate,
+                "max_segment": longest,
+            }
             opened = talk(stack.ws_url, interim_results="true", **query)
             talks.append(await connections.enter_async_context(opened))
         everybody = Crowd(stack, redis, talks)
@@ -97,7 +102,7 @@ async def crowd(stack: Stack, until: Until) -> AsyncIterator[Crowd]:
 
         await until(owned)
         async with asyncio.TaskGroup() as tasks:
-            for session, (recording, start) in zip(talks, SPEAKERS, strict=True):
+            for session, (recording, start, _) in zip(talks, SPEAKERS, strict=True):
                 tasks.create_task(speak(session, recording, start))
             yield everybody
 
@@ -107,14 +112,18 @@ async def undisturbed() -> list[list[Frame]]:
     """What each of ``SPEAKERS`` is told if nothing happens."""
     told = {}
     async with Stack(env=ENV) as stack:
-        for recording in {recording for recording, _ in SPEAKERS}:
-            told[recording] = decided((await transcribe(stack.ws_url, recording)).finals)
-    assert len(told[beckett()]) == 6
-    return [told[recording] for recording, _ in SPEAKERS]
+        for asked in {(recording, longest) for recording, _, longest in SPEAKERS}:
+            recording, longest = asked
+            alone = await transcribe(stack.ws_url, recording, max_segment=longest)
+            told[asked] = decided(alone.finals)
+    assert len(told[beckett(), 15_000]) == 6
+    shortened = told[ONE_SENTENCE, SHORT_SEGMENTS]
+    assert [final["reason"] for final in shortened].count("length") >= 2
+    return [told[recording, longest] for recording, _, longest in SPEAKERS]
 
 
 def check(everybody: Crowd, expected: list[list[Frame]]) -> None:
-    for session, finals, (recording, _) in zip(everybody.talks, expected, SPEAKERS, strict=True):
+    for session, finals, (recording, *_) in zip(everybody.talks, expected, SPEAKERS, strict=True):
         assert (session.close_code, session.errors) == (1000, [])
         assert sum(session.acknowledged) == len(recording.pcm)
         assert decided(session.finals) == finals

@@ -111,10 +111,10 @@ def test_address_is_completed(given, address):
 
 
 def test_options_become_the_query():
-    options = Options("en", True, "mulaw", 8000, 2, 700, "org/tiny")
+    options = Options("en", True, "mulaw", 8000, 2, 700, "org/tiny", 4000)
     assert options.address("ws://h/ws") == (
         "ws://h/ws?language=en&interim_results=true&encoding=mulaw&sample_rate=8000"
-        "&channels=2&endpointing=700&model=org%2Ftiny&events=true"
+        "&channels=2&endpointing=700&model=org%2Ftiny&max_segment=4000&events=true"
     )
 
 

@@ -55,6 +55,12 @@ def test_state_from_before_there_were_pools_is_of_the_default_one() -> None:
     assert SessionOptions.decode(ON_GPU.encode()) == ON_GPU
 
 
+def test_state_from_before_sessions_chose_their_segments_leaves_it_to_the_transcriber() -> None:
+    assert SessionOptions.decode(b'{"endpointing_ms":400}').max_segment_ms is None
+    asked = SessionOptions(max_segment_ms=4_000)
+    assert SessionOptions.decode(asked.encode()) == asked
+
+
 async def test_session_is_leased_handed_off_and_dropped_in_its_pool(
     gateway: GatewayLog, on_gpu: TranscriberLog, redis: Redis
 ) -> None:

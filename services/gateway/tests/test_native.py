@@ -353,7 +353,11 @@ async def test_client_that_waits_for_results_is_not_idle(
 
 
 @pytest.mark.parametrize(
-    "query", ["sample_rate=1", "encoding=opus", "channels=9", "endpointing=1", "language=.."]
+    "query",
+    [
+        *("sample_rate=1", "encoding=opus", "channels=9", "endpointing=1"),
+        *("max_segment=15", "language=.."),
+    ],
 )
 async def test_bad_query_is_refused_with_400(server: Any, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
@@ -375,11 +379,13 @@ async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) 
 
 async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, scribe: Any) -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    query = "language=en-GB&interim_results=true&endpointing=250"
+    query = "language=en-GB&interim_results=true&endpointing=250&max_segment=4000"
     async with server.connect(query, additional_headers={"traceparent": parent}) as client:
         await scribe.take()
         client_id = int(client.response.headers["scripta-client-id"])
-    assert scribe.claim.options == SessionOptions("en-GB", True, 250, parent, client_id)
+    assert scribe.claim.options == SessionOptions(
+        "en-GB", True, 250, parent, client_id, max_segment_ms=4000
+    )
 
 
 async def test_raw_audio_of_another_form_is_converted(server: Any, scribe: Any) -> None:

@@ -134,6 +134,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
             "language": "en-GB",
             "interim_results": "true",
             "endpointing": "300",
+            "max_segment": "30000",
             "events": "1",
             "model": "whisper-base",
             "tier": "nova",
@@ -142,7 +143,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
     assert (query.encoding, query.sample_rate, query.channels) == ("mulaw", 8000, 2)
     assert query.events
     assert query.options("00-ab-cd-01") == SessionOptions(
-        "en-GB", True, 300, "00-ab-cd-01", model="whisper-base"
+        "en-GB", True, 300, "00-ab-cd-01", model="whisper-base", max_segment_ms=30_000
     )
 
 
@@ -166,6 +167,10 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         ("endpointing", "99"),
         ("endpointing", "5001"),
         ("endpointing", "nan"),
+        ("max_segment", "1999"),
+        ("max_segment", "30001"),
+        ("max_segment", "2.5"),
+        ("max_segment", ""),
         ("events", "2"),
     ],
 )

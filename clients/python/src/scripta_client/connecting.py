@@ -29,6 +29,7 @@ async def connect(
     sample_rate: int | None = None,
     channels: int | None = None,
     endpointing: int | None = None,
+    max_segment: int | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
     response_timeout: float = 120.0,
@@ -57,7 +58,9 @@ async def connect(
             bytes: a file or stream in a container, else 16-bit little-endian samples.
         sample_rate: Samples per second of raw audio (16 000 if not given).
         channels: Channels of raw audio (1 if not given).
-        endpointing: Milliseconds of silence that end a segment.
+        endpointing: Milliseconds of silence that end a segment (500 if not given).
+        max_segment: Milliseconds after which speech that goes on is cut, at its quietest place
+            before (15 000 if not given, or what the model takes).
         headers: Further HTTP headers, for example for a proxy that asks for them.
         open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.
@@ -76,7 +79,14 @@ async def connect(
         Refused: If the gateway takes no session or rejects an option.
     """
     options = Options(
-        language, interim_results, encoding, sample_rate, channels, endpointing, model
+        language=language,
+        interim_results=interim_results,
+        encoding=encoding,
+        sample_rate=sample_rate,
+        channels=channels,
+        endpointing=endpointing,
+        model=model,
+        max_segment=max_segment,
     )
     pong_seconds = PONG_SECONDS if reconnect else PATIENT_PONG_SECONDS
     dialer = Dialer(url, options, headers, open_timeout, pong_seconds)

@@ -77,6 +77,7 @@ class Options:
         channels: Channels of raw audio, which the server mixes down.
         endpointing: Milliseconds of silence that end a segment.
         model: Model that transcribes.
+        max_segment: Milliseconds after which speech that goes on is cut.
     """
 
     language: str | None = None
@@ -86,6 +87,7 @@ class Options:
     channels: int | None = None
     endpointing: int | None = None
     model: str | None = None
+    max_segment: int | None = None
 
     @property
     def format(self) -> AudioFormat:

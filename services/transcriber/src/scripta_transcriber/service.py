@@ -157,7 +157,7 @@ class TranscriberService:
 
         def transcribe(claim: Claim) -> Transcription:
             asked = claim.options
-            options = SegmenterOptions(asked.endpointing_ms, asked.language)
+            options = SegmenterOptions(asked.endpointing_ms, asked.language, asked.max_segment_ms)
             segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector)
             return Transcription(claim, segmenter, tools)
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripta_common.wire import Checkpoint, Entry, Reason
+from scripta_transcriber.engines.base import Capabilities, Segment
 from scripta_transcriber.engines.moonshine import MoonshineEngine
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.segmenter.base import Cut
@@ -18,6 +19,7 @@ from scripta_transcriber.segmenter.vad import VoiceDetector
 pytestmark = pytest.mark.unit
 
 START = Checkpoint()
+DEFAULT = SegmenterOptions()
 LogOf = Callable[..., list[Entry]]
 few = settings(
     max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -25,10 +27,13 @@ few = settings(
 
 
 def cuts_of(
-    detector: VoiceDetector, entries: list[Entry], checkpoint: Checkpoint = START
+    detector: VoiceDetector,
+    entries: list[Entry],
+    checkpoint: Checkpoint = START,
+    options: SegmenterOptions = DEFAULT,
+    capabilities: Capabilities = MoonshineEngine.capabilities,
 ) -> list[Cut]:
-    capabilities = MoonshineEngine.capabilities
-    segmenter = create_segmenter(capabilities, checkpoint, SegmenterOptions(), detector)
+    segmenter = create_segmenter(capabilities, checkpoint, options, detector)
     return [cut for entry in entries for cut in segmenter.feed(entry)]
 
 
@@ -67,6 +72,56 @@ def test_takeover_at_any_checkpoint_cuts_the_same(
     for done, cut in enumerate(cuts[:-1], start=1):
         rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
         assert cuts_of(detector, rest, cut.checkpoint) == cuts[done:]
+
+
+def segments(cuts: list[Cut]) -> list[Segment]:
+    return [cut.segment for cut in cuts if cut.segment]
+
+
+def test_long_speech_is_cut_within_the_length_that_its_session_asks_for(
+    engine: MoonshineEngine, detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    """Cut in mid-word, its halves would be two words that nobody said."""
+    options = SegmenterOptions(max_segment_ms=3_000)
+    entries = log_of(two_cities)
+    cuts = cuts_of(detector, entries, options=options)
+    reasons = [segment.reason for segment in segments(cuts)]
+    assert reasons.count(Reason.LENGTH) >= 3
+    assert max(segment.seconds for segment in segments(cuts)) <= 3.0
+    heard = " ".join(words(engine, cuts))
+    assert heard.startswith("it was the best of times it was the worst of times it was the age of")
+    for done, cut in enumerate(cuts[:-1], start=1):
+        rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
+        assert cuts_of(detector, rest, cut.checkpoint, options) == cuts[done:]
+
+
+def test_long_speech_is_cut_where_it_is_quiet(
+    detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    options = SegmenterOptions(max_segment_ms=3_000)
+    samples = np.frombuffer(two_cities, dtype="<i2").astype(np.float64)
+    frames = np.sort((samples[: len(samples) // 512 * 512].reshape(-1, 512) ** 2).mean(axis=1))
+    for segment in segments(cuts_of(detector, log_of(two_cities), options=options)):
+        if segment.reason is Reason.LENGTH:
+            around = samples[segment.end - 256 : segment.end + 256]
+            assert (around**2).mean() < frames[len(frames) // 3]
+
+
+def test_no_segment_is_longer_than_its_engine_takes(
+    detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    """A session does not know what its pool runs: it gets the longest there is."""
+    entries = log_of(two_cities)
+    longest = {}
+    for takes in (15.0, 30.0):
+        cuts = cuts_of(
+            detector,
+            entries,
+            options=SegmenterOptions(endpointing_ms=5_000, max_segment_ms=30_000),
+            capabilities=Capabilities(frozenset({"en"}), max_segment_seconds=takes),
+        )
+        longest[takes] = max(segment.seconds for segment in segments(cuts))
+    assert longest[15.0] <= 15.0 < longest[30.0] <= 30.0
 
 
 def test_finalize_in_the_middle_of_a_word_yields_what_was_said(

@@ -281,6 +281,36 @@ def test_long_speech_without_a_pause_is_cut_where_it_is_quietest(log_of: LogOf):
     assert 25_000 <= first.end <= 26_200
 
 
+@thorough
+@given(
+    st.integers(2_000, 8_000),
+    st.sampled_from([100, 500, 5_000]),
+    st.lists(stretches, min_size=6, max_size=20).map(lambda parts: pcm_of(*parts)),
+)
+def test_no_segment_is_longer_than_a_session_asks_and_no_speech_is_lost(
+    log_of: LogOf, longest: int, endpointing: int, pcm: bytes
+):
+    """What a session may ask for is checked at the gateway, each by itself: all pairs must do."""
+    rules = Rules().with_longest_segment(longest / 1000).with_endpointing(endpointing)
+    cuts = drive(log_of(pcm), rules=rules)
+    left = np.frombuffer(pcm, dtype="<i2") == 32767
+    for segment in (cut.segment for cut in cuts if cut.segment):
+        assert segment.seconds <= longest / 1000
+        left[segment.start : segment.end] = False
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], left, [0]]))))[::2]
+    # Shorter than speech, besides what a cut leaves of a frame, is a noise.
+    assert max(runs, default=0) < rules.least_speech * 16_000 + 2 * FRAME_SAMPLES
+
+
+def test_quietest_place_is_looked_for_in_the_second_half_of_any_longest_segment(log_of: LogOf):
+    """A window as wide as of the default would reach to the beginning of a short segment."""
+    pcm = pcm_of((8_000, LOUD), (3_000, 0.0), (14_000, LOUD), (1_700, 0.6), (40_000, LOUD))
+    first = next(cut.segment for cut in drive(log_of(pcm), rules=Rules().with_longest_segment(2.0)))
+    assert first is not None
+    assert first.reason is Reason.LENGTH
+    assert 25_000 <= first.end <= 26_700
+
+
 def test_noise_shorter_than_speech_is_passed_over_at_an_endpoint(log_of: LogOf):
     rules = Rules(least_speech=0.16)
     pcm = pcm_of((16_000, 0.0), (3 * FRAME_SAMPLES, LOUD), (32_000, 0.0))
@@ -370,3 +400,8 @@ def test_frame_without_an_answer_is_not_followed_by_another():
 def test_rules_that_cannot_hold_are_refused(wrong: dict[str, float]):
     with pytest.raises(ValueError, match="must be"):
         Rules(**wrong)
+
+
+def test_longest_segment_without_room_for_its_pre_roll_is_refused():
+    with pytest.raises(ValueError, match="search_window must be shorter"):
+        Rules().with_longest_segment(0.4)

@@ -18,6 +18,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         client_id: Number that the client knows itself by, on whatever gateway.
         model: Model the client asked for; ``None`` leaves it to the default pool.
         pool: Transcribers that serve the session, for all of its life.
+        max_segment_ms: Speech that goes on is cut when a segment is so long; ``None`` for the
+            transcriber's default.
     """
 
     language: str | None = None
@@ -27,6 +29,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     client_id: int = 0
     model: str | None = None
     pool: str = DEFAULT_POOL
+    max_segment_ms: int | None = None
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

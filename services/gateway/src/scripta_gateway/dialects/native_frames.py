@@ -34,6 +34,7 @@ class Query(BaseModel):
     ) = None
     interim_results: bool = False
     endpointing: int | None = Field(None, ge=100, le=5_000)
+    max_segment: int | None = Field(None, ge=2_000, le=30_000)
     events: bool = False
     session: str | None = Field(None, max_length=64)
     from_: int = Field(0, ge=0, alias="from")
@@ -54,6 +55,7 @@ class Query(BaseModel):
             language=None if self.language == "auto" else self.language,
             interim_results=self.interim_results,
             endpointing_ms=self.endpointing,
+            max_segment_ms=self.max_segment,
             traceparent=traceparent,
             model=self.model,
         )

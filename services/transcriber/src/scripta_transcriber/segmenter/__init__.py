@@ -22,10 +22,13 @@ class SegmenterOptions:
     Attributes:
         endpointing_ms: Milliseconds of silence that end a segment; ``None`` for the default.
         language: BCP-47 tag that its segments carry to the engine.
+        max_segment_ms: Milliseconds after which speech that goes on is cut; ``None`` for the
+            default. No segment is longer than the engine takes, whatever is asked for.
     """
 
     endpointing_ms: int | None = None
     language: str | None = None
+    max_segment_ms: int | None = None
 
 
 def load_detector(capabilities: Capabilities) -> VoiceDetector | None:
@@ -61,6 +64,13 @@ def create_segmenter(
         return MessageSegmenter(checkpoint)
     if detector is None:
         raise ValueError("cutting by speech needs a voice detector: pass what load_detector gave")
-    rules = (rules or Rules()).with_longest_segment(capabilities.max_segment_seconds)
-    rules = rules.with_endpointing(options.endpointing_ms)
+    rules = _rules(rules or Rules(), capabilities, options)
     return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language)
+
+
+def _rules(rules: Rules, capabilities: Capabilities, options: SegmenterOptions) -> Rules:
+    longest = rules.longest_segment
+    if options.max_segment_ms is not None:
+        longest = options.max_segment_ms / 1000
+    rules = rules.with_longest_segment(min(longest, capabilities.max_segment_seconds))
+    return rules.with_endpointing(options.endpointing_ms)

@@ -50,8 +50,10 @@ class Rules:
         return replace(self, endpoint_silence=milliseconds / 1000)
 
     def with_longest_segment(self, seconds: float) -> Rules:
-        """Returns these rules for an engine that takes at most ``seconds``."""
-        if seconds >= self.longest_segment:
-            return self
+        """Returns these rules with another longest segment, and a search window in proportion.
+
+        Raises:
+            ValueError: So short a segment has no room for its pre-roll and the window.
+        """
         scale = seconds / self.longest_segment
         return replace(self, longest_segment=seconds, search_window=self.search_window * scale)
