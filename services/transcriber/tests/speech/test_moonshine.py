@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import EngineError, Segment
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
-from scripta_transcriber.engines.onnx import packaged_path
+from scripta_transcriber.engines.moonshine_graphs import Arithmetic, fastest_bytes
+from scripta_transcriber.engines.moonshine_weights import Quantized
+from scripta_transcriber.engines.onnx import open_session, packaged_path
 
 pytestmark = pytest.mark.unit
 
@@ -76,6 +79,60 @@ def test_musical_notes_are_no_words(engine: MoonshineEngine):
     assert "♪" not in engine.transcribe(segment(clicks.tobytes())).text
 
 
+def test_graphs_of_our_own_hear_what_the_published_ones_do(
+    engine: MoonshineEngine, two_cities: bytes
+):
+    """The draft's encoder and the decoder, with the arithmetic of the published graphs."""
+    assert engine._model is not None
+    for at in range(0, 512_000, 128_000):
+        samples = engine._samples(segment(two_cities[at : at + 128_000]))
+        tokens, published = published_logits(samples)
+        memory = engine._model.draft_encoder.run(engine._model.decoder.memory, {"samples": samples})
+        feeds = dict(zip(engine._model.decoder.memory, memory, strict=True))
+        feeds |= dict.fromkeys(engine._model.decoder._past, engine._model.decoder._nothing)
+        ours = engine._model.decoder._step(feeds, [1, *tokens], 0)
+        assert np.corrcoef(ours.ravel(), published.ravel())[0, 1] > 0.995
+        assert (ours.argmax(axis=-1) == published.argmax(axis=-1)).mean() >= 0.9
+
+
+def test_bytes_are_signed_only_where_sums_stay_the_same(monkeypatch: pytest.MonkeyPatch):
+    assert fastest_bytes() in (Arithmetic.BYTES, Arithmetic.SIGNED_BYTES)
+    monkeypatch.setattr(Quantized, "signed", lambda self: replace(self, scale=2 * self.scale))
+    assert fastest_bytes() is Arithmetic.BYTES
+
+
+def test_signed_bytes_stand_for_the_same_numbers():
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    matrix = Quantized(values, np.full(16, 0.5, np.float32), np.full(16, 100, np.uint8))
+    assert matrix.signed().values.dtype == np.int8
+    assert np.array_equal(matrix.signed().unpacked(), matrix.unpacked())
+    assert matrix.unpacked()[0, 0] == -50.0
+
+
+def published_logits(samples: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Returns what the graphs in the package make of audio: their tokens and logits."""
+    folder = packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
+    mask = np.ones(samples.shape, dtype=np.int64)
+    encoder = open_session(folder / "encoder_model.ort")
+    hidden = encoder.run(None, {"input_values": samples, "attention_mask": mask})[0]
+    decoder = open_session(folder / "decoder_model_merged.ort")
+    past = [node.name for node in decoder.get_inputs() if node.name.startswith("past")]
+    tokens: list[int] = []
+    while True:
+        feeds = {
+            "encoder_attention_mask": mask,
+            "encoder_hidden_states": hidden,
+            "use_cache_branch": np.array([False]),
+            "input_ids": np.array([[1, *tokens]], dtype=np.int64),
+            **dict.fromkeys(past, np.zeros((1, 8, 0, 36), dtype=np.float32)),
+        }
+        logits = decoder.run(["logits"], feeds)[0][0]
+        token = int(logits[-1].argmax())
+        if token == 2 or len(tokens) > 60:
+            return tokens, logits
+        tokens.append(token)
+
+
 def test_engine_that_is_not_loaded_says_so(beckett: bytes):
     with pytest.raises(EngineError, match="not loaded"):
         MoonshineEngine().transcribe(segment(beckett))
@@ -119,8 +176,9 @@ def test_guess_changes_what_a_draft_costs_and_not_what_it_hears(
 def test_right_guess_is_checked_in_one_step(two_cities: bytes):
     engine = MoonshineEngine()
     engine.load()
-    assert engine._decoder is not None
-    session = engine._decoder._session = CountingSession(engine._decoder._session)
+    assert engine._model is not None
+    decoder = engine._model.decoder
+    session = decoder._session = CountingSession(decoder._session)
     speech = segment(two_cities[:128_000])
     plain = engine.draft(speech)
     assert session.runs == len(plain.guess) + 1  # and the end

@@ -1,8 +1,9 @@
 """Moonshine tiny-en on plain onnxruntime: English, no word times.
 
 The encoder runs once over the segment, the decoder token by token, each time taking the most
-probable token. A segment is decoded alone: the model is quantised dynamically, so that a row's
-numbers, and at times its words, would depend on what shares its batch.
+probable token. A segment is decoded alone: what goes into the decoder's products is rounded by
+the largest number among it, so that a row's numbers, and at times its words, would depend on what
+shares its batch. Drafts are heard by an encoder that rounds, too: it costs two thirds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,14 @@ import onnxruntime as ort
 
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.moonshine_graphs import (
+    Arithmetic,
+    Form,
+    decoder,
+    encoder,
+    fastest_bytes,
+)
+from scripta_transcriber.engines.moonshine_weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 from scripta_transcriber.engines.repetition import cut_loop, loop_length
 from scripta_transcriber.engines.tokens import Vocabulary
@@ -29,13 +37,12 @@ DISTRIBUTION = "moonshine-voice==0.1.0"
 
 _BEGIN = 1
 _END = 2
-_HEADS = 8
-_HEAD_SIZE = 36
 
 _UNSPOKEN = re.compile(r"♪|(?<=[,.?!]),+")
 """Notes, the model's answer to music, and commas behind other punctuation."""
 
 FloatArray = npt.NDArray[np.float32]
+Cache = dict[str, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,7 @@ class MoonshineEngine:
         """
         self._folder = folder
         self._decoding = decoding or Decoding()
-        self._encoder: ort.InferenceSession | None = None
-        self._decoder: _Decoder | None = None
-        self._vocabulary: Vocabulary | None = None
+        self._model: _Model | None = None
 
     def load(self) -> None:
         """Loads encoder, decoder and vocabulary.
@@ -84,37 +89,46 @@ class MoonshineEngine:
             EngineError: The package or a file of it is missing or broken.
         """
         folder = self._folder or packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
-        self._vocabulary = Vocabulary.read(folder / "tokenizer.bin")
-        self._encoder = open_session(folder / "encoder_model.ort")
-        self._decoder = _Decoder(open_session(folder / "decoder_model_merged.ort"))
+        vocabulary = Vocabulary.read(folder / "tokenizer.bin")
+        hearing = Weights(folder / "encoder_model.ort")
+        speaking = Weights(folder / "decoder_model_merged.ort")
+        fast = fastest_bytes()
+        self._model = _Model(
+            vocabulary,
+            open_session(encoder(hearing, speaking, arithmetic=Arithmetic.FLOATS)),
+            open_session(encoder(hearing, speaking, arithmetic=fast)),
+            _Decoder(open_session(decoder(speaking, arithmetic=fast)), Form.of(speaking)),
+        )
 
     def transcribe(self, segment: Segment) -> Transcript:
         """Returns the words of a segment, decoded alone."""
         if not segment.pcm:
             return Transcript(text="", language="en")
-        tokens, mean = self._decode(segment, ())
-        text = _spoken(self._words(tokens))
+        model = self._loaded()
+        tokens, mean = self._decode(model, model.encoder, segment, ())
+        text = _spoken(model.vocabulary.text(tokens))
         return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
 
     def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
         """Returns the words of an open segment so far, from where the last draft went wrong."""
-        tokens, _ = self._decode(segment, guess)
-        return Draft(_spoken(self._words(tokens)), tuple(tokens))
+        model = self._loaded()
+        tokens, _ = self._decode(model, model.draft_encoder, segment, guess)
+        return Draft(_spoken(model.vocabulary.text(tokens)), tuple(tokens))
 
-    def _decode(self, segment: Segment, guess: Sequence[int]) -> tuple[list[int], float]:
-        if self._encoder is None or self._decoder is None:
+    def _loaded(self) -> _Model:
+        if self._model is None:
             raise EngineError("the engine is not loaded: call load() first")
-        audio = self._samples(segment)
-        mask = np.ones(audio.shape, dtype=np.int64)
-        hidden = self._encoder.run(None, {"input_values": audio, "attention_mask": mask})[0]
+        return self._model
+
+    def _decode(
+        self, model: _Model, encoder: ort.InferenceSession, segment: Segment, guess: Sequence[int]
+    ) -> tuple[list[int], float]:
+        memory = encoder.run(model.decoder.memory, {"samples": self._samples(segment)})
         limit = max(
             self._decoding.least_tokens,
             math.ceil(segment.seconds * self._decoding.tokens_per_second),
         )
-        return self._decoder.greedy(hidden, mask, limit, guess)
-
-    def _words(self, tokens: Sequence[int]) -> str:
-        return self._vocabulary.text(tokens) if self._vocabulary is not None else ""
+        return model.decoder.greedy(memory, limit, guess)
 
     def _samples(self, segment: Segment) -> FloatArray:
         samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
@@ -123,25 +137,30 @@ class MoonshineEngine:
         return np.pad(samples, (0, max(behind, lacking)))[np.newaxis, :]
 
 
-class _Decoder:
-    """The merged decoder: one graph for the first step and for those with a cache."""
+@dataclass(frozen=True, slots=True)
+class _Model:
+    vocabulary: Vocabulary
+    encoder: ort.InferenceSession
+    draft_encoder: ort.InferenceSession
+    decoder: _Decoder
 
-    def __init__(self, session: ort.InferenceSession) -> None:
+
+class _Decoder:
+    """Says what was heard, token by token.
+
+    Attributes:
+        memory: Names of the keys and values of the audio.
+    """
+
+    def __init__(self, session: ort.InferenceSession, form: Form) -> None:
+        self.memory = form.cache("memory")
         self._session = session
-        self._past = [
-            name
-            for name in (node.name for node in session.get_inputs())
-            if name.startswith("past_key_values.")
-        ]
-        # Keys and values over the audio come out of the first step only; over the tokens, of all.
-        self._past_tokens = [name for name in self._past if ".decoder." in name]
+        self._past = form.cache("past")
+        self._outputs = ["logits", *form.cache("present")]
+        self._nothing = np.zeros((1, form.heads, 0, form.head_size), dtype=np.float32)
 
     def greedy(
-        self,
-        hidden: FloatArray,
-        mask: npt.NDArray[np.int64],
-        limit: int,
-        guess: Sequence[int] = (),
+        self, memory: Sequence[FloatArray], limit: int, guess: Sequence[int] = ()
     ) -> tuple[list[int], float]:
         """Returns up to ``limit`` tokens and the mean log probability of those chosen one by one.
 
@@ -149,21 +168,14 @@ class _Decoder:
         token. The numbers differ in their last bits from those of one by one, and so may the
         words: guesses are for drafts.
         """
+        feeds: Cache = dict(zip(self.memory, memory, strict=True))
+        feeds |= dict.fromkeys(self._past, self._nothing)
         guess = [*guess[: limit - 1]]
-        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        feeds: dict[str, Any] = {
-            "encoder_attention_mask": mask,
-            "encoder_hidden_states": hidden,
-            "use_cache_branch": np.array([False]),
-            "input_ids": np.array([[_BEGIN, *guess]], dtype=np.int64),
-            **dict.fromkeys(self._past, empty),
-        }
-        logits = self._step(feeds, self._past)[0]
+        logits = self._step(feeds, [_BEGIN, *guess], 0)
         tokens = _agreeing(guess, logits.argmax(axis=-1))
         row = logits[len(tokens)]
-        for name in self._past_tokens:
+        for name in self._past:
             feeds[name] = np.ascontiguousarray(feeds[name][:, :, : len(tokens) + 1])
-        feeds["use_cache_branch"] = np.array([True])
         total, chosen = 0.0, 0
         while True:
             token = int(row.argmax())
@@ -177,16 +189,18 @@ class _Decoder:
                 break
             if len(tokens) >= limit:
                 break
-            feeds["input_ids"] = np.array([[token]], dtype=np.int64)
-            row = self._step(feeds, self._past_tokens)[0, -1]
+            row = self._step(feeds, [token], len(tokens))[-1]
         return tokens, total / chosen
 
-    def _step(self, feeds: dict[str, Any], past: Sequence[str]) -> FloatArray:
-        present = [name.replace("past_key_values", "present") for name in past]
-        logits: FloatArray
-        logits, *values = self._session.run(["logits", *present], feeds)
-        feeds.update(zip(past, values, strict=True))
-        return logits
+    def _step(self, feeds: Cache, tokens: Sequence[int], position: int) -> FloatArray:
+        asked = {
+            "tokens": np.array([tokens], dtype=np.int64),
+            "position": np.array([position], dtype=np.int64),
+        }
+        logits, *present = self._session.run(self._outputs, {**feeds, **asked})
+        feeds.update(zip(self._past, present, strict=True))
+        row: FloatArray = logits[0]
+        return row
 
 
 def _agreeing(guess: Sequence[int], choices: npt.NDArray[np.int64]) -> list[int]:

@@ -36,11 +36,14 @@ def packaged_path(module: str, distribution: str, inside: str) -> Path:
     return path
 
 
-def open_session(path: Path) -> ort.InferenceSession:
-    """Returns a session on a model file that runs on the calling thread alone.
+def open_session(model: Path | bytes) -> ort.InferenceSession:
+    """Returns a session on a model that runs on the calling thread alone.
 
     One thread a call: two threads inside one call are slower than one for models this small,
     while calls from several threads run side by side.
+
+    Args:
+        model: Its file, or the model itself.
 
     Raises:
         EngineError: The file is missing or is no model.
@@ -50,8 +53,10 @@ def open_session(path: Path) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = str(model) if isinstance(model, Path) else model
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no other base
+        name = f"file {model}" if isinstance(model, Path) else "of our own making"
         raise EngineError(
-            f"model file {path} cannot be loaded ({error}): reinstall the package it belongs to"
+            f"model {name} cannot be loaded ({error}): reinstall the package it belongs to"
         ) from error
