@@ -39,7 +39,7 @@ EXPECTED = {
 def families() -> dict[str, Family]:
     """Returns what both services export when nothing has happened yet, by full name."""
     export_build("gateway", "unknown")
-    scripta_transcriber.metrics.export_engine("moonshine", "moonshine-tiny-en")
+    scripta_transcriber.metrics.export_engines([("moonshine", "moonshine-tiny-en")])
     fleet = Fleet({"default": Pool("default")}, Roll({}, {}))
     watch: Any = SimpleNamespace(age=0.0, seen=True, known=fleet, memory=Memory(1, 2))
     hub: Any = SimpleNamespace(audio_lags=list, draining=False)

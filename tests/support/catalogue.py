@@ -130,7 +130,7 @@ TRANSCRIBER: Final = (
     Metric(
         "scripta_transcriber_sessions_failed_total",
         "counter",
-        {"reason": _one_of("unsupported_language engine_failure poison")},
+        {"reason": _one_of("unsupported_language model_gone engine_failure poison")},
     ),
     Metric("scripta_transcriber_finals_total", "counter"),
     Metric("scripta_transcriber_interims_total", "counter"),

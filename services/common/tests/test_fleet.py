@@ -27,7 +27,7 @@ def fleet(
 
 def test_default_pool_is_there_before_any_transcriber() -> None:
     """Guards an autoscaler that would have to start from a missing value."""
-    pool = fleet({}).route(None)
+    pool, _ = fleet({}).route(None)
     assert (pool.name, pool.slots, pool.demand, pool.waiting) == ("default", 0, 0, 0)
 
 
@@ -53,8 +53,8 @@ def test_lease_counted_a_moment_before_its_session_ended_does_not_make_waiting_n
 def test_pool_is_known_for_a_day_after_its_last_transcriber() -> None:
     last = {"gpu": member("gpu", "whisper", age=REMEMBER_MS)}
     known = fleet({}, last=last)
-    assert known.route("whisper").name == "gpu"
-    assert known.route("whisper").transcribers == 0
+    assert known.route("whisper")[0].name == "gpu"
+    assert known.route("whisper")[0].transcribers == 0
     with pytest.raises(LookupError):
         fleet({}, last={"gpu": member("gpu", "whisper", age=REMEMBER_MS + 1)}).route("whisper")
 
@@ -62,7 +62,7 @@ def test_pool_is_known_for_a_day_after_its_last_transcriber() -> None:
 def test_pool_is_known_although_the_broker_came_back_empty() -> None:
     before = {"gpu": member("gpu", "whisper", age=60_000)}
     roll = Roll.call(NOW, {}, {}, before)
-    assert Fleet.muster(roll, {}).route("whisper").name == "gpu"
+    assert Fleet.muster(roll, {}).route("whisper")[0].name == "gpu"
     assert roll.last == before
 
 
@@ -74,9 +74,9 @@ def test_models_are_those_of_the_living_and_of_the_last_only_if_there_is_none() 
 
 def test_model_routes_to_its_pool_and_none_to_the_default() -> None:
     there = fleet({"a": member(), "b": member("gpu", "whisper", "whisper-base")})
-    assert there.route("whisper-base").name == "gpu"
-    assert there.route("moonshine").name == "default"
-    assert there.route(None).name == "default"
+    assert there.route("whisper-base")[0].name == "gpu"
+    assert there.route("moonshine")[0].name == "default"
+    assert there.route(None)[0].name == "default"
     with pytest.raises(LookupError):
         there.route("gpu")
 
@@ -85,8 +85,8 @@ def test_of_pools_with_one_model_a_living_one_is_taken_and_then_the_least_busy()
     members = {"a": member("one"), "b": member("two")}
     busy = {"one": Line(sessions=5), "two": Line(sessions=4)}
     last = {"default": member(age=60_000)}
-    assert fleet(members, busy, last).route("moonshine").name == "two"
-    assert fleet({}, busy, last).route("moonshine").name == "default"
+    assert fleet(members, busy, last).route("moonshine")[0].name == "two"
+    assert fleet({}, busy, last).route("moonshine")[0].name == "default"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.fleet import ALIVE_MS, REMEMBER_MS, Member
+from scripta_common.models import Model
 from scripta_common.sessionlog import GatewayLog, Roster, SessionOptions, TranscriberLog
 
 pytestmark = pytest.mark.store
@@ -52,14 +54,54 @@ async def test_record_has_the_brokers_time_and_the_hash_a_ttl(roster: Roster, re
         "models": ["moonshine", "moonshine-tiny-en"],
         "languages": ["en"],
         "slots": 8,
+        "served": [],
     }
     assert REMEMBER_MS - 10_000 < await redis.pttl(keys.FLEET) <= REMEMBER_MS
+
+
+async def test_models_are_told_each_with_its_languages(roster: Roster) -> None:
+    served = (Model(("moonshine", "moonshine-tiny-en"), ("en",)), Model(("whisper",), ()))
+    await roster.enlist("one", Member("default", ("moonshine",), (), 8, served=served))
+    assert (await roster.observe()).pools["default"].served == served
+
+
+class FormerMember(msgspec.Struct, frozen=True):
+    """What a gateway of the version before several models knows of a transcriber."""
+
+    pool: str
+    models: tuple[str, ...]
+    languages: tuple[str, ...]
+    slots: int
+    at: int = 0
+
+
+async def test_former_gateway_reads_what_a_transcriber_with_several_models_says(
+    roster: Roster, redis: Redis
+) -> None:
+    served = (Model(("moonshine",), ("en",)), Model(("whisper",), ("de", "en")))
+    several = Member("default", ("moonshine", "whisper"), ("de", "en"), 8, served=served)
+    await roster.enlist("one", several)
+    record = await redis.hget(keys.FLEET, "one") or b""
+    seen = msgspec.json.decode(record, type=FormerMember)
+    assert (seen.models, seen.languages) == (("moonshine", "whisper"), ("de", "en"))
+
+
+async def test_former_transcriber_is_read_as_one_with_one_model(
+    roster: Roster, redis: Redis
+) -> None:
+    seconds, _ = await redis.time()
+    former = FormerMember(
+        "default", ("whisper", "base", "whisper-base"), ("de",), 8, seconds * 1000
+    )
+    await redis.hset(keys.FLEET, "one", msgspec.json.encode(former))
+    (model,) = (await roster.observe()).pools["default"].served
+    assert (model.own_name, model.languages) == ("whisper-base", ("de",))
 
 
 async def test_struck_transcriber_is_gone_at_once_and_its_pool_still_known(roster: Roster) -> None:
     await roster.enlist("one", GPU)
     await roster.strike("one")
-    pool = (await roster.observe()).route("whisper")
+    pool, _ = (await roster.observe()).route("whisper")
     assert (pool.name, pool.transcribers, pool.slots) == ("gpu", 0, 0)
 
 
@@ -138,5 +180,5 @@ async def test_pools_are_known_although_the_broker_came_back_empty(
     await roster.enlist("one", GPU)
     former = await roster.observe()
     await redis.flushall()
-    assert (await roster.observe(former)).route("whisper").name == "gpu"
+    assert (await roster.observe(former)).route("whisper")[0].name == "gpu"
     assert (await roster.observe()).models == []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
@@ -36,6 +37,7 @@ from scripta_gateway.session import Limits
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
+from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.engines.mock import MockEngine
 from scripta_transcriber.listening import Listening
 from scripta_transcriber.quarantine import Quarantine
@@ -234,7 +236,6 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
             stack.callback(scheduler.close)
             tools = Tools(
                 log=log,
-                engine=engine,
                 scheduler=scheduler,
                 listening=Listening(scheduler),
                 rounds=Rounds(),
@@ -243,8 +244,12 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 interim_seconds=0.5,
             )
 
+            engines = Engines([engine])
+
             def transcribe(claim: Claim) -> Transcription:
-                return Transcription(claim, MessageSegmenter(claim.checkpoint), tools)
+                # Whatever its model is called: gateways here are told of others than there are.
+                choice = engines.choose(msgspec.structs.replace(claim.options, model=None))
+                return Transcription(claim, MessageSegmenter(claim.checkpoint), choice, tools)
 
             worker = Worker(log, slots=100, lease=1.5, transcribe=transcribe)
             channel = keys.transcriber_channel(log._id)

@@ -6,6 +6,7 @@ import pytest
 
 from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
 from scripta_common.fleet import Fleet, Line, Member, Roll
+from scripta_common.models import Model
 from scripta_gateway.admission import Admission
 
 pytestmark = pytest.mark.unit
@@ -85,13 +86,112 @@ def test_pool_that_has_not_said_its_languages_may_speak_any() -> None:
     assert Admission(2).admit(Fleet.muster(Roll({}, {}), {}), None, "sv").pool == "default"
 
 
-def test_pool_in_the_middle_of_a_change_speaks_what_all_of_it_speak() -> None:
+TINY = Model(("whisper", "tiny.en", "whisper-tiny.en"), ("en",))
+BASE = Model(("whisper", "base", "whisper-base"), ("de", "en", "ru"))
+MOONSHINE = Model(("moonshine", "moonshine-tiny-en"), ("en",))
+
+
+def one_pool(*members: tuple[Model, ...]) -> Fleet:
+    """A pool of transcribers, each with its models."""
+    enlisted = {
+        f"t{n}": Member("default", (), (), 8, 0, served) for n, served in enumerate(members)
+    }
+    return Fleet.muster(Roll(enlisted, {}), {})
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "own"),
+    [
+        (None, None, "moonshine-tiny-en"),
+        (None, "en-GB", "moonshine-tiny-en"),
+        (None, "ru", "whisper-base"),
+        ("whisper", None, "whisper-tiny.en"),
+        ("whisper", "de", "whisper-base"),
+        ("base", "en", "whisper-base"),
+        ("whisper-base", None, "whisper-base"),
+    ],
+)
+def test_session_gets_one_model_of_its_pool_by_name_and_language(
+    model: str | None, language: str | None, own: str
+) -> None:
+    """Guards a takeover that would choose anew, and perhaps otherwise."""
+    pool = one_pool((MOONSHINE, TINY, BASE), (MOONSHINE, TINY, BASE))
+    assert Admission(2).admit(pool, model, language).model == own
+
+
+def test_model_keeps_the_name_it_was_asked_by_while_nobody_has_said_which_there_are() -> None:
+    assert Admission(2).admit(Fleet.muster(Roll({}, {}), {}), None).model is None
+
+
+def test_language_that_the_named_model_does_not_speak_is_refused_although_its_pool_does() -> None:
+    with pytest.raises(UnsupportedLanguage) as refused:
+        Admission(2).admit(one_pool((MOONSHINE, BASE)), "moonshine", "ru")
+    assert str(refused.value) == (
+        'Model "moonshine" does not speak the language "ru" (it speaks: en); these models do: '
+        "base, whisper, whisper-base"
+    )
+    with pytest.raises(UnsupportedLanguage) as refused:
+        Admission(2).admit(one_pool((MOONSHINE, BASE)), None, "sv")
+    assert str(refused.value) == (
+        'Pool "default" does not speak the language "sv" (it speaks: de, en, ru)'
+    )
+
+
+def test_of_two_pools_with_a_model_of_that_name_one_that_speaks_the_language_is_taken() -> None:
     members = {
-        "old": Member("default", ("a",), ("en",), 8),
-        "new": Member("default", ("b",), ("en", "ru"), 8),
-        "loading": Member("default", ("b",), (), 0),
+        "tr-1": Member("a", (), (), 8, 0, (TINY,)),
+        "tr-2": Member("b", (), (), 8, 0, (BASE,)),
+    }
+    pools = Fleet.muster(Roll(members, {}), {"b": Line(5)})
+    assert Admission(2).admit(pools, "whisper", "ru").pool == "b"
+    assert Admission(2).admit(pools, "whisper", "en").pool == "a"
+
+
+def test_pool_in_the_middle_of_a_change_offers_what_all_of_it_have() -> None:
+    """Guards sessions that would wait for the few, or be given a model that they did not name."""
+    changing = one_pool((MOONSHINE,), (MOONSHINE, BASE))
+    assert Admission(2).admit(changing, None).model == "moonshine-tiny-en"
+    with pytest.raises(
+        UnknownModel, match=r'"whisper" here \(known: moonshine, moonshine-tiny-en\)'
+    ):
+        Admission(2).admit(changing, "whisper")
+    with pytest.raises(UnsupportedLanguage):
+        Admission(2).admit(changing, None, "ru")
+
+
+def test_pool_that_exchanges_its_model_offers_both() -> None:
+    changing = one_pool((MOONSHINE,), (BASE,))
+    assert Admission(2).admit(changing, "moonshine").model == "moonshine-tiny-en"
+    assert Admission(2).admit(changing, None, "ru").model == "whisper-base"
+
+
+def test_who_loads_or_drains_has_no_say_in_what_a_pool_offers() -> None:
+    """Guards a pool against a newcomer that never comes up."""
+    members = {
+        "broken": Member("default", (), (), 0, 0, (TINY,)),
+        "good": Member("default", (), (), 8, 0, (MOONSHINE, BASE)),
     }
     fleet = Fleet.muster(Roll(members, {}), {})
-    assert fleet.pools["default"].languages == {"en"}
+    assert Admission(2).admit(fleet, None, "ru").model == "whisper-base"
+    assert fleet.models == ["base", "moonshine", "moonshine-tiny-en", "whisper", "whisper-base"]
+
+
+def test_transcribers_of_a_version_with_one_model_decide_what_their_pool_offers() -> None:
+    """They would give their one model to any session that they get."""
+    members = {
+        "old": Member("default", ("moonshine", "moonshine-tiny-en"), ("en",), 8),
+        "new": Member("default", ("moonshine",), ("en", "ru"), 8, 0, (BASE, MOONSHINE)),
+    }
+    fleet = Fleet.muster(Roll(members, {}), {})
+    assert Admission(2).admit(fleet, None).model == "moonshine-tiny-en"
+    with pytest.raises(UnknownModel):
+        Admission(2).admit(fleet, "whisper")
+    alone = Fleet.muster(Roll({"old": members["old"]}, {}), {})
+    assert Admission(2).admit(alone, "moonshine", "en").model == "moonshine-tiny-en"
+
+
+def test_models_of_one_name_that_speak_differently_are_asked_for_what_all_of_them_speak() -> None:
+    english = Model(("sherpa", "mine", "sherpa-mine"), ("en",))
+    more = Model(("sherpa", "mine", "sherpa-mine"), ("en", "ru"))
     with pytest.raises(UnsupportedLanguage):
-        Admission(2).admit(fleet, None, "ru")
+        Admission(2).admit(one_pool((english,), (more,)), "mine", "ru")

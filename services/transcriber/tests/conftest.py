@@ -20,6 +20,7 @@ from scripta_common.sessionlog import (
     Claim,
     Doorbell,
     GatewayLog,
+    Roster,
     SessionOptions,
     TranscriberLog,
 )
@@ -41,7 +42,9 @@ from scripta_transcriber.engines.base import (
     Segmentation,
     Transcript,
 )
+from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
@@ -61,9 +64,8 @@ class LetterEngine:
     ``!`` makes it fail; it waits at ``?`` until ``go`` is set.
     """
 
-    name = "letters"
-
-    def __init__(self, **capabilities: Any) -> None:
+    def __init__(self, name: str = "letters", **capabilities: Any) -> None:
+        self.name = name
         self.capabilities = Capabilities(frozenset({"en"}), **capabilities)
         self.go = threading.Event()
         self.waiting = threading.Event()
@@ -173,6 +175,7 @@ async def make_transcriber(
         url: str = shared_broker.url,
         *,
         engine: Any = None,
+        model: str = "letters",
         slots: int = 10,
         lease: float = 60,
         log: type[TranscriberLog] = TranscriberLog,
@@ -183,11 +186,10 @@ async def make_transcriber(
         name = secrets.token_hex(4)
         broker = Broker(url, name=name)
         half = log(broker, name, lease=lease, ttl=60)
-        engine = engine or LetterEngine()
+        engine = engine or LetterEngine(model)
         scheduler, clock = Scheduler(2), BrokerClock()
         tools = Tools(
             log=half,
-            engine=engine,
             scheduler=scheduler,
             listening=Listening(scheduler),
             rounds=Rounds(rounds),
@@ -196,10 +198,14 @@ async def make_transcriber(
             interim_seconds=interim_seconds,
         )
 
-        def transcribe(claim: Claim) -> Transcription:
-            return Transcription(claim, segmenter(claim.checkpoint), tools)
+        engines = Engines([engine])
 
-        worker = Worker(half, slots=slots, lease=lease, transcribe=transcribe)
+        def transcribe(claim: Claim) -> Transcription:
+            choice = engines.choose(claim.options)
+            return Transcription(claim, segmenter(claim.checkpoint), choice, tools)
+
+        misfits = Misfits(half, Roster(broker), keys.DEFAULT_POOL, engines.have, lease)
+        worker = Worker(half, slots=slots, lease=lease, transcribe=transcribe, misfits=misfits)
         channel = keys.transcriber_channel(name)
         bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
         made.append(Transcriber(broker, half, engine, worker, bell, scheduler, clock))

@@ -43,7 +43,7 @@ def tracing(spans: InMemorySpanExporter) -> Iterator[Tracing]:
 def begin(tracing: Tracing, *, traceparent: str | None, former: str = "") -> LeaseTrace:
     options = SessionOptions(traceparent=traceparent, pool="big")
     claim = Claim("sid", b"1-0", 3, Checkpoint(), 0, options, former_span=former)
-    traces = LeaseTraces(tracing, "t-1", "letters")
+    traces = LeaseTraces(tracing, "t-1")
     return traces.begin(claim, How.EXPIRED, at=time.time_ns(), span_id=OWN)
 
 
@@ -115,7 +115,7 @@ def test_utterance_lasts_from_its_first_audio_to_its_commit(
         trace.arrived([entry(number + 1, number * 100, 100)])
     asked = segment(150, 120)
     utterance = trace.utterance(asked)
-    trace.decoded(heard(asked), asked)
+    trace.decoded(heard(asked), asked, "letters", "letters-tiny")
     began = time.monotonic()
     trace.committed(began, [final(7), Ended(8, 1.0)], 270)
     trace.end(Ending.OVER)

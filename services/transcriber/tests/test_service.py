@@ -208,7 +208,7 @@ async def test_process_that_can_not_load_its_model_makes_its_pool_known(
     )
     await asyncio.wait_for(service.process.wait(), 30)
     assert service.process.returncode == 3
-    pool = (await Roster(broker).observe()).route("moonshine-tiny-en")
+    pool, _ = (await Roster(broker).observe()).route("moonshine-tiny-en")
     assert (pool.name, pool.transcribers) == ("broken", 0)
 
 

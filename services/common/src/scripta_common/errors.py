@@ -6,6 +6,7 @@
     ├── BadRequest            options that can not be served; refused before the upgrade
     ├── UnknownModel          no transcriber has the model that was asked for
     ├── BadAudio              audio that can not be decoded; the connection goes on
+    ├── ModelGone             the model of a session is not there any more
     ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
     ├── EngineFailure         the engine failed on a session's audio
     ├── SessionLost           the session is not in the log any more and can not be restored
@@ -45,6 +46,14 @@ class UnknownModel(ScriptaError):
 
     code = "unknown_model"
     close_code = 1008
+
+
+class ModelGone(ScriptaError):
+    """No transcriber has the session's model any more, and it has no other; a new one may."""
+
+    code = "model_gone"
+    retryable = True
+    close_code = 1012
 
 
 class BadAudio(ScriptaError):

@@ -1,18 +1,20 @@
 """The fleet: which transcribers there are, in which pools, and how much is asked of them. Pure.
 
-All transcribers of a pool run the same engine. A session belongs to one pool for all of its life.
+All transcribers of a pool run the same models. A session belongs to one pool, and to one model of
+it, for all of its life.
 Times are the broker's, in Unix milliseconds: no process's own clock is asked who is alive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from scripta_common.keys import DEFAULT_POOL
+from scripta_common.models import Model, choose, common
 
 ANNOUNCE_SECONDS: Final = 1.0
 """How often a transcriber says that it is there."""
@@ -32,10 +34,11 @@ class Member(msgspec.Struct, frozen=True):
 
     Attributes:
         pool: The pool whose sessions it serves.
-        models: Names by which clients may ask for its model.
-        languages: BCP-47 primary tags it transcribes; empty for any.
-        slots: Sessions it serves at a time; 0 while it loads its model or drains.
+        models: Names by which clients may ask for its models.
+        languages: BCP-47 primary tags that one of them transcribes; empty for any.
+        slots: Sessions it serves at a time; 0 while it loads its models or drains.
         at: When it said so.
+        served: Its models, the preferred ones first; empty from a version that runs just one.
     """
 
     pool: str
@@ -43,6 +46,13 @@ class Member(msgspec.Struct, frozen=True):
     languages: tuple[str, ...]
     slots: int
     at: int = 0
+    served: tuple[Model, ...] = ()
+
+    @property
+    def offer(self) -> tuple[Model, ...]:
+        """Its models, whatever its version."""
+        alone = (Model(self.models, self.languages),) if self.models else ()
+        return self.served or alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +113,7 @@ class Pool:
 
     Attributes:
         name: Its name.
-        models: Names by which clients may ask for its model.
-        languages: BCP-47 primary tags that all of them transcribe; empty for any.
+        served: Models that its sessions may have, the preferred ones first.
         transcribers: How many are alive.
         slots: Sessions they serve at a time.
         demand: Sessions that it has.
@@ -112,8 +121,7 @@ class Pool:
     """
 
     name: str
-    models: frozenset[str] = frozenset()
-    languages: frozenset[str] = frozenset()
+    served: tuple[Model, ...] = ()
     transcribers: int = 0
     slots: int = 0
     demand: int = 0
@@ -124,9 +132,10 @@ class Pool:
         """Sessions that nobody serves: new ones, and those whose transcriber has died."""
         return self.demand - self.leased
 
-    def speaks(self, tag: str) -> bool:
-        """Returns whether its transcribers can be asked for the language of a BCP-47 tag."""
-        return speaks(self.languages, tag)
+    @property
+    def models(self) -> frozenset[str]:
+        """Names by which clients may ask for its models."""
+        return frozenset(name for model in self.served for name in model.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,45 +160,57 @@ class Fleet:
         """All models that can be asked for."""
         return sorted(set().union(*(pool.models for pool in self.pools.values())))
 
-    def route(self, model: str | None) -> Pool:
-        """Returns the pool for a session that asks for a model, or for none.
+    def route(self, model: str | None, language: str | None = None) -> tuple[Pool, Model | None]:
+        """Returns the pool and the model for a session.
 
-        Of several that have it, one with transcribers, and of those the least busy.
+        Who names no model gets the default pool; of several pools that have what is named, one
+        whose model speaks the language, then one with transcribers, then the least busy.
+
+        Args:
+            model: The model it asks for; ``None`` for any.
+            language: BCP-47 tag it asks for; ``None`` for any.
+
+        Returns:
+            The pool, and of its models the one that is asked for; ``None`` if nobody has said yet
+            which there are. It may not speak the language, if none there does.
 
         Raises:
             LookupError: No pool has that model.
         """
         if model is None:
-            return self.pools[DEFAULT_POOL]
-        fitting = [pool for pool in self.pools.values() if model in pool.models]
-        if not fitting:
+            pool = self.pools[DEFAULT_POOL]
+            return pool, choose(pool.served, None, language)
+        routes = [
+            (pool, found)
+            for pool in self.pools.values()
+            if (found := choose(pool.served, model, language)) is not None
+        ]
+        if not routes:
             raise LookupError(model)
-        return min(fitting, key=_reluctance)
 
+        def rank(route: tuple[Pool, Model]) -> tuple[bool, bool, int, bool, str]:
+            pool, found = route
+            return not (language is None or found.speaks(language)), *_reluctance(pool)
 
-def speaks(languages: Collection[str], tag: str) -> bool:
-    """Returns whether primary tags include the language of a BCP-47 tag; none stand for any."""
-    return not languages or tag.partition("-")[0].lower() in languages
+        return min(routes, key=rank)
 
 
 def _pool(name: str, roll: Roll, line: Line) -> Pool:
-    members = {key: one for key, one in roll.members.items() if one.pool == name}
+    members = {key: one for key, one in sorted(roll.members.items()) if one.pool == name}
     said = list(members.values()) or [one for pool, one in roll.last.items() if pool == name]
+    # Who loads or drains takes no session.
+    taking = [one for one in said if one.slots] or said
+    # Versions that run just one model give it to any session that they get.
+    deciding = [one for one in taking if not one.served] or taking
     leased = sum(count for key, count in line.leases.items() if key in members)
     return Pool(
         name=name,
-        models=frozenset().union(*(one.models for one in said)),
-        languages=_shared([one.languages for one in said if one.languages]),
+        served=common([one.offer for one in deciding]),
         transcribers=len(members),
         slots=sum(one.slots for one in members.values()),
         demand=line.sessions,
         leased=min(leased, line.sessions),
     )
-
-
-def _shared(languages: Sequence[Collection[str]]) -> frozenset[str]:
-    first, *others = languages or [()]
-    return frozenset(first).intersection(*others)
 
 
 def _reluctance(pool: Pool) -> tuple[bool, int, bool, str]:

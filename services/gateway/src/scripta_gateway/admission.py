@@ -1,4 +1,4 @@
-"""Admission: whether a new session is taken, and by which pool. Pure, no I/O, no clock.
+"""Admission: whether a new session is taken, by which pool and model. Pure, no I/O, no clock.
 
 A pool takes as many sessions as its transcribers have slots, and ``max_waiting`` more that wait
 for one. The limit comes from what was last seen of the fleet; whether it is reached is for the
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
 from scripta_common.fleet import Fleet, Pool
+from scripta_common.models import answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,14 @@ class Place:
         pool: Its pool.
         slots: Slots of that pool.
         waiting: Sessions that may wait there.
+        model: Own name of the model that it has for all of its life; as the session named it
+            where nobody has said yet which models that pool has.
     """
 
     pool: str
     slots: int
     waiting: int
+    model: str | None = None
 
     @property
     def most(self) -> int:
@@ -66,11 +70,11 @@ class Admission:
 
         Raises:
             UnknownModel: No pool has the model.
-            UnsupportedLanguage: Its pool does not speak the language.
+            UnsupportedLanguage: The model, or every one of the pool, does not speak the language.
             NoCapacity: Its pool is full, or nobody has said yet which models there are.
         """
         try:
-            pool = fleet.route(model)
+            pool, found = fleet.route(model, language)
         except LookupError:
             known = ", ".join(fleet.models)
             if not known:
@@ -78,20 +82,22 @@ class Admission:
                     "No transcriber has said yet which models there are; try again later."
                 ) from None
             raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
-        if language is not None and not pool.speaks(language):
-            raise _unsupported(language, pool, fleet)
-        place = Place(pool.name, pool.slots, self._max_waiting)
+        if language is not None and found is not None and not found.speaks(language):
+            raise _unsupported(language, model, pool, fleet)
+        own = model if found is None else found.own_name
+        place = Place(pool.name, pool.slots, self._max_waiting, own)
         if pool.demand >= place.most:
             raise place.refusal()
         return place
 
 
-def _unsupported(language: str, pool: Pool, fleet: Fleet) -> UnsupportedLanguage:
-    others = [one for one in fleet.pools.values() if one.models and one.speaks(language)]
-    models = ", ".join(sorted(set().union(*(one.models for one in others))))
+def _unsupported(language: str, model: str | None, pool: Pool, fleet: Fleet) -> UnsupportedLanguage:
+    who = f'Pool "{pool.name}"' if model is None else f'Model "{model}"'
+    asked = answering(pool.served, model)
+    known = ", ".join(sorted({tag for one in asked for tag in one.languages}))
+    able = [one for every in fleet.pools.values() for one in every.served if one.speaks(language)]
+    models = ", ".join(sorted({name for one in able for name in one.names}))
     elsewhere = f"; these models do: {models}" if models else ""
-    known = ", ".join(sorted(pool.languages))
     return UnsupportedLanguage(
-        f'Pool "{pool.name}" does not speak the language "{language}" (it speaks: {known})'
-        f"{elsewhere}"
+        f'{who} does not speak the language "{language}" (it speaks: {known}){elsewhere}'
     )

@@ -114,7 +114,7 @@ class Hub:
             raise BrokerUnavailable("The broker does not answer.") from None
 
     async def open(self, options: SessionOptions) -> Session:
-        """Opens a session and puts it in line for a transcriber of its pool.
+        """Opens a session and puts it in line for a transcriber of its pool, with its model.
 
         Raises:
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
@@ -136,7 +136,9 @@ class Hub:
         sid = secrets.token_hex(16)
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
-        options = msgspec.structs.replace(options, client_id=number, pool=place.pool)
+        options = msgspec.structs.replace(
+            options, client_id=number, pool=place.pool, model=place.model
+        )
         session = Session(self._log, sid, options, self._limits)
         self._hold(session)
         try:

@@ -28,12 +28,10 @@ class LeaseTrace:
 
     Args:
         span: The lease's.
-        engine: Name of what decodes.
     """
 
-    def __init__(self, span: Span = NO_SPAN, engine: str = "") -> None:
+    def __init__(self, span: Span = NO_SPAN) -> None:
         self._span = span
-        self._engine = engine
         # End of what was read at a time, and the time, behind the checkpoint.
         self._arrivals: list[tuple[int, int]] = []
         # Of finals that are not committed, in their order.
@@ -60,15 +58,18 @@ class LeaseTrace:
         self._open.append(span)
         return span
 
-    def decoded(self, call: EngineCall[Transcript], segment: Segment) -> None:
-        """Takes that the engine has heard the last utterance."""
+    def decoded(
+        self, call: EngineCall[Transcript], segment: Segment, engine: str, model: str
+    ) -> None:
+        """Takes that an engine with a model has heard the last utterance."""
         if not self._open:
             return
         now = time.perf_counter()
         decode = self._open[-1].child(
             "decode",
             attributes={
-                "scripta.engine": self._engine,
+                "scripta.engine": engine,
+                "scripta.model": model,
                 "scripta.seconds": segment.seconds,
                 "scripta.queue_seconds": call.queued,
             },
@@ -126,13 +127,11 @@ class LeaseTraces:
     Args:
         tracing: Where spans begin.
         transcriber_id: This transcriber.
-        engine: Name of what decodes.
     """
 
-    def __init__(self, tracing: Tracing, transcriber_id: str, engine: str) -> None:
+    def __init__(self, tracing: Tracing, transcriber_id: str) -> None:
         self._tracing = tracing
         self._id = transcriber_id
-        self._engine = engine
 
     def new_span_id(self) -> str:
         """Returns the id of the span of a lease that is about to be claimed."""
@@ -170,10 +169,10 @@ class LeaseTraces:
             at=at,
             span_id=span_id,
         )
-        return LeaseTrace(span, self._engine)
+        return LeaseTrace(span)
 
 
-NO_TRACES: Final = LeaseTraces(Tracing(), "", "")
+NO_TRACES: Final = LeaseTraces(Tracing(), "")
 
 
 def _unix_ns(moment: float, now: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from prometheus_client import Gauge
@@ -31,6 +32,7 @@ class Failure(StrEnum):
     """Why a session was failed."""
 
     UNSUPPORTED_LANGUAGE = "unsupported_language"
+    MODEL_GONE = "model_gone"
     ENGINE_FAILURE = "engine_failure"
     POISON = "poison"
     """Its owners died, again and again."""
@@ -83,12 +85,13 @@ COMMIT_SECONDS = histogram(
     LATENCY_BUCKETS,
 )
 MODEL_LOAD_SECONDS = Gauge(
-    "scripta_transcriber_model_load_seconds", "Time that loading the model took."
+    "scripta_transcriber_model_load_seconds", "Time that loading the models took, all together."
 )
 _ENGINE = Gauge("scripta_transcriber_engine_info", "1, with what decodes.", ["engine", "model"])
 
 
-def export_engine(engine: str, model: str) -> None:
-    """Exports what decodes."""
+def export_engines(engines: Iterable[tuple[str, str]]) -> None:
+    """Exports what decodes: engines, each with the own name of its model."""
     _ENGINE.clear()
-    _ENGINE.labels(engine, model).set(1)
+    for engine, model in engines:
+        _ENGINE.labels(engine, model).set(1)

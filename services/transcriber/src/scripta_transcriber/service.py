@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 
 from scripta_common import keys
 from scripta_common.broker import Broker
@@ -18,16 +17,17 @@ from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG, export_build
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
-from scripta_transcriber import metrics
 from scripta_transcriber.engines import create_engine
+from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.lease_trace import LeaseTraces
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
-from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
+from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.settings import TranscriberSettings
 from scripta_transcriber.transcription import Tools, Transcription
 from scripta_transcriber.worker import Worker
@@ -46,7 +46,7 @@ class TranscriberService:
         tracing: Where its spans begin.
 
     Raises:
-        EngineError: There is no engine of that name.
+        EngineError: There is no engine of that name, or two have models of the same name.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class TranscriberService:
         self._settings = settings
         self._id = transcriber_id
         self._tracing = tracing
-        self._engine = create_engine(settings.engine, settings.threads, settings.source)
-        self._slots = settings.slots or (
-            self._engine.capabilities.slots_per_thread * settings.threads
+        self._engines = Engines(
+            [create_engine(name, settings.threads, source) for name, source in settings.engines]
         )
+        self._slots = settings.slots or self._engines.slots_per_thread * settings.threads
         self._broker = Broker(settings.redis_url, name=f"scripta-transcriber-{self._id}")
         self._log = TranscriberLog(
             self._broker,
@@ -122,31 +122,11 @@ class TranscriberService:
             stopping.cancel()
 
     async def _start_worker(self) -> Worker:
-        began = time.monotonic()
-        await asyncio.to_thread(self._engine.load)
-        capabilities = self._engine.capabilities
-        detector = await asyncio.to_thread(load_detector, capabilities)
-        seconds = time.monotonic() - began
-        metrics.MODEL_LOAD_SECONDS.set(seconds)
-        model, *_ = (*capabilities.models, self._engine.name)
-        metrics.export_engine(self._engine.name, model)
-        logger.info(
-            "engine loaded",
-            extra={
-                "engine": self._engine.name,
-                "model": self._settings.model,
-                "languages": ",".join(sorted(capabilities.languages)),
-                "interims": capabilities.interims,
-                "word_times": capabilities.word_times,
-                "pool": self._settings.pool,
-                "seconds": round(seconds, 2),
-                "slots": self._slots,
-                "threads": self._settings.threads,
-            },
-        )
+        pool, lease = self._settings.pool, self._settings.lease_seconds
+        facts = {"pool": pool, "slots": self._slots, "threads": self._settings.threads}
+        detector = await self._engines.load(facts)
         tools = Tools(
             log=self._log,
-            engine=self._engine,
             scheduler=self._scheduler,
             listening=Listening(self._scheduler),
             rounds=Rounds(),
@@ -156,18 +136,20 @@ class TranscriberService:
         )
 
         def transcribe(claim: Claim) -> Transcription:
-            asked = claim.options
+            asked, choice = claim.options, self._engines.choose(claim.options)
             options = SegmenterOptions(asked.endpointing_ms, asked.language, asked.max_segment_ms)
+            capabilities = choice.engine.capabilities
             segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector)
-            return Transcription(claim, segmenter, tools)
+            return Transcription(claim, segmenter, choice, tools)
 
         self._worker = Worker(
             self._log,
             slots=self._slots,
-            lease=self._settings.lease_seconds,
+            lease=lease,
             transcribe=transcribe,
+            misfits=Misfits(self._log, self._roster, pool, self._engines.have, lease),
             settle=self._settings.drain_seconds / 2,
-            traces=LeaseTraces(self._tracing, self._id, self._engine.name),
+            traces=LeaseTraces(self._tracing, self._id),
         )
         return self._worker
 
@@ -183,14 +165,8 @@ class TranscriberService:
             working.cancel()
 
     def _describe(self) -> Member:
-        capabilities = self._engine.capabilities
         takes = self._worker is not None and self._worker.ready
-        return Member(
-            pool=self._settings.pool,
-            models=(self._engine.name, *capabilities.models),
-            languages=tuple(sorted(capabilities.languages)),
-            slots=self._slots if takes else 0,
-        )
+        return self._engines.member(self._settings.pool, self._slots if takes else 0)
 
     async def _readiness(self) -> str | None:
         if self._worker is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from scripta_common.fleet import POOL_PATTERN
 from scripta_common.keys import DEFAULT_POOL
 from scripta_common.settings import CommonSettings
 from scripta_transcriber.cores import usable_cores
+from scripta_transcriber.engines import ON_CUDA
 from scripta_transcriber.engines.source import Device, ModelSource
 
 
@@ -18,25 +19,30 @@ class TranscriberSettings(CommonSettings):
 
     engine: str = Field(
         "moonshine",
-        description="What hears: moonshine, whisper or sherpa; or mock for load tests",
+        description="What hears: moonshine, whisper or sherpa; or mock for load tests. Several, "
+        "such as moonshine,whisper,whisper, serve side by side; the first is preferred",
     )
     model: str = Field(
         "",
         description="Model of the engine: path of its folder, relative to MODEL_DIR, or "
-        "package:path inside an installed package; moonshine brings its own",
+        "package:path inside an installed package; moonshine brings its own. Of several engines "
+        "one each, such as ,small,large-v3",
     )
     model_dir: Path = Field(Path("/models"), description="Where models are, such as a volume")
     device: Device = Field(Device.CPU, description="What whisper runs on: cpu or cuda")
     pool: str = Field(
         DEFAULT_POOL,
         pattern=POOL_PATTERN,
-        description="Pool whose sessions it serves; all transcribers of one run the same engine",
+        description="Pool whose sessions it serves; all transcribers of one run the same models",
     )
     slots: int | None = Field(
-        None, ge=1, description="Sessions at a time; by default what the engine does per thread"
+        None,
+        ge=1,
+        description="Sessions at a time; by default what the engine does per thread, the least "
+        "of several",
     )
     threads: int = Field(
-        default_factory=usable_cores, ge=1, le=64, description="Threads that run the engine"
+        default_factory=usable_cores, ge=1, le=64, description="Threads that run the engines"
     )
     interim_seconds: float = Field(
         0.5, ge=0.1, description="New audio that makes another interim worth it"
@@ -44,7 +50,32 @@ class TranscriberSettings(CommonSettings):
     health_host: str = Field("0.0.0.0", description="Address of the probes and metrics")
     health_port: int = Field(8001, ge=1, le=65535, description="Port of the probes and metrics")
 
+    @field_validator("model")
+    @classmethod
+    def _one_for_each_engine(cls, model: str, info: ValidationInfo) -> str:
+        engines = len(info.data.get("engine", "").split(","))
+        if model and len(model.split(",")) != engines:
+            raise ValueError(
+                f"it has {len(model.split(','))} entries and ENGINE {engines}: give each engine "
+                "one, empty for its own"
+            )
+        return model
+
     @property
-    def source(self) -> ModelSource:
-        """Where the engine's model is."""
-        return ModelSource(self.model, self.model_dir, self.device)
+    def engines(self) -> list[tuple[str, ModelSource]]:
+        """The engines, each with where its model is."""
+        names = [name.strip().lower() for name in self.engine.split(",")]
+        models = self.model.split(",") if self.model else [""] * len(names)
+        # Beside one that can use it, the others do not mind.
+        shared = any(name in ON_CUDA for name in names)
+        return [
+            (
+                name,
+                ModelSource(
+                    model.strip(),
+                    self.model_dir,
+                    Device.CPU if shared and name not in ON_CUDA else self.device,
+                ),
+            )
+            for name, model in zip(names, models, strict=True)
+        ]

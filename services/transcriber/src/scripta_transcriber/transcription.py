@@ -17,14 +17,14 @@ from typing import Final as Constant
 from typing import TypeVar
 
 from scripta_common.broker_clock import BrokerClock
-from scripta_common.errors import BrokerUnavailable, EngineFailure, UnsupportedLanguage
-from scripta_common.fleet import speaks
+from scripta_common.errors import BrokerUnavailable, EngineFailure
 from scripta_common.sessionlog import Claim, Fenced, TranscriberLog
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Entry, Final, Origin
 from scripta_transcriber import metrics
 from scripta_transcriber.decisions import Decisions, is_audible
 from scripta_transcriber.engine_call import EngineCall
-from scripta_transcriber.engines.base import Engine, Segment, Segmentation, Transcript
+from scripta_transcriber.engines.base import Segment, Segmentation, Transcript
+from scripta_transcriber.engines.choice import Choice
 from scripta_transcriber.interims import Interims
 from scripta_transcriber.lease_trace import LeaseTrace
 from scripta_transcriber.listening import Listening
@@ -57,7 +57,6 @@ class Tools:
     """What all transcriptions of a transcriber share."""
 
     log: TranscriberLog
-    engine: Engine
     scheduler: Scheduler
     listening: Listening
     rounds: Rounds
@@ -72,6 +71,7 @@ class Transcription:
     Args:
         claim: Ownership of the session.
         segmenter: Made at the claim's checkpoint.
+        choice: What decodes it, or why nothing does.
         tools: What it works with.
 
     Attributes:
@@ -79,17 +79,19 @@ class Transcription:
         trace: What its trace is told.
     """
 
-    def __init__(self, claim: Claim, segmenter: Segmenter, tools: Tools) -> None:
+    def __init__(self, claim: Claim, segmenter: Segmenter, choice: Choice, tools: Tools) -> None:
         self.claim = claim
         self._segmenter = segmenter
+        self._choice = choice
+        self._engine = choice.engine
         self._tools = tools
         self._seq = claim.checkpoint.seq
-        by_speech = tools.engine.capabilities.segmentation is Segmentation.SPEECH
+        by_speech = self._engine.capabilities.segmentation is Segmentation.SPEECH
         self._decisions = Decisions(claim, by_speech=by_speech)
         self._wake = asyncio.Event()
         self._stopping = False
         self._trial = tools.quarantine.trial(claim)
-        self._interims = Interims(claim, tools.log, tools.engine, tools.scheduler)
+        self._interims = Interims(claim, tools.log, self._engine, tools.scheduler)
         self.trace = LeaseTrace()
 
     def ring(self, *, urgent: bool = True) -> None:
@@ -119,9 +121,8 @@ class Transcription:
             SessionGone: The broker has lost the session.
         """
         try:
-            if not self._speaks():
-                message = self._languages_message()
-                await self._fail(Failure.UNSUPPORTED_LANGUAGE, UnsupportedLanguage.code, message)
+            if refusal := self._choice.refusal:
+                await self._fail(refusal.why, refusal.error.code, str(refusal.error))
                 return True
             if not await self._patiently(self._trial.begin):
                 await self._fail(Failure.POISON, EngineFailure.code, _POISON)
@@ -162,7 +163,7 @@ class Transcription:
         return False
 
     async def _listen(self, entries: Sequence[Entry]) -> Decided:
-        if self._tools.engine.capabilities.instant:
+        if self._engine.capabilities.instant:
             return [(cut, entry.seq) for entry in entries for cut in self._segmenter.feed(entry)]
         return await self._tools.listening.hear(self._segmenter, entries)
 
@@ -187,13 +188,13 @@ class Transcription:
     async def _hear(self, segment: Segment | None) -> tuple[Transcript | None, float]:
         if segment is None or not is_audible(segment):
             return None, 0.0
-        call = EngineCall(self._tools.engine.transcribe, segment, Kind.FINAL)
-        if self._tools.engine.capabilities.instant:
+        call = EngineCall(self._engine.transcribe, segment, Kind.FINAL)
+        if self._engine.capabilities.instant:
             heard = call()
         else:
             heard = await self._tools.scheduler.run(Priority.FINAL, call)
         call.record()
-        self.trace.decoded(call, segment)
+        self.trace.decoded(call, segment, self._engine.name, self._choice.model)
         return heard, call.seconds
 
     async def _commit(self) -> None:
@@ -241,17 +242,6 @@ class Transcription:
             except BrokerUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _RETRY_MOST)
-
-    def _speaks(self) -> bool:
-        asked = self.claim.options.language
-        return not asked or speaks(self._tools.engine.capabilities.languages, asked)
-
-    def _languages_message(self) -> str:
-        known = ", ".join(sorted(self._tools.engine.capabilities.languages))
-        return (
-            f"Language {self.claim.options.language!r} is not supported by the "
-            f"{self._tools.engine.name} engine (it speaks: {known})."
-        )
 
 
 def _portions(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -24,6 +24,7 @@ from scripta_transcriber import metrics
 from scripta_transcriber.lease_trace import NO_TRACES, LeaseTrace, LeaseTraces
 from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 from scripta_transcriber.metrics import How
+from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.transcription import Transcription
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Worker:
         slots: Sessions at a time.
         lease: Seconds without a heartbeat after which a session may be taken over.
         transcribe: Makes the transcription of a claimed session.
+        misfits: Which sessions are left to others; none by default.
         settle: Seconds for which a drain lets a session finish the commit it is at.
         traces: Where its leases' spans begin.
     """
@@ -52,6 +54,7 @@ class Worker:
         slots: int,
         lease: float,
         transcribe: Callable[[Claim], Transcription],
+        misfits: Misfits | None = None,
         settle: float = 3.0,
         traces: LeaseTraces = NO_TRACES,
     ) -> None:
@@ -59,6 +62,7 @@ class Worker:
         self._beat = lease / _HEARTBEATS_PER_LEASE
         self._leases = Leases(slots, self._beat)
         self._transcribe = transcribe
+        self._misfits = misfits
         self._settle = settle
         self._traces = traces
         self._live: dict[bytes, Transcription] = {}
@@ -95,6 +99,8 @@ class Worker:
             tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
         if self._tasks:  # claimed in the moment that the drain began
             await asyncio.wait(self._tasks.values(), timeout=self._settle)
+        if self._misfits is not None:
+            await self._misfits.close()
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
@@ -182,6 +188,8 @@ class Worker:
                     await self._log.put_back(assignment)
 
     async def _claim(self, assignment: Assignment, how: How) -> None:
+        if self._misfits is not None and await self._misfits.leave(assignment):
+            return
         began, span_id = time.time_ns(), self._traces.new_span_id()
         claim = await self._log.claim(assignment, span_id)
         if claim is not None:

@@ -16,7 +16,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default.
         traceparent: W3C trace context of the session's trace.
         client_id: Number that the client knows itself by, on whatever gateway.
-        model: Model the client asked for; ``None`` leaves it to the default pool.
+        model: Its model for all of its life, by its own name; as the client named it where the
+            gateway could not tell that; ``None`` leaves it to the transcriber.
         pool: Transcribers that serve the session, for all of its life.
         max_segment_ms: Speech that goes on is cut when a segment is so long; ``None`` for the
             transcriber's default.

@@ -49,6 +49,7 @@ class Roster:
             "models": member.models,
             "languages": member.languages,
             "slots": member.slots,
+            "served": member.served,
         }
         asked = time.monotonic()
         now = await self._broker.run(

@@ -163,6 +163,11 @@ class TranscriberLog:
         )
         return set(held)
 
+    async def options(self, sid: str) -> SessionOptions | None:
+        """Returns what a session was opened with; ``None`` if the broker does not know it."""
+        options = await self._broker.execute("HGET", keys.state(sid), "options")
+        return None if options is None else SessionOptions.decode(options)
+
     async def claim(self, assignment: Assignment, span: str = "") -> Claim | None:
         """Becomes the owner of a leased session; ``None`` (lease dropped) if it is over.
 

@@ -44,7 +44,8 @@ _ENGINES: Final[dict[str, Callable[[ModelSource, int], Engine]]] = {
 _EXTRAS: Final = frozenset({"sherpa", "whisper"})
 """Engines whose packages are an extra of the same name."""
 
-_ON_CUDA: Final = frozenset({"whisper"})
+ON_CUDA: Final = frozenset({"whisper"})
+"""Engines that can run on a GPU."""
 
 
 def create_engine(name: str, threads: int, source: ModelSource | None = None) -> Engine:
@@ -66,7 +67,7 @@ def create_engine(name: str, threads: int, source: ModelSource | None = None) ->
     if make is None:
         known = ", ".join(sorted(_ENGINES))
         raise EngineError(f"unknown engine {name!r}: set ENGINE to one of {known}")
-    if source.device is not Device.CPU and name not in _ON_CUDA:
+    if source.device is not Device.CPU and name not in ON_CUDA:
         raise EngineError(f"engine {name} runs on the CPU only: leave DEVICE unset")
     try:
         return make(source, threads)

@@ -1,0 +1,124 @@
+"""A pool whose transcribers have different models, as in a rollout, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from scripta_common import keys
+from scripta_common.broker import Broker
+from scripta_common.fleet import Member
+from scripta_common.models import Model
+from scripta_common.sessionlog import Roster
+from scripta_common.wire import Ended, Failed
+from scripta_transcriber.presence import Presence
+
+pytestmark = pytest.mark.store
+
+Until = Callable[..., Awaitable[None]]
+Enlist = Callable[[str], Awaitable[None]]
+
+
+@pytest_asyncio.fixture
+async def enlist(broker: Broker) -> AsyncIterator[Enlist]:
+    """Has transcribers said to be there, by the one model that they have."""
+    tasks: list[asyncio.Task[None]] = []
+    roster = Roster(broker)
+
+    async def do(name: str) -> None:
+        served = (Model((name,), ("en",)),)
+        member = Member(keys.DEFAULT_POOL, (name,), ("en",), 10, served=served)
+        await roster.enlist(name, member)
+        tasks.append(asyncio.create_task(Presence(roster, name, lambda: member).run()))
+
+    yield do
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_session_goes_to_the_one_that_has_its_model(
+    make_transcriber: Any, call: Any, enlist: Enlist, texts: Any
+) -> None:
+    one = make_transcriber(model="one", lease=0.6).start()
+    two = make_transcriber(model="two", lease=0.6).start()
+    for name in ("one", "two"):
+        await enlist(name)
+    sessions = [(await call(model=name), name) for name in ("one", "two") * 4]
+    for session, name in sessions:
+        await session.say(f"{name}.")
+        await session.end()
+    for session, name in sessions:
+        results = await session.results()
+        assert texts(results) == [f"{name}."]
+        assert isinstance(results[-1], Ended)
+        assert await session.epoch() == 1  # nobody else has claimed it
+    assert set(one.engine.heard) == {"one."}
+    assert set(two.engine.heard) == {"two."}
+
+
+async def test_session_waits_for_the_one_that_has_its_model_and_is_taken_over_by_its_like(
+    make_transcriber: Any, call: Any, enlist: Enlist, texts: Any, until: Until
+) -> None:
+    """Guards a takeover by whoever is free: the words of a session come from one model."""
+    other = make_transcriber(model="other", lease=0.6).start()
+    mine = make_transcriber(model="mine", lease=0.6).start()
+    for name in ("mine", "other"):
+        await enlist(name)
+    session = await call(model="mine")
+    await session.say("first. then")
+    assert texts(await session.results(1)) == ["first."]
+    await mine.kill()
+    heir = make_transcriber(model="mine", lease=0.6).start()
+    await until(lambda: session.sid in heir.sessions, 15)
+    await session.say(" on.")
+    await session.end()
+    assert texts(await session.results()) == ["first.", "then on."]
+    assert other.engine.heard == []
+
+
+async def test_session_whose_model_nobody_has_any_more_is_told_so(
+    make_transcriber: Any, call: Any
+) -> None:
+    make_transcriber(model="new", lease=0.6).start()
+    session = await call(model="former")
+    await session.say("lost.")
+    (failed,) = await session.results()
+    assert isinstance(failed, Failed)
+    assert failed.code == "model_gone"
+    assert failed.message == (
+        'Model "former" of this session is not served any more (known: new); connect again.'
+    )
+
+
+async def test_former_transcriber_that_has_the_model_gets_its_session(
+    make_transcriber: Any, call: Any, broker: Broker, until: Until
+) -> None:
+    """Guards the first rollout of transcribers with several models."""
+    new = make_transcriber(model="new", lease=0.6).start()
+    former = Member(keys.DEFAULT_POOL, ("former", "former-tiny"), ("en",), 8)
+    await Roster(broker).enlist("former", former)
+    session = await call(model="former-tiny")
+    await session.say("kept.")
+
+    async def out_of_line() -> bool:
+        return bool(new.worker._misfits and new.worker._misfits._waiting)
+
+    await until(out_of_line)
+    assert await session.epoch() == 0
+
+
+async def test_draining_transcriber_puts_back_what_it_had_left_to_others(
+    make_transcriber: Any, call: Any, enlist: Enlist, until: Until
+) -> None:
+    new = make_transcriber(model="new", lease=60).start()
+    await enlist("former")
+    session = await call(model="former")
+    await until(lambda: new.worker._misfits._waiting)
+    await new.worker.drain()
+    former = make_transcriber(model="former", lease=60).start()
+    await until(lambda: session.sid in former.sessions)
