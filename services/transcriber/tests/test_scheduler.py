@@ -65,6 +65,24 @@ async def test_jobs_run_by_urgency_and_then_by_arrival(one: Scheduler) -> None:
     assert order == ["LISTEN 1", "LISTEN 2", "FINAL 1", "FINAL 2", "INTERIM 1", "INTERIM 2"]
 
 
+async def test_who_has_waited_longest_is_next_and_finals_are_before_them(one: Scheduler) -> None:
+    order: list[float] = []
+    gate, first = await occupy(one)
+    waiting = [
+        asyncio.create_task(one.run(priority, partial(order.append, since), since))
+        for priority, since in (
+            (Priority.INTERIM, 3.0),
+            (Priority.INTERIM, 1.0),
+            (Priority.INTERIM, 2.0),
+            (Priority.FINAL, 9.0),
+        )
+    ]
+    await asyncio.sleep(0)
+    gate.let_go.set()
+    await asyncio.wait_for(asyncio.gather(first, *waiting), 10)
+    assert order == [9.0, 1.0, 2.0, 3.0]
+
+
 async def test_job_whose_caller_has_gone_is_not_run(one: Scheduler) -> None:
     ran: list[int] = []
     gate, first = await occupy(one)

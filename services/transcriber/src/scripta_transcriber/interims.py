@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
+from typing import Final
 
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import Claim, TranscriberLog
@@ -17,6 +19,8 @@ from scripta_transcriber.metrics import Kind
 from scripta_transcriber.scheduler import Priority, Scheduler
 
 logger = logging.getLogger(__name__)
+
+_NEVER: Final = 0.0
 
 
 class Interims:
@@ -34,6 +38,7 @@ class Interims:
         self._hypothesis = Hypothesis(engine)
         self._last_end = 0
         self._skipped_end = 0
+        self._told_at = _NEVER
 
     def offer(self, segment: Segment | None, interval: float) -> None:
         """Starts an interim of the open segment if enough is new and none is under way.
@@ -69,6 +74,7 @@ class Interims:
             metrics.INTERIMS_SKIPPED.inc()
         # Another one, not emptied: a thread may still be at work on it.
         self._hypothesis = Hypothesis(self._engine)
+        self._told_at = _NEVER
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
@@ -77,7 +83,8 @@ class Interims:
             logger.warning("interim failed", exc_info=task.exception())
 
     async def _send(self, call: EngineCall[Words]) -> None:
-        words = await self._scheduler.run(Priority.INTERIM, call)
+        # The first words of a segment before all others: its audience has seen nothing of it.
+        words = await self._scheduler.run(Priority.INTERIM, call, self._told_at)
         call.record()
         heard = call.taken
         self._last_end = max(self._last_end, heard.end)
@@ -86,4 +93,5 @@ class Interims:
         )
         with suppress(BrokerUnavailable):
             if await self._log.ring_interim(self._claim, interim, Origin(0, call.seconds)):
+                self._told_at = time.monotonic()
                 metrics.INTERIMS.inc()

@@ -1,8 +1,8 @@
 """The scheduler: who of all sessions gets a thread next.
 
 Owns the worker threads that run native code, and the order: listening first (cheap, and every
-boundary waits for it), then finals, then interims. Within a kind, first come, first served. A
-job whose caller has gone before it started is not run.
+boundary waits for it), then finals, then interims. Within a kind, those first whose audience has
+waited longest, or else who came first. A job whose caller has gone before it started is not run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Priority(IntEnum):
     INTERIM = 2
 
 
+_Entry = tuple[Priority, float, int, Callable[[], Any], asyncio.Future[Any]]
+
+
 class Scheduler:
     """Runs jobs of all sessions on a fixed number of threads.
 
@@ -38,15 +41,23 @@ class Scheduler:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
-        self._queue: list[tuple[Priority, int, Callable[[], Any], asyncio.Future[Any]]] = []
+        self._queue: list[_Entry] = []
         self._arrivals = itertools.count()
         self._idle = threads
         self._running: set[asyncio.Task[None]] = set()
 
-    async def run(self, priority: Priority, job: Callable[[], T]) -> T:
-        """Runs a blocking job on a thread when its turn comes and returns its result."""
+    async def run(self, priority: Priority, job: Callable[[], T], waiting_since: float = 0.0) -> T:
+        """Runs a blocking job on a thread when its turn comes and returns its result.
+
+        Args:
+            priority: Its kind.
+            job: What to run.
+            waiting_since: Since when somebody waits to hear of it, in seconds of one clock for all
+                jobs of the kind.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (priority, next(self._arrivals), job, future))
+        arrival = next(self._arrivals)
+        heapq.heappush(self._queue, (priority, waiting_since, arrival, job, future))
         if self._idle:
             self._idle -= 1
             task = asyncio.create_task(self._work(), name="scheduler")
@@ -62,7 +73,7 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         try:
             while self._queue:
-                _, _, job, future = heapq.heappop(self._queue)
+                *_, job, future = heapq.heappop(self._queue)
                 if future.done():
                     continue
                 try:
