@@ -95,9 +95,15 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
             ("gateway", "APP_PORT"),
             ("gateway", "MAX_AUDIO_SIZE"),
             ("transcriber", "SLOTS"),
+            ("transcriber", "MODEL"),
             ("pools.big", "INTERIM_SECONDS"),
         )
     ),
+    (
+        "pools.big has not one model for each engine",
+        values(("pools.big", {"engine": "moonshine,whisper", "model": "small"})),
+    ),
+    ("not one model for each engine", values(("transcriber.model", ",small"))),
     ("set tracing.endpoint", values(("tracing.headersSecret.name", "token"))),
     (
         "extraEnv sets OTEL_TRACES_SAMPLER",
@@ -182,6 +188,7 @@ ACCEPTED = [
 ] + [
     values(("gateway.replicas", 0), ("gateway.autoscaling.mode", "none")),
     values(("keda.source", "prometheus")),
+    values(("pools.big.engine", "moonshine,mock")),
     values(("gateway.extraEnv", [{"name": "SLOTS_OF_OTHERS", "value": "1"}])),
     values(("pools.big.strategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})),
 ]

@@ -146,3 +146,7 @@ def test_trial_broker_mock_engine_and_cpu_limit_are_pointed_out() -> None:
     assert "for trials" not in odd
     assert "The pool a runs the mock engine" in odd
     assert "The pool a has a CPU limit" in odd
+    assert (
+        "The pool a runs the mock engine"
+        in render({"pools": {"a": {"engine": "moonshine,mock"}}}).notes
+    )

@@ -192,6 +192,17 @@ def test_pod_has_the_slots_that_its_engine_recommends_for_its_threads() -> None:
     assert default("transcriber.slots") == capabilities.slots_per_thread * threads
 
 
+def test_pool_with_several_models_is_started_with_each_in_its_place() -> None:
+    release = render({"transcriber": {"engine": "moonshine,whisper,whisper", "model": ",small,b"}})
+    found = settings(release.pod("transcriber"))
+    assert isinstance(found, TranscriberSettings)
+    assert [(name, source.model) for name, source in found.engines] == [
+        ("moonshine", ""),
+        ("whisper", "small"),
+        ("whisper", "b"),
+    ]
+
+
 def test_traces_are_sent_where_the_values_say_and_with_the_header_out_of_its_secret() -> None:
     tracing = {
         "endpoint": "http://collector:4318",
