@@ -9,7 +9,6 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -97,10 +96,10 @@ class WatchedEngine:
             self._log.note(Task.FINAL, began, checksum(segment))
         return heard
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns what the engine hears in an open segment."""
         began = time.perf_counter()
-        heard = self._engine.draft(segment, guess if self._drafts else ())
+        heard = self._engine.draft(segment, memo if self._drafts else None)
         if self._log is not None:
             self._log.note(Task.DRAFT, began)
         return heard

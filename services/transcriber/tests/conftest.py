@@ -84,7 +84,7 @@ class LetterEngine:
             raise ValueError("an engine that can not stand exclamations")
         return Transcript(text.strip())
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         return Draft(self.transcribe(segment).text)
 
 

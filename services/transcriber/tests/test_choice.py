@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ class Engine:
     def transcribe(self, segment: Segment) -> Transcript:
         return Transcript(self.name)
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         return Draft(self.name)
 
 

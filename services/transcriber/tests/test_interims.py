@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -36,7 +35,7 @@ class Engine:
 
     capabilities = Capabilities(languages=frozenset())
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         return Draft("words")
 
 

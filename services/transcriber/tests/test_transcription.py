@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -129,7 +129,7 @@ async def test_engine_that_knows_word_times_is_believed(make_transcriber: Any, c
         def transcribe(self, segment: Segment) -> Transcript:
             return Transcript("hi", 0.5, (Word("hi", 0.25, 0.5, 0.9),), "de")
 
-        def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        def draft(self, segment: Segment, memo: object = None) -> Draft:
             return Draft("hi")
 
     from_letters = make_transcriber()
@@ -319,7 +319,7 @@ async def test_interim_that_fails_costs_nothing_else(
         def transcribe(self, segment: Segment) -> Transcript:
             return self._engine.transcribe(segment)  # type: ignore[no-any-return]
 
-        def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+        def draft(self, segment: Segment, memo: object = None) -> Draft:
             self.drafts += 1
             raise ValueError("no drafts")
 

@@ -59,7 +59,7 @@ class Hypothesis:
     def _begin(self, start: int) -> None:
         self._start = self._open_from = start
         self._settled: list[str] = []
-        self._guess: tuple[int, ...] = ()
+        self._memo: object = None
         self._last: list[str] = []
         self._stable: list[str] = []
 
@@ -73,8 +73,8 @@ class Hypothesis:
             self._begin(segment.start)
         while segment.end - self._open_from > _LONGEST:
             self._settle(segment, self._open_from, self._quietest(segment, self._open_from))
-        draft = self._engine.draft(_part(segment, self._open_from, segment.end), self._guess)
-        self._guess = draft.guess
+        draft = self._engine.draft(_part(segment, self._open_from, segment.end), self._memo)
+        self._memo = draft.memo
         words = self._settled + draft.text.split()
         # What was called stable stays, whatever is heard now: captions only grow by it.
         words[: len(self._stable)] = self._stable
@@ -84,9 +84,9 @@ class Hypothesis:
         return Words(" ".join(words), " ".join(self._stable))
 
     def _settle(self, segment: Segment, start: int, end: int) -> None:
-        self._settled += self._engine.draft(_part(segment, start, end), self._guess).text.split()
+        self._settled += self._engine.draft(_part(segment, start, end), self._memo).text.split()
         self._open_from = end
-        self._guess = ()
+        self._memo = None
 
     def _quietest(self, segment: Segment, start: int) -> int:
         """Returns the middle of the quietest tenth of a second in which may be cut."""

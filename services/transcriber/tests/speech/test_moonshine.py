@@ -13,10 +13,16 @@ import numpy as np
 import pytest
 
 from scripta_common.wire import Reason
-from scripta_transcriber.engines.base import EngineError, Segment
-from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
-from scripta_transcriber.engines.moonshine_graphs import Arithmetic, fastest_bytes
-from scripta_transcriber.engines.moonshine_weights import Quantized
+from scripta_transcriber.engines.base import Draft, EngineError, Segment
+from scripta_transcriber.engines.moonshine import DISTRIBUTION, Memo, MoonshineEngine, _samples
+from scripta_transcriber.engines.moonshine_drafts import DraftEncoder
+from scripta_transcriber.engines.moonshine_graphs import (
+    Arithmetic,
+    draft_encoder,
+    fastest_bytes,
+    stem,
+)
+from scripta_transcriber.engines.moonshine_weights import Quantized, Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 
 pytestmark = pytest.mark.unit
@@ -85,10 +91,11 @@ def test_graphs_of_our_own_hear_what_the_published_ones_do(
     """The draft's encoder and the decoder, with the arithmetic of the published graphs."""
     assert engine._model is not None
     for at in range(0, 512_000, 128_000):
-        samples = engine._samples(segment(two_cities[at : at + 128_000]))
-        tokens, published = published_logits(samples)
-        memory = engine._model.draft_encoder.run(engine._model.decoder.memory, {"samples": samples})
-        feeds = dict(zip(engine._model.decoder.memory, memory, strict=True))
+        samples = _samples(segment(two_cities[at : at + 128_000]))
+        tokens, published = published_logits(np.pad(samples, (0, 6_400))[np.newaxis, :])
+        names = engine._model.decoder.memory
+        memory, _ = engine._model.draft_encoder.hear(samples, 6_400, names, None)
+        feeds = dict(zip(names, memory, strict=True))
         feeds |= dict.fromkeys(engine._model.decoder._past, engine._model.decoder._nothing)
         ours = engine._model.decoder._step(feeds, [1, *tokens], 0)
         assert np.corrcoef(ours.ravel(), published.ravel())[0, 1] > 0.995
@@ -169,8 +176,10 @@ def test_guess_changes_what_a_draft_costs_and_not_what_it_hears(
     speech = segment(two_cities[:128_000])
     plain = engine.draft(speech)
     assert len(plain.text.split()) > 5
-    guess = (*plain.guess[: max(0, len(plain.guess) - wrong)], *range(100, 100 + wrong))
-    assert engine.draft(speech, guess) == plain
+    said = tokens_of(plain)
+    guess = (*said[: max(0, len(said) - wrong)], *range(100, 100 + wrong))
+    again = engine.draft(speech, Memo(guess))
+    assert (again.text, tokens_of(again)) == (plain.text, said)
 
 
 def test_right_guess_is_checked_in_one_step(two_cities: bytes):
@@ -181,9 +190,57 @@ def test_right_guess_is_checked_in_one_step(two_cities: bytes):
     session = decoder._session = CountingSession(decoder._session)
     speech = segment(two_cities[:128_000])
     plain = engine.draft(speech)
-    assert session.runs == len(plain.guess) + 1  # and the end
-    engine.draft(speech, plain.guess)
-    assert session.runs == len(plain.guess) + 2
+    assert session.runs == len(tokens_of(plain)) + 1  # and the end
+    engine.draft(speech, plain.memo)
+    assert session.runs == len(tokens_of(plain)) + 2
+
+
+@pytest.fixture(scope="module")
+def unrounded() -> DraftEncoder:
+    """The encoder of drafts without rounding, which makes much of a last bit."""
+    hearing, speaking = (
+        Weights(packaged_path("moonshine_voice", DISTRIBUTION, f"assets/tiny-en/{name}.ort"))
+        for name in ("encoder_model", "decoder_model_merged")
+    )
+    rest = draft_encoder(hearing, speaking, Arithmetic.FLOATS)
+    return DraftEncoder(open_session(stem(hearing)), open_session(rest))
+
+
+def assert_alike(ours: list[np.ndarray], theirs: list[np.ndarray]):
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.shape == other.shape
+        assert np.abs(mine - other).max() < 1e-3 * np.abs(other).max()
+
+
+@pytest.mark.parametrize("step", [160, 511, 512, 704, 8_000, 20_011])
+def test_audio_that_was_heard_before_sounds_as_if_it_were_heard_anew(
+    engine: MoonshineEngine, unrounded: DraftEncoder, two_cities: bytes, step: int
+):
+    """Growing by as little as a part of a row, from nothing on; and then cut back again."""
+    assert engine._model is not None
+    names = engine._model.decoder.memory
+    speech = _samples(segment(two_cities[:96_000]))
+    rows = None
+    for end in (*range(1, min(12 * step, len(speech)), step), 20_000, 300):
+        ours, rows = unrounded.hear(speech[:end], 16_000, names, rows)
+        assert_alike(ours, unrounded.hear(speech[:end], 16_000, names, None)[0])
+
+
+@pytest.mark.parametrize("size", [96_000, 500])
+def test_drafts_hear_what_finals_do(
+    engine: MoonshineEngine, unrounded: DraftEncoder, two_cities: bytes, size: int
+):
+    """The second convolution before the normalisation is the same as behind it."""
+    assert engine._model is not None
+    names, samples = engine._model.decoder.memory, _samples(segment(two_cities[:size]))
+    padded = np.pad(samples, (0, 16_000))[np.newaxis, :]
+    final = engine._model.encoder.run(names, {"samples": padded})
+    assert_alike(unrounded.hear(samples, 16_000, names, None)[0], final)
+
+
+def tokens_of(draft: Draft) -> tuple[int, ...]:
+    assert isinstance(draft.memo, Memo)
+    return draft.memo.tokens
 
 
 class CountingSession:

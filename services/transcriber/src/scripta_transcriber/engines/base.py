@@ -8,7 +8,6 @@ was asked before or at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -35,6 +34,7 @@ class Capabilities:
         segmentation: How its segments are cut.
         interims: Whether it is worth asking for revisable results.
         word_times: Whether it knows when each word was said; where not, times are estimated.
+        segment_seconds: Longest segment of a session that asks for no other.
         max_segment_seconds: Longest segment it takes.
         instant: Whether its calls cost so little that a worker thread would cost more.
         slots_per_thread: Sessions that one worker thread serves well: the default for slots.
@@ -45,6 +45,7 @@ class Capabilities:
     segmentation: Segmentation = Segmentation.SPEECH
     interims: bool = True
     word_times: bool = False
+    segment_seconds: float = 15.0
     max_segment_seconds: float = 30.0
     instant: bool = False
     slots_per_thread: int = 8
@@ -107,12 +108,12 @@ class Draft:
 
     Attributes:
         text: The words so far, trimmed.
-        guess: What makes the next draft of the same audio, with more behind it, cheaper: the
-            engine's own tokens; empty where that does not help.
+        memo: What makes the next draft of the same audio, with more behind it, cheaper: the
+            engine's own, ``None`` where nothing does.
     """
 
     text: str
-    guess: tuple[int, ...] = ()
+    memo: object = None
 
 
 class EngineError(Exception):
@@ -144,11 +145,11 @@ class Engine(Protocol):
         """Returns the final transcript of a segment; blocking, thread-safe, deterministic."""
         ...
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns what was said so far in an open segment; may trade accuracy for speed.
 
         Args:
             segment: The audio so far.
-            guess: Of the last draft that began with the same sample.
+            memo: Of the last draft that began with the same sample.
         """
         ...

@@ -5,7 +5,6 @@ For load tests and for trying out clients; it hears nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from scripta_transcriber.engines.base import Capabilities, Draft, Segment, Segmentation, Transcript
@@ -33,6 +32,6 @@ class MockEngine:
             text=f"Transcribed: {accepted:%Y-%m-%d %H:%M:%S} (size: {segment.message_bytes} bytes)"
         )
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the same as the final."""
         return Draft(self.transcribe(segment).text)

@@ -3,7 +3,7 @@
 The encoder runs once over the segment, the decoder token by token, each time taking the most
 probable token. A segment is decoded alone: what goes into the decoder's products is rounded by
 the largest number among it, so that a row's numbers, and at times its words, would depend on what
-shares its batch. Drafts are heard by an encoder that rounds, too: it costs two thirds.
+shares its batch. Drafts are heard by an encoder that rounds, too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import onnxruntime as ort
 
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.moonshine_drafts import DraftEncoder, Rows
 from scripta_transcriber.engines.moonshine_graphs import (
-    Arithmetic,
     Form,
     decoder,
+    draft_encoder,
     encoder,
     fastest_bytes,
+    stem,
 )
 from scripta_transcriber.engines.moonshine_weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
@@ -95,8 +97,10 @@ class MoonshineEngine:
         fast = fastest_bytes()
         self._model = _Model(
             vocabulary,
-            open_session(encoder(hearing, speaking, arithmetic=Arithmetic.FLOATS)),
-            open_session(encoder(hearing, speaking, arithmetic=fast)),
+            open_session(encoder(hearing, speaking)),
+            DraftEncoder(
+                open_session(stem(hearing)), open_session(draft_encoder(hearing, speaking, fast))
+            ),
             _Decoder(open_session(decoder(speaking, arithmetic=fast)), Form.of(speaking)),
         )
 
@@ -104,44 +108,59 @@ class MoonshineEngine:
         """Returns the words of a segment, decoded alone."""
         if not segment.pcm:
             return Transcript(text="", language="en")
-        model = self._loaded()
-        tokens, mean = self._decode(model, model.encoder, segment, ())
+        model, samples = self._loaded(), _samples(segment)
+        heard = np.pad(samples, (0, self._silence(samples)))[np.newaxis, :]
+        memory = model.encoder.run(model.decoder.memory, {"samples": heard})
+        tokens, mean = model.decoder.greedy(memory, self._limit(segment))
         text = _spoken(model.vocabulary.text(tokens))
         return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
-        """Returns the words of an open segment so far, from where the last draft went wrong."""
-        model = self._loaded()
-        tokens, _ = self._decode(model, model.draft_encoder, segment, guess)
-        return Draft(_spoken(model.vocabulary.text(tokens)), tuple(tokens))
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
+        """Returns the words of an open segment so far.
+
+        Only what is new is heard, and the tokens of the last draft are checked in one step.
+        """
+        model, samples = self._loaded(), _samples(segment)
+        last = memo if isinstance(memo, Memo) else Memo()
+        if not samples.size:
+            return Draft("")
+        silence, names = self._silence(samples), model.decoder.memory
+        memory, rows = model.draft_encoder.hear(samples, silence, names, last.rows)
+        tokens, _ = model.decoder.greedy(memory, self._limit(segment), last.tokens)
+        return Draft(_spoken(model.vocabulary.text(tokens)), Memo(tuple(tokens), rows))
 
     def _loaded(self) -> _Model:
         if self._model is None:
             raise EngineError("the engine is not loaded: call load() first")
         return self._model
 
-    def _decode(
-        self, model: _Model, encoder: ort.InferenceSession, segment: Segment, guess: Sequence[int]
-    ) -> tuple[list[int], float]:
-        memory = encoder.run(model.decoder.memory, {"samples": self._samples(segment)})
-        limit = max(
-            self._decoding.least_tokens,
-            math.ceil(segment.seconds * self._decoding.tokens_per_second),
-        )
-        return model.decoder.greedy(memory, limit, guess)
+    def _limit(self, segment: Segment) -> int:
+        most = math.ceil(segment.seconds * self._decoding.tokens_per_second)
+        return max(self._decoding.least_tokens, most)
 
-    def _samples(self, segment: Segment) -> FloatArray:
-        samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
+    def _silence(self, samples: FloatArray) -> int:
         behind = round(self._decoding.silence_after * SAMPLE_RATE)
-        lacking = round(self._decoding.least_seconds * SAMPLE_RATE) - len(samples)
-        return np.pad(samples, (0, max(behind, lacking)))[np.newaxis, :]
+        return max(behind, round(self._decoding.least_seconds * SAMPLE_RATE) - len(samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What a draft leaves to the next one.
+
+    Attributes:
+        tokens: What it said.
+        rows: What it heard.
+    """
+
+    tokens: tuple[int, ...] = ()
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Model:
     vocabulary: Vocabulary
     encoder: ort.InferenceSession
-    draft_encoder: ort.InferenceSession
+    draft_encoder: DraftEncoder
     decoder: _Decoder
 
 
@@ -201,6 +220,10 @@ class _Decoder:
         feeds.update(zip(self._past, present, strict=True))
         row: FloatArray = logits[0]
         return row
+
+
+def _samples(segment: Segment) -> FloatArray:
+    return np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
 
 
 def _agreeing(guess: Sequence[int], choices: npt.NDArray[np.int64]) -> list[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -90,7 +89,7 @@ class SherpaEngine:
         words = self._words(segment, heard) if self.capabilities.word_times else ()
         return Transcript(text, sure if text else None, words, self._language(segment))
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the words of an open segment so far."""
         return Draft(self._hear(segment).text.strip() if segment.pcm else "")
 
