@@ -15,7 +15,6 @@ from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Checkpoint, Entry
 from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.engines.source import ModelSource
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
-from scripta_transcriber.segmenter.rules import Rules
 
 CHUNK_BYTES = SAMPLE_RATE // 10 * BYTES_PER_SAMPLE
 """100 ms of audio."""
@@ -48,13 +47,13 @@ def hearing_whole(engine: Engine, source: ModelSource) -> Callable[[Recording], 
     return transcribe
 
 
-def cutting(engine: Engine, rules: Rules | None = None) -> Callable[[Recording], str]:
+def cutting(engine: Engine) -> Callable[[Recording], str]:
     """Returns a function that transcribes a recording segment by segment in this process."""
     detector = load_detector(engine.capabilities)
 
     def transcribe(recording: Recording) -> str:
         options = SegmenterOptions(language=recording.asked)
-        segmenter = create_segmenter(engine.capabilities, Checkpoint(), options, detector, rules)
+        segmenter = create_segmenter(engine.capabilities, Checkpoint(), options, detector)
         cuts = (cut for entry in entries(recording.pcm()) for cut in segmenter.feed(entry))
         return " ".join(engine.transcribe(cut.segment).text for cut in cuts if cut.segment)
 

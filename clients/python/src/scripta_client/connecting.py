@@ -58,9 +58,9 @@ async def connect(
             bytes: a file or stream in a container, else 16-bit little-endian samples.
         sample_rate: Samples per second of raw audio (16 000 if not given).
         channels: Channels of raw audio (1 if not given).
-        endpointing: Milliseconds of silence that end a segment (500 if not given).
+        endpointing: Milliseconds of silence that end a segment.
         max_segment: Milliseconds after which speech that goes on is cut, at its quietest place
-            before (15 000 if not given, or what the model takes).
+            before; ``None`` leaves it to what suits the model.
         headers: Further HTTP headers, for example for a proxy that asks for them.
         open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.

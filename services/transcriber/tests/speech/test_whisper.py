@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import jiwer
 import numpy as np
 import pytest
 
 from scripta_common.wire import Checkpoint, Entry, Reason
 from scripta_transcriber.engines.base import EngineError, Segment
 from scripta_transcriber.engines.source import Device, ModelSource
-from scripta_transcriber.engines.whisper import WhisperEngine
+from scripta_transcriber.engines.whisper import Decoding, WhisperEngine
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.segmenter.vad import VoiceDetector
 
@@ -111,6 +112,21 @@ def test_it_offers_exact_words_and_on_a_cpu_no_interims():
     assert WhisperEngine(replace(TINY, device=Device.CUDA)).capabilities.interims
 
 
+def test_sessions_that_do_not_choose_get_the_segments_that_suit_the_model(
+    detector: VoiceDetector, two_cities: bytes, log_of: Callable[..., list[Entry]]
+):
+    """Every cut in running speech costs words."""
+
+    def longest(options: SegmenterOptions) -> float:
+        capabilities = WhisperEngine(TINY).capabilities
+        segmenter = create_segmenter(capabilities, Checkpoint(), options, detector)
+        cuts = [cut for entry in log_of(two_cities) for cut in segmenter.feed(entry)]
+        return max(cut.segment.seconds for cut in cuts if cut.segment)
+
+    assert 15.0 < longest(SegmenterOptions(endpointing_ms=2_000)) <= 20.0
+    assert longest(SegmenterOptions(endpointing_ms=2_000, max_segment_ms=10_000)) <= 10.0
+
+
 def test_draft_has_the_words_so_far(whisper_tiny: WhisperEngine, beckett: bytes):
     assert plain(whisper_tiny.draft(segment(beckett[: 4 * SECOND])).text).startswith("ever tried")
     assert whisper_tiny.draft(segment(b"")).text == ""
@@ -126,6 +142,39 @@ def test_audio_without_words_never_runs_on(whisper_tiny: WhisperEngine):
     beeps = np.tile(np.repeat([9_000, -9_000], 40), 2_000).astype("<i2").tobytes()
     for pcm in (noise, beeps):
         assert len(whisper_tiny.transcribe(segment(pcm)).text.split()) < 12
+
+
+def test_text_is_as_long_as_its_limit_says(two_cities: bytes):
+    """Where a second takes 25 tokens, half of them would be half of the words."""
+    short = WhisperEngine(TINY, decoding=Decoding(least_tokens=16, tokens_per_second=0.0))
+    short.load()
+    encoded = short._encode(segment(two_cities[: 8 * SECOND]))
+    heard = short._generate(segment(b""), encoded, short._tokenizer(None, encoded), beams=1)
+    assert len(heard.tokens) == 16
+
+
+def test_more_words_than_the_model_says_at_once_are_heard_in_parts(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, two_cities: bytes
+):
+    """Some scripts take ten tokens a word: what does not fit any more must not be lost."""
+    long = segment(two_cities[: 28 * SECOND], start=16_000)
+    at_once = whisper_tiny.transcribe(long)
+    monkeypatch.setattr(whisper_tiny._model, "max_length", 48)
+    in_parts = whisper_tiny.transcribe(long)
+    assert jiwer.wer(plain(at_once.text), plain(in_parts.text)) < 0.1
+    assert [word.text for word in in_parts.words] == in_parts.text.split()
+    times = [time for word in in_parts.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert 1.9 < times[0] < times[-1] <= 29.0
+    assert in_parts.language == "en"
+
+
+def test_silence_behind_a_segment_changes_nothing(whisper_tiny: WhisperEngine, beckett: bytes):
+    """The rest of the window is silence: anything else is heard as a noise behind the words."""
+    alone = whisper_tiny.transcribe(segment(beckett[: 4 * SECOND]))
+    assert (
+        whisper_tiny.transcribe(segment(beckett[: 4 * SECOND] + bytes(SECOND))).text == alone.text
+    )
 
 
 def test_phrase_said_again_and_again_is_decoded_once_more(

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from faster_whisper import WhisperModel
-from faster_whisper.audio import pad_or_trim
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
@@ -24,13 +23,19 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from scripta_common.wire import SAMPLE_RATE, Reason, Word
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.halves import halves
 from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
 from scripta_transcriber.engines.source import Device, ModelSource
 
 WINDOW_SECONDS = 30.0
 """What the model hears at once."""
 
+SEGMENT_SECONDS = 20.0
+"""Longest segment of a session that asks for no other: the model knows a word by those around it,
+and words that wait for more than this become no better."""
+
 _FILES = ("model.bin", "config.json", "tokenizer.json")
+_WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 _LEAST_SAMPLES = SAMPLE_RATE // 10
 
 FloatArray = npt.NDArray[np.float32]
@@ -67,6 +72,7 @@ class _Heard:
     text: str
     likelihood: float
     no_speech: float
+    complete: bool = True
 
 
 class WhisperEngine:
@@ -95,6 +101,7 @@ class WhisperEngine:
             languages=whisper_languages(source),
             interims=source.device is Device.CUDA,
             word_times=True,
+            segment_seconds=SEGMENT_SECONDS,
             max_segment_seconds=WINDOW_SECONDS,
             slots_per_thread=2,
             models=(label, f"whisper-{label}") if label else (),
@@ -132,35 +139,44 @@ class WhisperEngine:
         """
         if not segment.pcm:
             return Transcript(text="", language=segment.language)
-        features = self._log_mel(segment)
-        encoded = self._model.encode(pad_or_trim(features))
+        encoded = self._encode(segment)
         tokenizer = self._tokenizer(segment.language, encoded)
         language = tokenizer.language_code
         heard = self._decode(segment, encoded, tokenizer, self._decoding.beams)
+        if not heard.complete:
+            return self._in_halves(segment, language)
         if not heard.text:
             return Transcript(text="", language=language)
-        words = self._words(segment, heard, tokenizer, encoded, features.shape[-1])
-        sure = [word.confidence for word in words if word.confidence is not None]
-        confidence = sum(sure) / len(sure) if sure else None
-        return Transcript(heard.text, confidence, words, language)
+        words = self._words(segment, heard, tokenizer, encoded)
+        return Transcript(heard.text, _confidence(words), words, language)
 
-    def draft(self, segment: Segment, guess: Sequence[int] = ()) -> Draft:
+    def _in_halves(self, segment: Segment, language: str) -> Transcript:
+        """Returns the words of a segment that has more than the model says at once."""
+        parts = [self.transcribe(half) for half in halves(replace(segment, language=language))]
+        words = tuple(word for part in parts for word in part.words)
+        space = "" if language in UNSPACED else " "
+        text = space.join(part.text for part in parts if part.text)
+        return Transcript(text, _confidence(words), words, language)
+
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the words of an open segment so far; worth it on a GPU only."""
         if not segment.pcm:
             return Draft("")
-        encoded = self._model.encode(pad_or_trim(self._log_mel(segment)))
+        encoded = self._encode(segment)
         tokenizer = self._tokenizer(segment.language, encoded)
         return Draft(self._decode(segment, encoded, tokenizer, beams=1).text)
 
-    def _log_mel(self, segment: Segment) -> FloatArray:
+    def _encode(self, segment: Segment) -> Any:
         if self._model is None:
             raise EngineError("the engine is not loaded: call load() first")
         if segment.seconds > WINDOW_SECONDS:
             raise ValueError(f"a segment of {segment.seconds:.1f} s is longer than a window")
         samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
-        samples = np.pad(samples, (0, max(0, _LEAST_SAMPLES - len(samples))))
-        features: FloatArray = self._features(samples)[:, :-1]
-        return features
+        # The model was trained on windows that silence fills; zeros in place of its features are a
+        # noise, and cost words.
+        window = np.pad(samples, (0, _WINDOW_SAMPLES - len(samples)))
+        features: FloatArray = self._features(window, padding=0)
+        return self._model.encode(features)
 
     def _tokenizer(self, asked: str | None, encoded: Any) -> Tokenizer:
         """Returns the tokenizer for the language that is asked for, or else is heard."""
@@ -190,13 +206,16 @@ class WhisperEngine:
         self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int, unrepeated: int = 0
     ) -> _Heard:
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        most = self._decoding.least_tokens + int(self._decoding.tokens_per_second * segment.seconds)
+        limits = self._decoding
+        likely = limits.least_tokens + int(limits.tokens_per_second * segment.seconds)
+        most = self._model.max_length - len(prompt)
         result = self._model.model.generate(
             encoded,
             [prompt],
             beam_size=beams,
             no_repeat_ngram_size=unrepeated,
-            max_length=min(len(prompt) + most, self._model.max_length),
+            # The library generates half as many.
+            max_length=2 * min(likely, most),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
@@ -208,11 +227,14 @@ class WhisperEngine:
             text=text if any(map(str.isalnum, text)) else "",
             likelihood=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech=result.no_speech_prob,
+            complete=len(tokens) < most,
         )
 
     def _words(
-        self, segment: Segment, heard: _Heard, tokenizer: Tokenizer, encoded: Any, frames: int
+        self, segment: Segment, heard: _Heard, tokenizer: Tokenizer, encoded: Any
     ) -> tuple[Word, ...]:
+        samples = max(_LEAST_SAMPLES, segment.end - segment.start)
+        frames = -(-samples // self._features.hop_length)
         tokens = [token for token in heard.tokens if token < tokenizer.eot]
         (found,) = self._model.find_alignment(tokenizer, [tokens], encoded, frames)
         pieces = (
@@ -221,6 +243,11 @@ class WhisperEngine:
         )
         spaced = tokenizer.language_code not in UNSPACED
         return words_of(segment, pieces, spaced=spaced)
+
+
+def _confidence(words: Sequence[Word]) -> float | None:
+    sure = [word.confidence for word in words if word.confidence is not None]
+    return sum(sure) / len(sure) if sure else None
 
 
 def _compression(text: str) -> float:

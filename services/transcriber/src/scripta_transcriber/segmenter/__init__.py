@@ -23,7 +23,7 @@ class SegmenterOptions:
         endpointing_ms: Milliseconds of silence that end a segment; ``None`` for the default.
         language: BCP-47 tag that its segments carry to the engine.
         max_segment_ms: Milliseconds after which speech that goes on is cut; ``None`` for the
-            default. No segment is longer than the engine takes, whatever is asked for.
+            engine's own. No segment is longer than the engine takes, whatever is asked for.
     """
 
     endpointing_ms: int | None = None
@@ -49,7 +49,6 @@ def create_segmenter(
     checkpoint: Checkpoint,
     options: SegmenterOptions,
     detector: VoiceDetector | None,
-    rules: Rules | None = None,
 ) -> Segmenter:
     """Returns a segmenter for one session; cheap, loads nothing.
 
@@ -58,19 +57,18 @@ def create_segmenter(
         checkpoint: Where the session starts or goes on.
         options: What the session asked for.
         detector: As ``load_detector`` returned it for this engine.
-        rules: Where speech is cut, before the session's own wishes; the defaults if ``None``.
     """
     if capabilities.segmentation is Segmentation.MESSAGE:
         return MessageSegmenter(checkpoint)
     if detector is None:
         raise ValueError("cutting by speech needs a voice detector: pass what load_detector gave")
-    rules = _rules(rules or Rules(), capabilities, options)
+    rules = Rules().with_longest_segment(_longest_segment(capabilities, options))
+    rules = rules.with_endpointing(options.endpointing_ms)
     return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language)
 
 
-def _rules(rules: Rules, capabilities: Capabilities, options: SegmenterOptions) -> Rules:
-    longest = rules.longest_segment
+def _longest_segment(capabilities: Capabilities, options: SegmenterOptions) -> float:
+    longest = capabilities.segment_seconds
     if options.max_segment_ms is not None:
         longest = options.max_segment_ms / 1000
-    rules = rules.with_longest_segment(min(longest, capabilities.max_segment_seconds))
-    return rules.with_endpointing(options.endpointing_ms)
+    return min(longest, capabilities.max_segment_seconds)
