@@ -24,7 +24,6 @@ from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Choice, Due, recordings, stable_s
 from engine_log import WatchedEngine, checksum
 from interim_designs import INTERVAL_SECONDS, Interims
 from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind
-from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.hypothesis import Hypothesis
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
@@ -109,7 +108,7 @@ def _entries(chunks: list[bytes]) -> list[Entry]:
 def run(design: Interims, threads: int, choice: Choice) -> Heard:
     """Hears all recordings, each thread the next one that nobody has."""
     design.apply()
-    engine = WatchedEngine(create_engine("moonshine", threads), None, drafts=design.drafts)
+    engine = WatchedEngine(design.engine(), None, drafts=design.drafts)
     engine.load()
     detector = load_detector(engine.capabilities)
     line: queue.SimpleQueue[tuple[str, list[bytes]]] = queue.SimpleQueue()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import onnxruntime as ort
 
@@ -18,15 +17,14 @@ import scripta_transcriber.service as service
 from engine_log import EngineLog, WatchedEngine, WatchedSession
 from interim_designs import Interims
 from scripta_transcriber.__main__ import main
-from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.onnx import open_session
 
 
 def watch(log: EngineLog, interims: Interims) -> None:
     """Puts watched parts in the place of the transcriber's own."""
 
-    def watched_engine(*arguments: Any, **options: Any) -> WatchedEngine:
-        return WatchedEngine(create_engine(*arguments, **options), log, drafts=interims.drafts)
+    def watched_engine(*_: object) -> WatchedEngine:
+        return WatchedEngine(interims.engine(), log, drafts=interims.drafts)
 
     def watched_session(path: Path) -> ort.InferenceSession:
         return WatchedSession(open_session(path), log)
