@@ -14,15 +14,12 @@ import pytest
 
 from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import Draft, EngineError, Segment
-from scripta_transcriber.engines.moonshine import DISTRIBUTION, Memo, MoonshineEngine, _samples
-from scripta_transcriber.engines.moonshine_drafts import DraftEncoder
-from scripta_transcriber.engines.moonshine_graphs import (
-    Arithmetic,
-    draft_encoder,
-    fastest_bytes,
-    stem,
-)
-from scripta_transcriber.engines.moonshine_weights import Quantized, Weights
+from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
+from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder
+from scripta_transcriber.engines.moonshine.encoder_graphs import draft_graph, stem_graph
+from scripta_transcriber.engines.moonshine.engine import Memo, _samples
+from scripta_transcriber.engines.moonshine.layers import Arithmetic, fastest_bytes
+from scripta_transcriber.engines.moonshine.weights import Quantized, Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 
 pytestmark = pytest.mark.unit
@@ -202,8 +199,8 @@ def unrounded() -> DraftEncoder:
         Weights(packaged_path("moonshine_voice", DISTRIBUTION, f"assets/tiny-en/{name}.ort"))
         for name in ("encoder_model", "decoder_model_merged")
     )
-    rest = draft_encoder(hearing, speaking, Arithmetic.FLOATS)
-    return DraftEncoder(open_session(stem(hearing)), open_session(rest))
+    rest = draft_graph(hearing, speaking, Arithmetic.FLOATS)
+    return DraftEncoder(open_session(stem_graph(hearing)), open_session(rest))
 
 
 def assert_alike(ours: list[np.ndarray], theirs: list[np.ndarray]):

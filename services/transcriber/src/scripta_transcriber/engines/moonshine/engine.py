@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +19,25 @@ import onnxruntime as ort
 
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
-from scripta_transcriber.engines.moonshine_drafts import DraftEncoder, Rows
-from scripta_transcriber.engines.moonshine_graphs import (
-    Form,
-    decoder,
-    draft_encoder,
-    encoder,
-    fastest_bytes,
-    stem,
+from scripta_transcriber.engines.moonshine.decoder import Decoder
+from scripta_transcriber.engines.moonshine.decoder_graph import step_graph
+from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder, Rows
+from scripta_transcriber.engines.moonshine.encoder_graphs import (
+    draft_graph,
+    final_graph,
+    stem_graph,
 )
-from scripta_transcriber.engines.moonshine_weights import Weights
+from scripta_transcriber.engines.moonshine.layers import Form, fastest_bytes
+from scripta_transcriber.engines.moonshine.weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
-from scripta_transcriber.engines.repetition import cut_loop, loop_length
 from scripta_transcriber.engines.tokens import Vocabulary
 
 DISTRIBUTION = "moonshine-voice==0.1.0"
-
-_BEGIN = 1
-_END = 2
 
 _UNSPOKEN = re.compile(r"♪|(?<=[,.?!]),+")
 """Notes, the model's answer to music, and commas behind other punctuation."""
 
 FloatArray = npt.NDArray[np.float32]
-Cache = dict[str, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,27 @@ class Decoding:
     least_tokens: int = 8
     silence_after: float = 0.4
     least_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What a draft leaves to the next one.
+
+    Attributes:
+        tokens: What it said.
+        rows: What it heard.
+    """
+
+    tokens: tuple[int, ...] = ()
+    rows: Rows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    vocabulary: Vocabulary
+    encoder: ort.InferenceSession
+    draft_encoder: DraftEncoder
+    decoder: Decoder
 
 
 class MoonshineEngine:
@@ -97,11 +111,12 @@ class MoonshineEngine:
         fast = fastest_bytes()
         self._model = _Model(
             vocabulary,
-            open_session(encoder(hearing, speaking)),
+            open_session(final_graph(hearing, speaking)),
             DraftEncoder(
-                open_session(stem(hearing)), open_session(draft_encoder(hearing, speaking, fast))
+                open_session(stem_graph(hearing)),
+                open_session(draft_graph(hearing, speaking, fast)),
             ),
-            _Decoder(open_session(decoder(speaking, arithmetic=fast)), Form.of(speaking)),
+            Decoder(open_session(step_graph(speaking, fast)), Form.of(speaking)),
         )
 
     def transcribe(self, segment: Segment) -> Transcript:
@@ -143,97 +158,8 @@ class MoonshineEngine:
         return max(behind, round(self._decoding.least_seconds * SAMPLE_RATE) - len(samples))
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
-    """What a draft leaves to the next one.
-
-    Attributes:
-        tokens: What it said.
-        rows: What it heard.
-    """
-
-    tokens: tuple[int, ...] = ()
-    rows: Rows | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    vocabulary: Vocabulary
-    encoder: ort.InferenceSession
-    draft_encoder: DraftEncoder
-    decoder: _Decoder
-
-
-class _Decoder:
-    """Says what was heard, token by token.
-
-    Attributes:
-        memory: Names of the keys and values of the audio.
-    """
-
-    def __init__(self, session: ort.InferenceSession, form: Form) -> None:
-        self.memory = form.cache("memory")
-        self._session = session
-        self._past = form.cache("past")
-        self._outputs = ["logits", *form.cache("present")]
-        self._nothing = np.zeros((1, form.heads, 0, form.head_size), dtype=np.float32)
-
-    def greedy(
-        self, memory: Sequence[FloatArray], limit: int, guess: Sequence[int] = ()
-    ) -> tuple[list[int], float]:
-        """Returns up to ``limit`` tokens and the mean log probability of those chosen one by one.
-
-        A guess is checked in the first step, all of it at once: it costs little more than one
-        token. The numbers differ in their last bits from those of one by one, and so may the
-        words: guesses are for drafts.
-        """
-        feeds: Cache = dict(zip(self.memory, memory, strict=True))
-        feeds |= dict.fromkeys(self._past, self._nothing)
-        guess = [*guess[: limit - 1]]
-        logits = self._step(feeds, [_BEGIN, *guess], 0)
-        tokens = _agreeing(guess, logits.argmax(axis=-1))
-        row = logits[len(tokens)]
-        for name in self._past:
-            feeds[name] = np.ascontiguousarray(feeds[name][:, :, : len(tokens) + 1])
-        total, chosen = 0.0, 0
-        while True:
-            token = int(row.argmax())
-            total -= math.log(float(np.exp(row - row[token]).sum()))
-            chosen += 1
-            if token == _END:
-                break
-            tokens.append(token)
-            if loop := loop_length(tokens):
-                tokens = cut_loop(tokens, loop)
-                break
-            if len(tokens) >= limit:
-                break
-            row = self._step(feeds, [token], len(tokens))[-1]
-        return tokens, total / chosen
-
-    def _step(self, feeds: Cache, tokens: Sequence[int], position: int) -> FloatArray:
-        asked = {
-            "tokens": np.array([tokens], dtype=np.int64),
-            "position": np.array([position], dtype=np.int64),
-        }
-        logits, *present = self._session.run(self._outputs, {**feeds, **asked})
-        feeds.update(zip(self._past, present, strict=True))
-        row: FloatArray = logits[0]
-        return row
-
-
 def _samples(segment: Segment) -> FloatArray:
     return np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
-
-
-def _agreeing(guess: Sequence[int], choices: npt.NDArray[np.int64]) -> list[int]:
-    """Returns the guessed tokens up to the first that would not have been chosen."""
-    return [
-        token
-        for token, _ in takewhile(
-            lambda pair: pair[0] == pair[1], zip(guess, choices, strict=False)
-        )
-    ]
 
 
 def _spoken(text: str) -> str:

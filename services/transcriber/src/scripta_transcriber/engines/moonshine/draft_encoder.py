@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from scripta_transcriber.engines.moonshine_graphs import EPSILON, STRIDES, WIDTHS
+from scripta_transcriber.engines.moonshine.encoder_graphs import STRIDES, WIDTHS
+from scripta_transcriber.engines.moonshine.layers import EPSILON
 
 FloatArray = npt.NDArray[np.float32]
 Sums = npt.NDArray[np.float64]
@@ -61,8 +62,8 @@ class DraftEncoder:
     """Hears open segments.
 
     Args:
-        stem: Session on ``moonshine_graphs.stem``.
-        rest: Session on ``moonshine_graphs.draft_encoder``.
+        stem: Session on ``encoder_graphs.stem_graph``.
+        rest: Session on ``encoder_graphs.draft_graph``.
     """
 
     def __init__(self, stem: ort.InferenceSession, rest: ort.InferenceSession) -> None:
