@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from native import decided, talk, transcribe
@@ -18,6 +22,7 @@ from whisper_base import join_whisper_base
 
 from scripta_common import keys
 from scripta_common.sessionlog import SessionOptions
+from scripta_local.ports import free_port
 from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -130,3 +135,62 @@ async def test_session_keeps_its_model_when_another_transcriber_goes_on(
         assert decided(session.finals) == expected
         assert not any(final["words_estimated"] for final in session.finals)
         assert int(await redis.hget(keys.state(session.sid), "epoch")) == 2
+
+
+@asynccontextmanager
+async def transcriber(stack: Stack, engine: str, until: Until) -> AsyncIterator[None]:
+    """One more transcriber, with another engine, ready inside the block."""
+    port = free_port()
+    known = {"ENGINE": engine, "HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripta_transcriber"),
+        env={**os.environ, **known, "REDIS_URL": stack.redis_url},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def ready() -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        await until(ready, 60)
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_session_outlives_a_rollout_until_the_last_that_has_its_model_is_gone(
+    until: Until,
+) -> None:
+    """Guards words of another model in mid-session, and clients that wait for what never comes."""
+    async with Stack(engine="mock", restart=False) as stack, talk(stack.ws_url) as session:
+        await session.send(bytes(3200))
+        await session.until(lambda: len(session.finals) == 1)
+        await stack.add_transcriber()
+        async with transcriber(stack, "moonshine", until):
+            await stack.kill_transcriber(0, signal.SIGTERM)
+            await stack.transcriber_gone(0)
+            await session.send(bytes(3200))
+            await session.until(lambda: len(session.finals) == 2)
+            assert all(final["text"].startswith("Transcribed: ") for final in session.finals)
+
+            await stack.kill_transcriber(1, signal.SIGTERM)
+            assert await session.until_closed() == 1012
+            assert [error["code"] for error in session.errors] == ["model_gone"]
+
+            async def forgotten() -> bool:
+                try:
+                    async with talk(stack.ws_url, model="mock"):
+                        return False
+                except InvalidStatus as refused:
+                    return refused.response.status_code == 400
+
+            await until(forgotten)
+            heard = await transcribe(stack.ws_url, beckett())
+            assert words(text_of(heard.finals)) == words(beckett().texts[0])

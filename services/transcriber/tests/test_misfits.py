@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from scripta_common import keys
 from scripta_common.broker import Broker
@@ -18,6 +20,9 @@ from scripta_common.wire import Ended, Failed
 from scripta_transcriber.presence import Presence
 
 pytestmark = pytest.mark.store
+
+REST = 2.0
+"""Seconds: longer than a slow machine takes for two sessions."""
 
 Until = Callable[..., Awaitable[None]]
 Enlist = Callable[[str], Awaitable[None]]
@@ -104,21 +109,53 @@ async def test_former_transcriber_that_has_the_model_gets_its_session(
     await Roster(broker).enlist("former", former)
     session = await call(model="former-tiny")
     await session.say("kept.")
-
-    async def out_of_line() -> bool:
-        return bool(new.worker._misfits and new.worker._misfits._waiting)
-
-    await until(out_of_line)
+    await until(lambda: new.worker._misfits._left)
     assert await session.epoch() == 0
 
 
-async def test_draining_transcriber_puts_back_what_it_had_left_to_others(
-    make_transcriber: Any, call: Any, enlist: Enlist, until: Until
+async def test_session_that_is_left_to_others_is_in_line_at_once(
+    make_transcriber: Any, call: Any, enlist: Enlist, redis: Redis
 ) -> None:
-    new = make_transcriber(model="new", lease=60).start()
-    await enlist("former")
-    session = await call(model="former")
-    await until(lambda: new.worker._misfits._waiting)
-    await new.worker.drain()
-    former = make_transcriber(model="former", lease=60).start()
-    await until(lambda: session.sid in former.sessions)
+    """Guards gateways that put in line again what they see neither owned nor there."""
+    await enlist("other")
+    new = make_transcriber(model="new")
+    await new.log.join()
+    session = await call(model="other")
+    for _ in range(2):
+        assignment = await new.log.next_assignment(2)
+        assert await new.worker._misfits.leave(assignment)
+        assert (await redis.xpending(keys.ASSIGN, keys.GROUP))["pending"] == 0
+        assert await session.log.is_served("", keys.DEFAULT_POOL)
+    assert await redis.xlen(keys.ASSIGN) == 1
+
+
+async def test_transcriber_rests_once_it_has_met_all_that_is_not_for_it(
+    make_transcriber: Any, call: Any, enlist: Enlist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the broker against sessions that go round as fast as they can."""
+    monkeypatch.setattr("scripta_transcriber.misfits._REST_SECONDS", REST)
+    await enlist("other")
+    new = make_transcriber(model="new")
+    await new.log.join()
+    misfits = new.worker._misfits
+    for _ in range(2):
+        await call(model="other")
+    rests = []
+    for _ in range(3):
+        assert await misfits.leave(await new.log.next_assignment(2))
+        began = time.monotonic()
+        await misfits.rest()
+        rests.append(time.monotonic() - began >= REST)
+    assert rests == [False, False, True]
+
+
+async def test_session_behind_those_for_others_is_reached(
+    make_transcriber: Any, call: Any, enlist: Enlist, texts: Any
+) -> None:
+    await enlist("other")
+    for _ in range(5):
+        await call(model="other")
+    session = await call(model="new")
+    await session.say("mine.")
+    make_transcriber(model="new", slots=1).start()
+    assert texts(await session.results(1)) == ["mine."]

@@ -1,29 +1,25 @@
 """Misfits: sessions in line whose model this transcriber does not have.
 
 Transcribers of a pool have the same models, but for the minutes in which a rollout changes them.
-Then a session is left to those who have its model: it stays out of line for a moment, so that
-the ones who do not have it do not pass it round as fast as they can. If nobody has it any more,
-it is taken, and its client told.
+Then a session is left in line to those who have its model. Who has been through all that wait
+there rests for a moment, or those who can not serve a session would pass it round as fast as they
+can. If nobody has its model any more, it is taken, and its client told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
-from redis.exceptions import ResponseError
-
-from scripta_common.errors import BrokerUnavailable
 from scripta_common.models import answering
 from scripta_common.sessionlog import Assignment, Roster, TranscriberLog
 
 logger = logging.getLogger(__name__)
 
-_OUT_OF_LINE: Final = 1 / 3
-"""Part of a lease for which a session is out of line."""
+_REST_SECONDS: Final = 0.5
 
 
 class Misfits:
@@ -34,7 +30,6 @@ class Misfits:
         roster: Who is in the fleet.
         pool: The transcriber's pool.
         have: Tells whether a session with this model can be served here.
-        lease: Seconds after which an assignment that nobody claims goes to another.
     """
 
     def __init__(
@@ -43,18 +38,17 @@ class Misfits:
         roster: Roster,
         pool: str,
         have: Callable[[str | None], bool],
-        lease: float,
     ) -> None:
         self._log = log
         self._roster = roster
         self._pool = pool
         self._have = have
-        self._pause = _OUT_OF_LINE * lease
-        self._closing = asyncio.Event()
-        self._waiting: set[asyncio.Task[None]] = set()
+        # Sessions that were left a moment ago, and when.
+        self._left: dict[str, float] = {}
+        self._met_again = False
 
     async def leave(self, assignment: Assignment) -> bool:
-        """Returns whether a session is left to others; then it will be back in line soon.
+        """Returns whether a session is left to others; then it is in line again.
 
         Raises:
             BrokerUnavailable: The broker does not answer.
@@ -67,22 +61,15 @@ class Misfits:
         if not any(answering(one.offer, options.model) for one in others):
             return False
         logger.debug("left to others", extra={"session": assignment.sid, "model": options.model})
-        task = asyncio.create_task(self._put_back(assignment), name=f"misfit-{assignment.sid}")
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        now = time.monotonic()
+        self._left = {sid: at for sid, at in self._left.items() if now - at < _REST_SECONDS}
+        self._met_again = assignment.sid in self._left
+        self._left[assignment.sid] = now
+        await self._log.put_back(assignment)
         return True
 
-    async def close(self) -> None:
-        """Puts all back in line at once."""
-        self._closing.set()
-        if self._waiting:
-            await asyncio.wait(self._waiting)
-
-    async def _put_back(self, assignment: Assignment) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pause):
-                await self._closing.wait()
-        try:
-            await self._log.put_back(assignment)
-        except (BrokerUnavailable, ResponseError):
-            logger.warning("not put back; its lease will expire")
+    async def rest(self) -> None:
+        """Waits for a moment if all that is in line may be for others."""
+        if self._met_again:
+            self._met_again = False
+            await asyncio.sleep(_REST_SECONDS)

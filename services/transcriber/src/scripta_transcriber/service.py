@@ -147,7 +147,7 @@ class TranscriberService:
             slots=self._slots,
             lease=lease,
             transcribe=transcribe,
-            misfits=Misfits(self._log, self._roster, pool, self._engines.have, lease),
+            misfits=Misfits(self._log, self._roster, pool, self._engines.have),
             settle=self._settings.drain_seconds / 2,
             traces=LeaseTraces(self._tracing, self._id),
         )

@@ -99,8 +99,6 @@ class Worker:
             tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
         if self._tasks:  # claimed in the moment that the drain began
             await asyncio.wait(self._tasks.values(), timeout=self._settle)
-        if self._misfits is not None:
-            await self._misfits.close()
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
@@ -138,6 +136,8 @@ class Worker:
             await self._freed.wait()
             if self._leases.draining:
                 return
+        if self._misfits is not None:
+            await self._misfits.rest()
         assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
         if assignment is not None:
             await self._start(assignment, How.NEW)
