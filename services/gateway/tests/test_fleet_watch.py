@@ -76,6 +76,7 @@ async def test_model_routes_a_session_to_its_pool_and_none_to_the_default(
         assert (await options_of(redis, fine)).pool == "gpu"
         assert (await options_of(redis, fine)).model == "whisper"
         assert (await options_of(redis, plain)).pool == "default"
+        assert (await options_of(redis, plain)).model == "moonshine-tiny-en"
         assert await redis.xlen(keys.assign("gpu")) == 1
         assert await redis.xlen(keys.ASSIGN) == 1
 
