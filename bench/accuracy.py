@@ -10,7 +10,9 @@ so clean English is given without them too.
 The folder holds 16 kHz mono WAV files and a ``manifest.jsonl`` (file, seconds, language, text,
 tags, and perhaps alternatives). Recordings of a language the engine does not speak are left
 out, or those that ``--languages`` does not name; words in recordings without speech are counted
-apart. For whisper, ``tests/support/whisper_base.py`` makes a model to name by ``--model``.
+apart. What comes of a word on the brink hangs on where frames begin: ``--lead`` moves all by some
+milliseconds, to tell a difference from chance. For whisper, ``tests/support/whisper_base.py``
+makes a model to name by ``--model``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recorded import CLEAN, CLEAN_FOREIGN, CLEAN_SHORT, DEFAULT_FOLDER, Recording, read_manifest
@@ -86,6 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--url", help="a running gateway's /ws, for example ws://127.0.0.1:8000/ws")
     parser.add_argument("--no-ws", action="store_true", help="leave the third column out")
     parser.add_argument("--sessions", type=int, default=3, help="at the same time, in ws")
+    parser.add_argument("--lead", type=int, default=0, help="ms of silence before each recording")
     parser.add_argument("--verbose", action="store_true", help="print every transcript")
     parser.add_argument("--limit", type=float, help="fail above this clean English rate (percent)")
     parser.add_argument(
@@ -108,7 +111,11 @@ def main() -> int:
     languages = engine.capabilities.languages | {"none"}
     if arguments.languages:
         languages &= set(arguments.languages.split(","))
-    recordings = [r for r in read_manifest(arguments.folder) if r.language in languages]
+    recordings = [
+        replace(recording, lead_ms=arguments.lead)
+        for recording in read_manifest(arguments.folder)
+        if recording.language in languages
+    ]
     whole, cut = hearing_whole(engine, source), cutting(engine)
     columns = [
         Column("whole", {r.name: whole(r) for r in recordings}),

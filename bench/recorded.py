@@ -19,13 +19,14 @@ UNCLEAN_TAGS = frozenset({"derived", "synthetic", "maybe_synthetic"})
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One line of the manifest."""
+    """One line of the manifest, and milliseconds of silence to hear before it."""
 
     path: Path
     seconds: float
     language: str
     references: tuple[str, ...]
     tags: frozenset[str]
+    lead_ms: int = 0
 
     @property
     def asked(self) -> str | None:
@@ -43,7 +44,8 @@ class Recording:
             form = (file.getframerate(), file.getnchannels(), file.getsampwidth())
             if form != (SAMPLE_RATE, 1, BYTES_PER_SAMPLE):
                 raise ValueError(f"{self.path} is {form}, not 16 kHz mono s16")
-            return file.readframes(file.getnframes())
+            lead = bytes(BYTES_PER_SAMPLE * SAMPLE_RATE * self.lead_ms // 1000)
+            return lead + file.readframes(file.getnframes())
 
     def groups(self) -> Iterator[str]:
         """Yields the rows of the table that it counts in."""
