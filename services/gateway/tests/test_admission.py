@@ -186,6 +186,8 @@ def test_transcribers_of_a_version_with_one_model_decide_what_their_pool_offers(
     assert Admission(2).admit(fleet, None).model == "moonshine-tiny-en"
     with pytest.raises(UnknownModel):
         Admission(2).admit(fleet, "whisper")
+    exchanging = {**members, "new": Member("default", (), (), 8, 0, (BASE,))}
+    assert Fleet.muster(Roll(exchanging, {}), {}).models == ["moonshine", "moonshine-tiny-en"]
     alone = Fleet.muster(Roll({"old": members["old"]}, {}), {})
     assert Admission(2).admit(alone, "moonshine", "en").model == "moonshine-tiny-en"
 

@@ -25,7 +25,7 @@ REST = 2.0
 """Seconds: longer than a slow machine takes for two sessions."""
 
 Until = Callable[..., Awaitable[None]]
-Enlist = Callable[[str], Awaitable[None]]
+Enlist = Callable[..., Awaitable[None]]
 
 
 @pytest_asyncio.fixture
@@ -34,9 +34,9 @@ async def enlist(broker: Broker) -> AsyncIterator[Enlist]:
     tasks: list[asyncio.Task[None]] = []
     roster = Roster(broker)
 
-    async def do(name: str) -> None:
+    async def do(name: str, pool: str = keys.DEFAULT_POOL) -> None:
         served = (Model((name,), ("en",)),)
-        member = Member(keys.DEFAULT_POOL, (name,), ("en",), 10, served=served)
+        member = Member(pool, (name,), ("en",), 10, served=served)
         await roster.enlist(name, member)
         tasks.append(asyncio.create_task(Presence(roster, name, lambda: member).run()))
 
@@ -86,9 +86,10 @@ async def test_session_waits_for_the_one_that_has_its_model_and_is_taken_over_by
     assert other.engine.heard == []
 
 
-async def test_session_whose_model_nobody_has_any_more_is_told_so(
-    make_transcriber: Any, call: Any
+async def test_session_whose_model_nobody_in_its_pool_has_any_more_is_told_so(
+    make_transcriber: Any, call: Any, enlist: Enlist
 ) -> None:
+    await enlist("former", "gpu")
     make_transcriber(model="new", lease=0.6).start()
     session = await call(model="former")
     await session.say("lost.")
