@@ -28,6 +28,7 @@ from scripta_transcriber.engines.choice import Choice
 from scripta_transcriber.interims import Interims
 from scripta_transcriber.lease_trace import LeaseTrace
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.lookout import Lookout
 from scripta_transcriber.metrics import Failure, Kind
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
@@ -120,6 +121,7 @@ class Transcription:
             Fenced: Another transcriber owns the session.
             SessionGone: The broker has lost the session.
         """
+        lookout = Lookout(self._wake, _CHECK_SECONDS)
         try:
             if refusal := self._choice.refusal:
                 await self._fail(refusal.why, refusal.error.code, str(refusal.error))
@@ -140,9 +142,12 @@ class Transcription:
                 begins = was_quiet and not self._segmenter.quiet
                 if len(entries) < _READ_ENTRIES and not begins and not self._wake.is_set():
                     await self._patiently(self._trial.acquit)
-                    await self._wait()
+                    await self._wake.wait()
+                    if lookout.unrung():
+                        await self._patiently(partial(self._tools.log.check, self.claim))
             return False
         finally:
+            lookout.close()
             self._interims.close()
             self._trial.close()
 
@@ -225,13 +230,6 @@ class Transcription:
         self._decisions.fail(code, message)
         await self._commit()
         metrics.SESSIONS_FAILED[why].inc()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            await self._patiently(partial(self._tools.log.check, self.claim))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         # Without end: whether the session is still ours is for the lease to say.
