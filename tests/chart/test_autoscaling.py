@@ -105,9 +105,9 @@ def test_demand_asks_for_so_many_pods_that_their_share_of_slots_holds_it(
 
 @pytest.mark.parametrize("mode", ["metric", "keda"])
 @pytest.mark.parametrize(
-    ("demand", "pods"), [(0, 1), (6, 1), (7, 2), (8, 2), (12, 2), (13, 3), (60, 10), (6000, 1000)]
+    ("demand", "pods"), [(0, 1), (9, 1), (10, 2), (12, 2), (18, 2), (19, 3), (90, 10), (9000, 1000)]
 )
-def test_eight_slots_a_pod_grow_at_three_quarters(mode: str, demand: int, pods: int) -> None:
+def test_twelve_slots_a_pod_grow_at_three_quarters(mode: str, demand: int, pods: int) -> None:
     measured = {"scripta_demand_sessions": demand, "scripta:v1:assign": demand}
     assert desired(scaler("transcriber", transcribers(mode)), 0, measured) == pods
 

@@ -9,14 +9,12 @@ nothing to any of this.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
+from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import Engine, Segment
+from scripta_transcriber.engines.quiet import part, quietest
 
 _LONGEST: Final = 5 * SAMPLE_RATE
 """Samples that are heard again, at most: dearer with each second."""
@@ -26,10 +24,6 @@ _SETTLED_LEAST: Final = 2 * SAMPLE_RATE
 
 _UNSETTLED_LEAST: Final = SAMPLE_RATE
 """Samples that stay open, at least: the end of what was heard is what changes."""
-
-_FRAME: Final = SAMPLE_RATE // 50
-_AROUND: Final = 5
-"""Frames, a tenth of a second in all, that are quiet together in a pause."""
 
 
 class Words(NamedTuple):
@@ -72,8 +66,8 @@ class Hypothesis:
         if segment.start != self._start:
             self._begin(segment.start)
         while segment.end - self._open_from > _LONGEST:
-            self._settle(segment, self._open_from, self._quietest(segment, self._open_from))
-        draft = self._engine.draft(_part(segment, self._open_from, segment.end), self._memo)
+            self._settle(segment)
+        draft = self._engine.draft(part(segment, self._open_from, segment.end), self._memo)
         self._memo = draft.memo
         words = self._settled + draft.text.split()
         # What was called stable stays, whatever is heard now: captions only grow by it.
@@ -83,27 +77,14 @@ class Hypothesis:
         self._last = words
         return Words(" ".join(words), " ".join(self._stable))
 
-    def _settle(self, segment: Segment, start: int, end: int) -> None:
-        self._settled += self._engine.draft(_part(segment, start, end), self._memo).text.split()
+    def _settle(self, segment: Segment) -> None:
+        start = self._open_from
+        last = min(start + _LONGEST, segment.end) - _UNSETTLED_LEAST
+        end = quietest(segment, start + _SETTLED_LEAST, last)
+        self._settled += self._engine.draft(part(segment, start, end), self._memo).text.split()
         self._open_from = end
         self._memo = None
-
-    def _quietest(self, segment: Segment, start: int) -> int:
-        """Returns the middle of the quietest tenth of a second in which may be cut."""
-        first = start + _SETTLED_LEAST
-        last = min(start + _LONGEST, segment.end) - _UNSETTLED_LEAST
-        samples = np.frombuffer(_part(segment, first, last).pcm, dtype="<i2").astype(np.float32)
-        frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-        power = np.convolve((frames * frames).mean(axis=1), np.ones(_AROUND), mode="valid")
-        # The latest of equals: more is settled.
-        quietest = len(power) - 1 - int(power[::-1].argmin())
-        return first + (2 * quietest + _AROUND) * _FRAME // 2
 
 
 def _equal(pair: tuple[str, str]) -> bool:
     return pair[0] == pair[1]
-
-
-def _part(segment: Segment, start: int, end: int) -> Segment:
-    first, last = ((sample - segment.start) * BYTES_PER_SAMPLE for sample in (start, end))
-    return replace(segment, start=start, pcm=segment.pcm[first:last])

@@ -23,8 +23,8 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from scripta_common.wire import SAMPLE_RATE, Reason, Word
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
-from scripta_transcriber.engines.halves import halves
 from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
+from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.source import Device, ModelSource
 
 WINDOW_SECONDS = 30.0

@@ -84,7 +84,10 @@ class MoonshineEngine:
 
     name = "moonshine"
     capabilities = Capabilities(
-        languages=frozenset({"en"}), max_segment_seconds=15.0, models=("moonshine-tiny-en",)
+        languages=frozenset({"en"}),
+        max_segment_seconds=15.0,
+        slots_per_thread=12,
+        models=("moonshine-tiny-en",),
     )
 
     def __init__(self, folder: Path | None = None, decoding: Decoding | None = None) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import Segment
-from scripta_transcriber.engines.halves import halves
+from scripta_transcriber.engines.quiet import halves
 
 pytestmark = pytest.mark.unit
 
