@@ -90,6 +90,7 @@ async def test_session_whose_model_nobody_in_its_pool_has_any_more_is_told_so(
     make_transcriber: Any, call: Any, enlist: Enlist
 ) -> None:
     await enlist("former", "gpu")
+    await enlist("new")
     make_transcriber(model="new", lease=0.6).start()
     session = await call(model="former")
     await session.say("lost.")
@@ -99,6 +100,43 @@ async def test_session_whose_model_nobody_in_its_pool_has_any_more_is_told_so(
     assert failed.message == (
         'Model "former" of this session is not served any more (known: new); connect again.'
     )
+
+
+async def test_session_is_kept_while_the_broker_has_forgotten_who_is_there(
+    make_transcriber: Any, call: Any, enlist: Enlist, texts: Any, until: Until
+) -> None:
+    """Guards sessions against a broker that comes back empty in the middle of a rollout."""
+    new = make_transcriber(model="new", lease=0.6).start()
+    session = await call(model="former")
+    await session.say("kept.")
+    await session.end()
+    await until(lambda: new.worker._misfits._left)
+    make_transcriber(model="former", lease=0.6).start()
+    for name in ("new", "former"):
+        await enlist(name)
+    assert texts(await session.results()) == ["kept."]
+
+
+async def test_model_that_was_missed_once_is_not_gone_at_the_next_look(
+    make_transcriber: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misfits = make_transcriber(model="new").worker._misfits
+    now = [100.0]
+    monkeypatch.setattr("scripta_transcriber.misfits.time.monotonic", lambda: now[0])
+    us = [Member(keys.DEFAULT_POOL, ("new",), (), 1)]
+    both = [*us, Member(keys.DEFAULT_POOL, ("old",), (), 1)]
+    for seconds, members, gone in (
+        (0.0, us, False),
+        (0.1, both, False),
+        (0.1, us, False),
+        (0.1, us, False),
+        (60.0, us, False),
+        (0.1, [], False),
+        (0.1, us, False),
+        (0.3, us, True),
+    ):
+        now[0] += seconds
+        assert misfits._is_gone("old", members) is gone, now
 
 
 async def test_former_transcriber_that_has_the_model_gets_its_session(

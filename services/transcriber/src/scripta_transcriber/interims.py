@@ -20,7 +20,9 @@ from scripta_transcriber.scheduler import Priority, Scheduler
 
 logger = logging.getLogger(__name__)
 
-_NEVER: Final = 0.0
+_HEAD_START: Final = 2.0
+"""Seconds by which the first words of a segment go before words that are renewed: its audience
+has seen nothing of it. Who has waited for so much longer goes first all the same."""
 
 
 class Interims:
@@ -38,7 +40,7 @@ class Interims:
         self._hypothesis = Hypothesis(engine)
         self._last_end = 0
         self._skipped_end = 0
-        self._told_at = _NEVER
+        self._waiting_since: float | None = None
 
     def offer(self, segment: Segment | None, interval: float) -> None:
         """Starts an interim of the open segment if enough is new and none is under way.
@@ -74,17 +76,20 @@ class Interims:
             metrics.INTERIMS_SKIPPED.inc()
         # Another one, not emptied: a thread may still be at work on it.
         self._hypothesis = Hypothesis(self._engine)
-        self._told_at = _NEVER
+        self._waiting_since = None
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
             self._task = self._call = None
+            self._waiting_since = time.monotonic()
         if not task.cancelled() and task.exception() is not None:
             logger.warning("interim failed", exc_info=task.exception())
 
     async def _send(self, call: EngineCall[Words]) -> None:
-        # The first words of a segment before all others: its audience has seen nothing of it.
-        words = await self._scheduler.run(Priority.INTERIM, call, self._told_at)
+        since = self._waiting_since
+        if since is None:
+            since = time.monotonic() - _HEAD_START
+        words = await self._scheduler.run(Priority.INTERIM, call, since)
         call.record()
         heard = call.taken
         self._last_end = max(self._last_end, heard.end)
@@ -93,5 +98,4 @@ class Interims:
         )
         with suppress(BrokerUnavailable):
             if await self._log.ring_interim(self._claim, interim, Origin(0, call.seconds)):
-                self._told_at = time.monotonic()
                 metrics.INTERIMS.inc()

@@ -3,7 +3,8 @@
 Transcribers of a pool have the same models, but for the minutes in which a rollout changes them.
 Then a session is left in line to those who have its model. Who has been through all that wait
 there rests for a moment, or those who can not serve a session would pass it round as fast as they
-can. If nobody has its model any more, it is taken, and its client told.
+can. If nobody has had its model for a while, it is taken, and its client told; a while, because a
+broker that was away or comes back empty does not know who is there.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
+from scripta_common.fleet import ALIVE_MS, ANNOUNCE_SECONDS, Member
 from scripta_common.models import answering
 from scripta_common.sessionlog import Assignment, Roster, TranscriberLog
 
 logger = logging.getLogger(__name__)
 
 _REST_SECONDS: Final = 0.5
+
+_GONE_SECONDS: Final = ALIVE_MS / 1000 + ANNOUNCE_SECONDS
+"""Time after which everybody who lives has said so again."""
+
+_LOOK_SECONDS: Final = 4 * _REST_SECONDS
+"""Time between two looks, at most, in which nobody can have come and gone."""
 
 
 class Misfits:
@@ -30,6 +38,7 @@ class Misfits:
         roster: Who is in the fleet.
         pool: The transcriber's pool.
         have: Tells whether a session with this model can be served here.
+        gone: Seconds for which nobody has a model until it is gone.
     """
 
     def __init__(
@@ -38,13 +47,17 @@ class Misfits:
         roster: Roster,
         pool: str,
         have: Callable[[str | None], bool],
+        gone: float = _GONE_SECONDS,
     ) -> None:
         self._log = log
         self._roster = roster
         self._pool = pool
         self._have = have
-        # Sessions that were left a moment ago, and when.
-        self._left: dict[str, float] = {}
+        self._gone = gone
+        # Sessions that were left since the last rest.
+        self._left: set[str] = set()
+        # Since when nobody has a model, and when that was last seen.
+        self._missed: dict[str | None, tuple[float, float]] = {}
         self._met_again = False
 
     async def leave(self, assignment: Assignment) -> bool:
@@ -57,19 +70,28 @@ class Misfits:
         if options is None or self._have(options.model):
             return False
         fleet = await self._roster.observe()
-        others = (one for one in fleet.roll.members.values() if one.pool == self._pool)
-        if not any(answering(one.offer, options.model) for one in others):
+        if self._is_gone(options.model, fleet.roll.members.values()):
             return False
         logger.debug("left to others", extra={"session": assignment.sid, "model": options.model})
-        now = time.monotonic()
-        self._left = {sid: at for sid, at in self._left.items() if now - at < _REST_SECONDS}
         self._met_again = assignment.sid in self._left
-        self._left[assignment.sid] = now
+        self._left.add(assignment.sid)
         await self._log.put_back(assignment)
         return True
+
+    def _is_gone(self, model: str | None, members: Collection[Member]) -> bool:
+        now = time.monotonic()
+        since, seen = self._missed.pop(model, (now, now))
+        pool = [one for one in members if one.pool == self._pool]
+        # If not even we are there, the broker has forgotten everybody.
+        if not pool or any(answering(one.offer, model) for one in pool):
+            return False
+        since = since if now - seen < _LOOK_SECONDS else now
+        self._missed[model] = (since, now)
+        return now - since >= self._gone
 
     async def rest(self) -> None:
         """Waits for a moment if all that is in line may be for others."""
         if self._met_again:
             self._met_again = False
             await asyncio.sleep(_REST_SECONDS)
+            self._left.clear()

@@ -12,6 +12,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -26,7 +27,14 @@ class Priority(IntEnum):
     INTERIM = 2
 
 
-_Entry = tuple[Priority, float, int, Callable[[], Any], asyncio.Future[Any]]
+@dataclass(order=True, slots=True)
+class _Entry:
+    priority: Priority
+    waiting_since: float
+    arrival: int
+    future: asyncio.Future[Any] = field(compare=False)
+    job: Callable[[], Any] | None = field(compare=False)
+    """``None`` once its caller has gone: what it would have worked on is not kept for that."""
 
 
 class Scheduler:
@@ -39,7 +47,6 @@ class Scheduler:
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
         self._queue: list[_Entry] = []
         self._arrivals = itertools.count()
@@ -56,14 +63,17 @@ class Scheduler:
                 jobs of the kind.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        arrival = next(self._arrivals)
-        heapq.heappush(self._queue, (priority, waiting_since, arrival, job, future))
+        entry = _Entry(priority, waiting_since, next(self._arrivals), future, job)
+        heapq.heappush(self._queue, entry)
         if self._idle:
             self._idle -= 1
             task = asyncio.create_task(self._work(), name="scheduler")
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        return await future
+        try:
+            return await future
+        finally:
+            entry.job = None
 
     def close(self) -> None:
         """Lets the threads end; jobs that have not started are dropped."""
@@ -73,8 +83,9 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         try:
             while self._queue:
-                *_, job, future = heapq.heappop(self._queue)
-                if future.done():
+                entry = heapq.heappop(self._queue)
+                job, future = entry.job, entry.future
+                if job is None or future.done():
                     continue
                 try:
                     result = await loop.run_in_executor(self._pool, _call, job)

@@ -56,7 +56,12 @@ def open_session(model: Path | bytes) -> ort.InferenceSession:
         source = str(model) if isinstance(model, Path) else model
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no other base
-        name = f"file {model}" if isinstance(model, Path) else "of our own making"
+        if isinstance(model, Path):
+            raise EngineError(
+                f"model file {model} cannot be loaded ({error}): "
+                "reinstall the package it belongs to"
+            ) from error
         raise EngineError(
-            f"model {name} cannot be loaded ({error}): reinstall the package it belongs to"
+            f"onnxruntime {ort.__version__} does not take a graph of ours ({error}): "
+            "install the versions in requirements.txt"
         ) from error

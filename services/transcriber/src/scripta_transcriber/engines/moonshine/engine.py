@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,9 @@ class MoonshineEngine:
             folder: Where the three model files are; by default inside the installed package.
             decoding: Limits of the decoding.
         """
+        if folder is not None:
+            names = (folder.name, f"{self.name}-{folder.name}")
+            self.capabilities = replace(self.capabilities, models=names)
         self._folder = folder
         self._decoding = decoding or Decoding()
         self._model: _Model | None = None

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.moonshine.weights import Quantized, Weights
 from scripta_transcriber.engines.onnx import open_session
 from scripta_transcriber.engines.onnx_graph import Graph
@@ -48,7 +49,10 @@ class Form:
     def of(cls, decoder: Weights) -> Form:
         """Returns the measures of the model that a decoder is of."""
         _, heads, _, size = decoder.shape("past_key_values.0.decoder.key")
-        return cls(decoder.count(r"/model/decoder/layers\.\d+/mlp/fc2/MatMul_quant"), heads, size)
+        layers = decoder.count(r"/model/decoder/layers\.\d+/mlp/fc2/MatMul_quant")
+        if not layers:
+            raise EngineError("the model's decoder is not quantised: use the files as published")
+        return cls(layers, heads, size)
 
     @property
     def width(self) -> int:
@@ -153,13 +157,16 @@ def fastest_bytes() -> Arithmetic:
     Some have instructions only that add pairs of signed products in 16 bits, which overflow: so
     it is tried with the largest numbers that there are.
     """
-    largest = np.full((1, 64), 255.0, dtype=np.float32)
+    largest = np.full((8, 64), 255.0, dtype=np.float32)
     columns = np.repeat(np.array([[255, 0, 128]], dtype=np.uint8), 64, axis=0)
     matrix = Quantized(columns, np.ones(3, np.float32), np.full(3, 128, np.uint8))
     sums = []
     for arithmetic in (Arithmetic.BYTES, Arithmetic.SIGNED_BYTES):
         graph = Graph()
-        product = _multiplied(graph, graph.take("value", [1, 64]), matrix, arithmetic)
-        graph.nodes("Identity", product, outputs=[graph.give("sum", [1, 3])])
-        sums.append(open_session(graph.serialize()).run(None, {"value": largest})[0])
+        product = _multiplied(graph, graph.take("value", ["n", 64]), matrix, arithmetic)
+        graph.nodes("Identity", product, outputs=[graph.give("sum", ["n", 3])])
+        session = open_session(graph.serialize())
+        # One row and several: there are kernels for each.
+        rows = [session.run(None, {"value": largest[:count]})[0] for count in (1, 8)]
+        sums.append(np.concatenate(rows))
     return Arithmetic.SIGNED_BYTES if np.array_equal(*sums) else Arithmetic.BYTES

@@ -113,7 +113,10 @@ class Weights:
         return sum(re.fullmatch(pattern, name) is not None for name in self._inputs)
 
     def _input(self, node: str, place: int) -> str:
-        return self._known(self._inputs, node)[place]
+        inputs = self._known(self._inputs, node)
+        if len(inputs) <= place:
+            raise EngineError(f"{self._path} is no Moonshine model: {node} has no input {place}")
+        return inputs[place]
 
     def _tensor(self, name: str) -> Array:
         return self._known(self._tensors, name)
