@@ -11,7 +11,7 @@ import pytest
 
 from scripta_common.wire import SAMPLE_RATE, Interim, Reason
 from scripta_transcriber.engines.base import Capabilities, Draft, Segment
-from scripta_transcriber.interims import Interims
+from scripta_transcriber.interims import _HEAD_START, Interims
 from scripta_transcriber.scheduler import Priority, Scheduler
 
 pytestmark = pytest.mark.unit
@@ -43,7 +43,12 @@ def segment(start: int, halves: int) -> Segment:
     return Segment(start * SAMPLE_RATE, HALF_A_SECOND * halves, Reason.LENGTH)
 
 
-async def test_first_words_come_before_those_that_are_renewed(until: Any) -> None:
+@pytest.mark.parametrize(
+    ("longer", "order"), [(0.0, [20.0, 0.0, 10.0]), (_HEAD_START + 5, [0.0, 20.0, 10.0])]
+)
+async def test_first_words_come_before_those_that_are_renewed_but_not_for_ever(
+    until: Any, longer: float, order: list[float]
+) -> None:
     log, scheduler = Log(), Scheduler(1)
     sessions = [
         Interims(
@@ -54,6 +59,10 @@ async def test_first_words_come_before_those_that_are_renewed(until: Any) -> Non
     for number in (0, 1):
         sessions[number].offer(segment(10 * number, 1), 0.5)
         await until(lambda number=number: len(log.rung) == number + 1)
+    first = sessions[0]
+    await until(lambda: first._waiting_since is not None)
+    assert first._waiting_since is not None
+    first._waiting_since -= longer
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -68,5 +77,5 @@ async def test_first_words_come_before_those_that_are_renewed(until: Any) -> Non
     let_go.set()
     await holding
     await until(lambda: len(log.rung) == 5)
-    assert log.rung[2:] == [20.0, 0.0, 10.0]
+    assert log.rung[2:] == order
     scheduler.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -94,6 +96,28 @@ async def test_job_whose_caller_has_gone_is_not_run(one: Scheduler) -> None:
     gate.let_go.set()
     await asyncio.wait_for(asyncio.gather(first, *waiting, return_exceptions=True), 10)
     assert ran == [0, 2]
+
+
+async def test_job_whose_caller_has_gone_is_not_kept(one: Scheduler) -> None:
+    """Guards memory: a job holds its audio, and those that wait longest may wait for long."""
+
+    class Job:
+        def __call__(self) -> None: ...
+
+    gate, first = await occupy(one)
+    job = Job()
+    kept = weakref.ref(job)
+    waiting = asyncio.create_task(one.run(Priority.INTERIM, job))
+    del job
+    await asyncio.sleep(0)
+    assert kept() is not None
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    del waiting
+    gc.collect()
+    assert kept() is None
+    gate.let_go.set()
+    await first
 
 
 async def test_job_whose_caller_goes_while_it_runs_does_no_harm(one: Scheduler) -> None:
