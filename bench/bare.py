@@ -23,7 +23,7 @@ import msgspec
 from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Choice, Due, recordings, stable_share
 from engine_log import WatchedEngine, checksum
 from interim_designs import INTERVAL_SECONDS, Interims
-from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind
+from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
 from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.hypothesis import Hypothesis
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
@@ -82,7 +82,12 @@ class Listener:
 
     def _final(self, segment: Segment, place: int, shares: list[float], dues: list[Due]) -> Due:
         text = self._engine.transcribe(segment).text if segment.pcm else ""
-        goes_on = segment.start == (dues[-1].end if dues else 0)
+        # What is behind a cut for length was in the interims of the segment before.
+        goes_on = (
+            segment.start == dues[-1].end or dues[-1].reason is Reason.LENGTH
+            if dues
+            else segment.start == 0
+        )
         onset = None if goes_on else (segment.start + _PRE_ROLL) // CHUNK_SAMPLES
         return Due(
             segment.start,

@@ -32,9 +32,8 @@ class _Entry:
     priority: Priority
     waiting_since: float
     arrival: int
+    job: Callable[[], Any] = field(compare=False)
     future: asyncio.Future[Any] = field(compare=False)
-    job: Callable[[], Any] | None = field(compare=False)
-    """``None`` once its caller has gone: what it would have worked on is not kept for that."""
 
 
 class Scheduler:
@@ -63,7 +62,7 @@ class Scheduler:
                 jobs of the kind.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        entry = _Entry(priority, waiting_since, next(self._arrivals), future, job)
+        entry = _Entry(priority, waiting_since, next(self._arrivals), job, future)
         heapq.heappush(self._queue, entry)
         if self._idle:
             self._idle -= 1
@@ -72,8 +71,12 @@ class Scheduler:
             task.add_done_callback(self._running.discard)
         try:
             return await future
-        finally:
-            entry.job = None
+        except asyncio.CancelledError:
+            # A job holds its audio, and one whose turn is far away would hold it for long.
+            if entry in self._queue:
+                self._queue.remove(entry)
+                heapq.heapify(self._queue)
+            raise
 
     def close(self) -> None:
         """Lets the threads end; jobs that have not started are dropped."""
@@ -85,7 +88,7 @@ class Scheduler:
             while self._queue:
                 entry = heapq.heappop(self._queue)
                 job, future = entry.job, entry.future
-                if job is None or future.done():
+                if future.done():
                     continue
                 try:
                     result = await loop.run_in_executor(self._pool, _call, job)
