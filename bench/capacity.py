@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60.0, help="for each number of sessions")
     parser.add_argument(
-        "--interims", type=float, default=0.95, help="least share of the bare engine's"
+        "--interims", type=float, default=0.9, help="least share of the bare engine's"
     )
     if not Path("/proc/self/stat").exists():
         raise SystemExit("This needs /proc: run it on Linux.")

@@ -20,7 +20,7 @@ class Bar:
     """
 
     final: float = 0.5
-    interims: float = 0.95
+    interims: float = 0.9
 
     def passes(self, level: Level) -> bool:
         """Returns whether a load was sustained."""
