@@ -67,7 +67,7 @@ def test_engine_that_can_not_use_the_device_says_so():
 )
 def test_missing_package_names_the_fix(monkeypatch: pytest.MonkeyPatch, engine: str, package: str):
     for module in [m for m in sys.modules if m.startswith("scripta_transcriber.engines.")]:
-        if module.endswith((f".{engine}", ".onnx")):
+        if f".engines.{engine}" in module or module.endswith(".onnx"):
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EngineError, match=f"needs package {package}") as refused:
