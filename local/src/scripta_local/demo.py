@@ -15,7 +15,7 @@ from scripta_client.session import Session
 from scripta_local.console import Console
 from scripta_local.errors import LocalError
 
-SAMPLE_SECONDS = 20.0
+SAMPLE_SECONDS = 21.0
 CHUNK_SECONDS = 0.1
 MOCK_MESSAGES = 5
 PATIENCE_SECONDS = 30.0
