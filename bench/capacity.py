@@ -37,7 +37,12 @@ from search import Bar, most_sustained
 from talkers import Tally, connect
 
 OF_THE_LIMIT = 0.85
-TIMES = {Interims.UNDRAFTED: 1.5, Interims.PLAIN: 2.0, Interims.PUBLISHED: 2.0}
+TIMES = {
+    Interims.UNDRAFTED: 1.5,
+    Interims.WHOLE: 2.0,
+    Interims.PLAIN: 2.0,
+    Interims.PUBLISHED: 2.0,
+}
 """Times its sessions that ours must be."""
 
 UNACKNOWLEDGED = 20
