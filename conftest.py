@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 
@@ -18,6 +19,17 @@ Until = Callable[..., Awaitable[None]]
 
 PROGRAM = os.environ.get("TEST_BROKER")
 """Another server to run the tests on, such as ``redis-server``."""
+
+
+def pytest_configure() -> None:
+    """Gives the processes that tests start the signals that a terminal would.
+
+    A command in the background of a script ignores some, and so does whatever it starts.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            default = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 @pytest.fixture(scope="session")

@@ -86,8 +86,6 @@ async def test_run_transcribes_its_demo_and_says_where_to_go() -> None:
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signal_stops_everything_with_exit_code_0(number: signal.Signals, gone: Gone) -> None:
-    if signal.getsignal(number) == signal.SIG_IGN:
-        pytest.skip(f"{number.name} is ignored here, and so by all that is started")
     async with running(DEMO="0", TRANSCRIBERS="2") as process:
         await read_until(process, "Scripta is up")
         pids = descendants(process.pid)
