@@ -24,7 +24,11 @@ const CLOSES = new Map([
     false,
   ]],
   [1011, ["Something failed inside the service. If it happens again, tell its operator.", true]],
-  [1012, ["The gateway is restarting. Reconnect to go on in a new session.", true]],
+  [1012, [
+    "The gateway is restarting, or nobody has this session's model any more. Reconnect to go on " +
+    "in a new session.",
+    true,
+  ]],
   [1013, ["The service has no free capacity. Wait a few seconds, then reconnect.", true]],
 ]);
 
