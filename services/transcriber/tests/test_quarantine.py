@@ -98,6 +98,16 @@ async def test_session_that_was_tried_when_the_third_owner_died_is_convicted(
     assert not await (await next_owner().trial(suspects[0])).begin()
 
 
+async def test_trial_that_is_noted_twice_for_want_of_an_answer_convicts_nobody(
+    next_owner: Callable[[], Owner], suspects: list[str]
+) -> None:
+    owner = next_owner()
+    claim = await owner.claim(suspects[0])
+    assert await owner.log.accuse(claim) == 1  # the answer is lost
+    assert await asyncio.wait_for(owner.quarantine.trial(claim).begin(), 5)
+    assert not await (await next_owner().trial(suspects[0])).begin()
+
+
 async def test_neighbours_of_the_guilty_are_not_blamed(
     next_owner: Callable[[], Owner], suspects: list[str]
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from scripta_common import keys
 from scripta_common.sessionlog import Claim, TranscriberLog
@@ -291,6 +292,29 @@ async def test_drain_does_not_wait_for_an_engine_that_hangs(
     await until(first.engine.waiting.is_set)
     await asyncio.wait_for(first.worker.drain(), 6)
     await asyncio.wait_for(first.tasks[0], 6)
+    second = make_transcriber()
+    second.engine.go.set()
+    second.start()
+    await session.end()
+    assert texts(await session.results()) == ["What?."]
+
+
+async def test_worker_that_fails_leaves_its_sessions_to_others(
+    make_transcriber: Any, call: Any, until: Until, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still at work when the threads end would be taken for the engine's failure."""
+
+    async def refuse(*_: object) -> None:
+        raise ResponseError("NOPERM")
+
+    first = make_transcriber(lease=1).start()
+    session = await call()
+    await session.say("What?.")
+    await until(first.engine.waiting.is_set)
+    monkeypatch.setattr(first.log, "renew", refuse)
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(first.tasks[0], 10)
+    assert not first.sessions
     second = make_transcriber()
     second.engine.go.set()
     second.start()

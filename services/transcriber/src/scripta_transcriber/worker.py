@@ -93,12 +93,16 @@ class Worker:
             transcription.ring()
 
     async def run(self) -> None:
-        """Serves until it has drained, or is cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
-            tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
-        if self._tasks:  # claimed in the moment that the drain began
-            await asyncio.wait(self._tasks.values(), timeout=self._settle)
+        """Serves until it has drained, or is cancelled; no session is worked on afterwards."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
+                tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
+            await self._settled()  # what was claimed in the moment that the drain began
+        finally:
+            # Left at work when the threads end, a session would seem to have failed the engine.
+            self._cut_off("stopping")
+            await self._settled()
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
@@ -116,12 +120,18 @@ class Worker:
         self._leases.draining = True
         for transcription in self._live.values():
             transcription.stop()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self._settle)
-        for entry_id in self._leases.working:
-            self._tasks[entry_id].cancel("draining")
+        await self._settled()
+        self._cut_off("draining")
         if not self._tasks:
             self._drained.set()
+
+    async def _settled(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=self._settle)
+
+    def _cut_off(self, why: str) -> None:
+        for entry_id in self._leases.working:
+            self._tasks[entry_id].cancel(why)
 
     def _takes_sessions(self) -> bool:
         return not self._leases.draining
