@@ -93,14 +93,15 @@ class Worker:
             transcription.ring()
 
     async def run(self) -> None:
-        """Serves until it has drained, or is cancelled; no session is worked on afterwards."""
+        """Serves until it has drained, is cancelled or fails; hands off what is still at work."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
                 tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
             await self._settled()  # what was claimed in the moment that the drain began
         finally:
-            # Left at work when the threads end, a session would seem to have failed the engine.
+            # Left at work when the threads end, a session would be taken for one that has failed.
+            self._leases.draining = True
             self._cut_off("stopping")
             await self._settled()
         try:
