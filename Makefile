@@ -33,15 +33,18 @@ BUILDER = $(firstword $(shell docker version >/dev/null 2>&1 && echo docker; \
 	command -v podman >/dev/null && echo podman; command -v buildah >/dev/null && echo buildah))
 BASE_IMAGE :=
 IMAGE_PREFIX :=
+EXTRAS :=
 PUSH :=
 
 # Only Docker's own format has health checks.
-images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= PUSH=1 BASE_IMAGE=)
+images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= EXTRAS=whisper|sherpa PUSH=1 BASE_IMAGE=)
 	@test -n "$(BUILDER)" || { echo "There is no docker, podman or buildah here." >&2; exit 1; }
-	@set -e; for service in gateway transcriber; do \
-		name=$(IMAGE_PREFIX:%=%/)scripta-$$service:$(TAG); \
+	@set -e; for image in gateway transcriber$(EXTRAS:%=-%); do \
+		service=$${image%%-*}; extras=$${image#$$service}; \
+		name=$(IMAGE_PREFIX:%=%/)scripta-$$image:$(TAG); \
 		$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker --layers) \
 			$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+			$${extras:+--build-arg EXTRAS=$${extras#-}} \
 			--build-arg VERSION=$(VERSION) \
 			--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 			-f services/$$service/Dockerfile -t $$name $(ARGS) .; \
