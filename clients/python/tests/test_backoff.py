@@ -76,6 +76,8 @@ def test_connection_that_brought_nothing_does_not_end_an_outage():
         (ConnectionLost(1009, ""), False),
         (SessionFailed("no_capacity", ""), True),
         (SessionFailed("broker_unavailable", ""), True),
+        (SessionFailed("session_lost", ""), True),
+        (SessionFailed("model_gone", ""), True),
         (SessionFailed("superseded", ""), False),
         (SessionFailed("idle", ""), False),
         (SessionFailed("unsupported_language", ""), False),

@@ -194,6 +194,37 @@ async def test_interrupt_ends_dictation_politely_with_the_last_words(gateway, tm
     assert (asked[0]["encoding"], asked[0]["sample_rate"]) == ("linear16", "16000")
 
 
+async def test_dictation_goes_on_where_its_model_is_gone(gateway, tmp_path):
+    async def gone(peer):
+        await peer.open()
+        await peer.ack(await peer.audio())
+        await peer.say(status="error", error="Model gone", code="model_gone")
+        await peer.socket.close(1012)
+
+    async def fresh(peer):
+        await peer.open(session="s-2")
+        await peer.ack(await peer.audio())
+        await peer.final(1, "words of another", 0.0, 0.1)
+        await peer.until_end()
+        await peer.over()
+
+    scripts = [gone, fresh]
+    async with gateway(lambda peer: scripts.pop(0)(peer)) as server, asyncio.timeout(20):
+        process = await mic(tmp_path, FAKE, server.url)
+        try:
+            assert await process.stdout.readline() == b"words of another\n"
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert process.returncode == 0
+    assert err.decode().splitlines() == [
+        "scripta: session failed: Model gone (model_gone); connecting again",
+        "scripta: going on in a new session (model_gone); words for up to 0.1 s are lost",
+    ]
+
+
 async def test_missing_portaudio_is_told_by_the_command_and_exits_2(tmp_path):
     async with asyncio.timeout(20):
         process = await mic(tmp_path, "raise OSError('PortAudio library not found')", "ws://x")

@@ -312,16 +312,22 @@ def test_file_that_was_ended_while_we_were_away_is_lost():
     assert (caught.value.reason, caught.value.seconds_lost) == ("ended", None)
 
 
-def test_session_that_its_broker_lost_is_a_loss_unless_it_lacks_nothing(protocol):
-    lost = json.dumps({"status": "error", "error": "gone", "code": "session_lost"})
+@pytest.mark.parametrize("code", ["session_lost", "model_gone"])
+def test_session_that_the_server_lost_is_a_loss_unless_it_lacks_nothing(protocol, code):
+    lost = json.dumps({"status": "error", "error": "It is gone", "code": code})
     assert protocol.receive(lost) is None
+    assert protocol.owed
+    assert protocol.lapsed
     assert protocol.place is None
-    assert anew(protocol, "") == Restarted("session_lost", 0.0, 0.5)
+    with pytest.raises(SessionFailed, match="It is gone"):
+        protocol.closed(1012, "")
+    assert anew(protocol, "") == Restarted(code, 0.0, 0.5)
+    assert not protocol.lapsed
     speak(protocol, SECOND)
     protocol.receive(received(32_000))
-    with pytest.raises(SessionLost) as caught:
+    with pytest.raises(SessionLost, match="It is gone") as caught:
         protocol.receive(lost)
-    assert caught.value.seconds_lost == 1.0
+    assert (caught.value.reason, caught.value.seconds_lost) == (code, 1.0)
 
 
 def test_failure_that_may_pass_is_raised_with_the_close_that_follows(protocol):

@@ -27,6 +27,9 @@ FINAL_CLOSES = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})
 PASSING_FAILURES = frozenset({"draining", "no_capacity", "broker_unavailable", "internal"})
 """Failures of a session that another gateway, or some time, may mend."""
 
+LOSING_FAILURES = frozenset({"session_lost", "model_gone"})
+"""Failures that end a session, and not the stream: a new session may go on with it."""
+
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _STABLE_SECONDS = 10.0
 """A connection that lived for so long was a good one, even if nothing was said on it."""
@@ -38,7 +41,7 @@ def may_pass(error: ScriptaError) -> bool:
         case ConnectionLost():
             return error.code not in FINAL_CLOSES
         case SessionFailed():
-            return error.code in PASSING_FAILURES
+            return error.code in PASSING_FAILURES | LOSING_FAILURES
         case Refused():
             return error.status in _PASSING_STATUSES
     return isinstance(error, CannotConnect)

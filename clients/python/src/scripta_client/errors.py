@@ -41,7 +41,6 @@ _REASONS = {
     "mid_file": "the connection broke within audio that the server can not take up in the middle",
     "failed": "it failed on the server",
     "ended": "the server had ended it meanwhile",
-    "session_lost": "the server's broker has lost it",
     "audio_missing": "audio that was acknowledged is gone",
 }
 
@@ -135,22 +134,25 @@ class ReconnectFailed(SessionError):
 
 
 class SessionLost(SessionError):
-    """After a break the server did not have the session any more, or not all of it.
+    """The server does not have the session any more, or not all of it.
 
     Attributes:
         reason: ``unknown`` (never there, or forgotten), ``mid_file`` (the break fell into a file
             or stream that can only be decoded from its beginning), ``failed``, ``ended`` (the
-            server waited for too long), ``session_lost`` (its broker has lost it), or
-            ``audio_missing`` (acknowledged audio is gone).
+            server waited for too long), ``session_lost`` (its broker has lost it),
+            ``model_gone`` (nobody has its model any more), or ``audio_missing`` (acknowledged
+            audio is gone).
         seconds_lost: Audio that was acknowledged and whose words will not come, at most; ``None``
             where a length is not known.
+        message: What the server says; empty where it gave no more than the reason.
     """
 
-    def __init__(self, reason: str, seconds_lost: float | None) -> None:
-        why = _REASONS.get(reason, reason)
+    def __init__(self, reason: str, seconds_lost: float | None, message: str = "") -> None:
+        why = message or _REASONS.get(reason, reason)
         super().__init__(f"the session is lost: {why} ({reason}); {_lost(seconds_lost)}")
         self.reason = reason
         self.seconds_lost = seconds_lost
+        self.message = message
 
 
 class SessionFailed(SessionError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from scripta_client.backoff import PASSING_FAILURES
+from scripta_client.backoff import LOSING_FAILURES, PASSING_FAILURES
 from scripta_client.continuity import Continuity
 from scripta_client.errors import ConnectionLost, ProtocolViolation, SessionFailed, SessionLost
 from scripta_client.events import (
@@ -253,21 +253,20 @@ class NativeProtocol:
         self.outbox.restart()
         return lost
 
-    def _bearable(self, reason: str) -> float:
+    def _bearable(self, reason: str, message: str = "") -> float:
         """Returns the seconds that a new session would lack; raises if that is not borne."""
         lost = self.seconds_lost
         if lost is None or (lost > _ROUNDING_SECONDS and not self._goes_on_lossy):
-            raise SessionLost(reason, lost)
+            raise SessionLost(reason, lost, message)
         return lost if lost > _ROUNDING_SECONDS else 0.0
 
     def _error(self, frame: Failure) -> ServerError | None:
-        if frame.code == "session_lost":
-            self._bearable(frame.code)
-            self._lapsed = frame.code
-            return None
         if frame.code is not None:
             self._failure = SessionFailed(frame.code, frame.message)
-            if frame.code not in PASSING_FAILURES:
+            if frame.code in LOSING_FAILURES:
+                self._bearable(frame.code, frame.message)
+                self._lapsed = frame.code
+            elif frame.code not in PASSING_FAILURES:
                 raise self._failure
             return None
         if self._resumed and frame.message.startswith(_STREAM_HAS_ENDED):
