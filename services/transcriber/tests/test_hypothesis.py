@@ -35,6 +35,17 @@ class TallyEngine:
         return Draft(" ".join(map(str, heard)), tuple(heard))
 
 
+class ScriptedEngine(TallyEngine):
+    """Hears one given text after the other."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__()
+        self._texts = iter(texts)
+
+    def draft(self, segment: Segment, memo: object = None) -> Draft:
+        return Draft(next(self._texts))
+
+
 def speech(seconds: float, *, start: int = 0, quiet_at: float | None = None) -> Segment:
     """Loud noise, with a pause of 120 ms somewhere."""
     samples = np.random.default_rng(1).integers(-9000, 9000, round(seconds * SAMPLE_RATE))
@@ -95,6 +106,25 @@ def test_words_are_stable_once_two_drafts_agree() -> None:
     first, second = grow(speech(1))
     assert hypothesis.hear(first).stable == ""
     assert hypothesis.hear(second) == ("0 1 2 3", "0 1")
+
+
+@pytest.mark.parametrize(
+    ("stable", "draft", "text"),
+    [
+        ("the forty two line", "The 42 line bible of", "the forty two line bible of"),
+        ("a 42 line bible", "a forty two line bible of", "a 42 line bible of"),
+        ("we all said so", "we all said sow the", "we all said so the"),
+        ("Yes. No.", "yes, no, well", "Yes. No. well"),
+        ("one two three", "one two", "one two three"),
+        ("one two three", "", "one two three"),
+    ],
+)
+def test_words_behind_stable_ones_are_neither_doubled_nor_lost(
+    stable: str, draft: str, text: str
+) -> None:
+    hypothesis = Hypothesis(ScriptedEngine(stable, stable, draft))
+    *_, words = [hypothesis.hear(segment) for segment in grow(speech(1.5))]
+    assert words == (text, stable)
 
 
 def test_memo_goes_along_with_the_same_audio_only() -> None:

@@ -71,7 +71,7 @@ class Hypothesis:
         self._memo = draft.memo
         words = self._settled + draft.text.split()
         # What was called stable stays, whatever is heard now: captions only grow by it.
-        words[: len(self._stable)] = self._stable
+        words[: _end_of(self._stable, words)] = self._stable
         agreed = takewhile(_equal, zip(words, self._last, strict=False))
         self._stable = words[: max(len(self._stable), len(list(agreed)))]
         self._last = words
@@ -88,3 +88,25 @@ class Hypothesis:
 
 def _equal(pair: tuple[str, str]) -> bool:
     return pair[0] == pair[1]
+
+
+def _end_of(stable: list[str], words: list[str]) -> int:
+    """Returns how many words say what ``stable`` says: of all beginnings, the most alike.
+
+    Heard anew, the same may be more words or fewer ("42", "forty two"), and by number alone those
+    behind it would be doubled or left out.
+    """
+    if words[: len(stable)] == stable:
+        return len(stable)
+    bare = [_bare(word) for word in words]
+    # Edit distances of the stable words so far to each beginning.
+    row = list(range(len(words) + 1))
+    for said in map(_bare, stable):
+        above, row = row, [row[0] + 1]
+        for place, word in enumerate(bare):
+            row.append(min(above[place] + (said != word), above[place + 1] + 1, row[place] + 1))
+    return min(range(len(row)), key=lambda end: (row[end], abs(end - len(stable))))
+
+
+def _bare(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).casefold()
