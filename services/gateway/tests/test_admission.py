@@ -119,7 +119,7 @@ def test_session_gets_one_model_of_its_pool_by_name_and_language(
     assert Admission(2).admit(pool, model, language).model == own
 
 
-def test_model_keeps_the_name_it_was_asked_by_while_nobody_has_said_which_there_are() -> None:
+def test_session_has_no_model_while_nobody_has_said_which_there_are() -> None:
     assert Admission(2).admit(Fleet.muster(Roll({}, {}), {}), None).model is None
 
 
@@ -197,3 +197,12 @@ def test_models_of_one_name_that_speak_differently_are_asked_for_what_all_of_the
     more = Model(("sherpa", "mine", "sherpa-mine"), ("en", "ru"))
     with pytest.raises(UnsupportedLanguage):
         Admission(2).admit(one_pool((english,), (more,)), "mine", "ru")
+
+
+def test_models_of_one_name_without_a_language_in_common_do_not_speak_any() -> None:
+    german = Model(("sherpa", "mine", "sherpa-mine"), ("de",))
+    russian = Model(("sherpa", "mine", "sherpa-mine"), ("ru",))
+    changing = one_pool((german,), (russian,))
+    assert Admission(2).admit(changing, "mine", "de").model == "sherpa-mine"
+    with pytest.raises(UnsupportedLanguage, match=r"it speaks: de, ru"):
+        Admission(2).admit(changing, "mine", "fr")

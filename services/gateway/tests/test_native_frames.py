@@ -126,6 +126,7 @@ def test_query_defaults() -> None:
 
 
 def test_query_with_everything_and_names_that_are_not_known() -> None:
+    model = "sherpa-".ljust(128, "x")
     query = Query.parse(
         {
             "encoding": "mulaw",
@@ -136,14 +137,14 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
             "endpointing": "300",
             "max_segment": "30000",
             "events": "1",
-            "model": "whisper-base",
+            "model": model,
             "tier": "nova",
         }
     )
     assert (query.encoding, query.sample_rate, query.channels) == ("mulaw", 8000, 2)
     assert query.events
     assert query.options("00-ab-cd-01") == SessionOptions(
-        "en-GB", True, 300, "00-ab-cd-01", model="whisper-base", max_segment_ms=30_000
+        "en-GB", True, 300, "00-ab-cd-01", model=model, max_segment_ms=30_000
     )
 
 
@@ -162,7 +163,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         ("language", "x" * 100),
         ("model", ""),
         ("model", "a model"),
-        ("model", "x" * 65),
+        ("model", "x" * 129),
         ("interim_results", "maybe"),
         ("endpointing", "99"),
         ("endpointing", "5001"),

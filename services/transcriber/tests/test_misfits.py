@@ -102,6 +102,22 @@ async def test_session_whose_model_nobody_in_its_pool_has_any_more_is_told_so(
     )
 
 
+async def test_transcriber_that_is_full_looks_on(
+    make_transcriber: Any, call: Any, enlist: Enlist, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It meets a session once, and then not before it has a slot again."""
+    monkeypatch.setattr("scripta_transcriber.misfits._LOOK_SECONDS", 1.0)
+    await enlist("new")
+    full = make_transcriber(model="new", lease=0.6, slots=1).start()
+    talker = await call(model="new")
+    await until(lambda: talker.sid in full.sessions)
+    await call(model="former")
+    assert await full.worker._misfits.leave(await full.log.next_assignment(2))
+    met = time.monotonic()
+    await until(lambda: time.monotonic() - met > 1.5)
+    assert not await full.worker._misfits.leave(await full.log.next_assignment(2))
+
+
 async def test_session_is_kept_while_the_broker_has_forgotten_who_is_there(
     make_transcriber: Any, call: Any, enlist: Enlist, texts: Any, until: Until
 ) -> None:

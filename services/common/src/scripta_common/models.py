@@ -68,8 +68,9 @@ def common(offers: Sequence[Sequence[Model]]) -> tuple[Model, ...]:
     """Returns what transcribers offer together: any of them may get any session.
 
     Those models that all of them have, in the order of the first, each with the languages that
-    all speak in which have said any. Lists that have nothing in common (one is being exchanged
-    for the other) are put together: who does not have a session's model leaves it to others.
+    all of them speak; where they have none in common, with all that are spoken. Lists that have
+    nothing in common (one is being exchanged for the other) are put together: who does not have a
+    session's model leaves it to others.
     """
     names = list(dict.fromkeys(model.own_name for offer in offers for model in offer))
     shared = [name for name in names if all(_of(offer, name) for offer in offers)]
@@ -83,4 +84,8 @@ def _of(offer: Sequence[Model], name: str) -> Model | None:
 def _merged(name: str, offers: Sequence[Sequence[Model]]) -> Model:
     same = [model for offer in offers if (model := _of(offer, name)) is not None]
     said = [set(model.languages) for model in same if model.languages]
-    return Model(same[0].names, tuple(sorted(set.intersection(*said))) if said else ())
+    if not said:
+        return Model(same[0].names)
+    # None would stand for any.
+    languages = set.intersection(*said) or set.union(*said)
+    return Model(same[0].names, tuple(sorted(languages)))

@@ -23,8 +23,8 @@ class Place:
         pool: Its pool.
         slots: Slots of that pool.
         waiting: Sessions that may wait there.
-        model: Own name of the model that it has for all of its life; as the session named it
-            where nobody has said yet which models that pool has.
+        model: Own name of the model that it has for all of its life; ``None`` where nobody has
+            said yet which models that pool has.
     """
 
     pool: str
@@ -84,7 +84,7 @@ class Admission:
             raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
         if language is not None and found is not None and not found.speaks(language):
             raise _unsupported(language, model, pool, fleet)
-        own = model if found is None else found.own_name
+        own = None if found is None else found.own_name
         place = Place(pool.name, pool.slots, self._max_waiting, own)
         if pool.demand >= place.most:
             raise place.refusal()

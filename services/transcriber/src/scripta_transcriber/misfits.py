@@ -29,6 +29,9 @@ _GONE_SECONDS: Final = ALIVE_MS / 1000 + ANNOUNCE_SECONDS
 _LOOK_SECONDS: Final = 4 * _REST_SECONDS
 """Time between two looks, at most, in which nobody can have come and gone."""
 
+_WATCH_SECONDS: Final = 60.0
+"""Time for which a model that nobody has is looked for."""
+
 
 class Misfits:
     """Looks at sessions before they are claimed.
@@ -69,8 +72,7 @@ class Misfits:
         options = await self._log.options(assignment.sid)
         if options is None or self._have(options.model):
             return False
-        fleet = await self._roster.observe()
-        if self._is_gone(options.model, fleet.roll.members.values()):
+        if self._is_gone(options.model, await self._members()):
             return False
         logger.debug("left to others", extra={"session": assignment.sid, "model": options.model})
         self._met_again = assignment.sid in self._left
@@ -78,11 +80,32 @@ class Misfits:
         await self._log.put_back(assignment)
         return True
 
-    def _is_gone(self, model: str | None, members: Collection[Member]) -> bool:
+    async def look(self) -> None:
+        """Looks again for the models that nobody has; to be called every second or so.
+
+        While all slots are taken no session is met, and who looks too seldom can not tell that
+        nobody has come and gone.
+
+        Raises:
+            BrokerUnavailable: The broker does not answer.
+        """
+        if not self._missed:
+            return
+        pool = await self._members()
+        for model, (since, _) in list(self._missed.items()):
+            if time.monotonic() - since > _WATCH_SECONDS:
+                del self._missed[model]
+            else:
+                self._is_gone(model, pool)
+
+    async def _members(self) -> list[Member]:
+        fleet = await self._roster.observe()
+        return [one for one in fleet.roll.members.values() if one.pool == self._pool]
+
+    def _is_gone(self, model: str | None, pool: Collection[Member]) -> bool:
         now = time.monotonic()
         since, seen = self._missed.pop(model, (now, now))
-        pool = [one for one in members if one.pool == self._pool]
-        # If not even we are there, the broker has forgotten everybody.
+        # A pool without anybody, even us, is one that the broker has forgotten.
         if not pool or any(answering(one.offer, model) for one in pool):
             return False
         since = since if now - seen < _LOOK_SECONDS else now

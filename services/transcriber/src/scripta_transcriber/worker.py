@@ -160,6 +160,8 @@ class Worker:
         if count := self._leases.beat(time.monotonic()):
             for assignment in await self._log.reclaim(count):
                 await self._start(assignment, How.EXPIRED)
+        if self._misfits is not None:
+            await self._misfits.look()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._beat):
                 await self._drained.wait()

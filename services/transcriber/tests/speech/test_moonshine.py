@@ -16,8 +16,12 @@ from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import Draft, EngineError, Segment
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
 from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder
-from scripta_transcriber.engines.moonshine.encoder_graphs import draft_graph, stem_graph
-from scripta_transcriber.engines.moonshine.engine import Memo, _samples
+from scripta_transcriber.engines.moonshine.encoder_graphs import (
+    draft_graph,
+    final_graph,
+    stem_graph,
+)
+from scripta_transcriber.engines.moonshine.engine import Memo, _samples, _spoken
 from scripta_transcriber.engines.moonshine.layers import Arithmetic, fastest_bytes
 from scripta_transcriber.engines.moonshine.weights import Quantized, Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
@@ -80,6 +84,8 @@ def test_musical_notes_are_no_words(engine: MoonshineEngine):
     clicks = np.zeros(192_000, dtype="<i2")
     clicks[::16_000] = 20_000
     assert "♪" not in engine.transcribe(segment(clicks.tobytes())).text
+    assert _spoken("Hello ♪ world ,,") == "Hello world ,"
+    assert _spoken(" ♪ .") == ""
 
 
 def test_graphs_of_our_own_hear_what_the_published_ones_do(
@@ -100,9 +106,17 @@ def test_graphs_of_our_own_hear_what_the_published_ones_do(
 
 
 def test_bytes_are_signed_only_where_sums_stay_the_same(monkeypatch: pytest.MonkeyPatch):
-    assert fastest_bytes() in (Arithmetic.BYTES, Arithmetic.SIGNED_BYTES)
+    monkeypatch.setattr(Quantized, "signed", lambda self: self)
+    assert fastest_bytes() is Arithmetic.SIGNED_BYTES
     monkeypatch.setattr(Quantized, "signed", lambda self: replace(self, scale=2 * self.scale))
     assert fastest_bytes() is Arithmetic.BYTES
+
+
+def test_encoder_of_another_model_is_refused():
+    folder = packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
+    decoder = Weights(folder / "decoder_model_merged.ort")
+    with pytest.raises(EngineError, match="not of one model"):
+        final_graph(decoder, decoder)
 
 
 def test_signed_bytes_stand_for_the_same_numbers():

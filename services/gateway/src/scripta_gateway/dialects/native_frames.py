@@ -29,7 +29,7 @@ class Query(BaseModel):
     sample_rate: int = Field(16_000, ge=8_000, le=96_000)
     channels: int = Field(1, ge=1, le=8)
     language: Annotated[str, StringConstraints(pattern=_LANGUAGE)] | None = None
-    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")] | (
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")] | (
         None
     ) = None
     interim_results: bool = False

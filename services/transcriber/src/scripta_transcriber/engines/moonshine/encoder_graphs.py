@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.moonshine.layers import EPSILON, Arithmetic, Form, Layers
 from scripta_transcriber.engines.moonshine.weights import Weights
 from scripta_transcriber.engines.onnx_graph import Graph
@@ -93,6 +94,8 @@ def draft_graph(weights: Weights, decoder: Weights, arithmetic: Arithmetic) -> b
 
 def _encoder_layers(weights: Weights, decoder: Weights, arithmetic: Arithmetic) -> Layers:
     form = Form.of(decoder)
+    if weights.count(r"/layers\.\d+/mlp/fc2/MatMul_quant") != form.layers:
+        raise EngineError("encoder and decoder are not of one model: use the files as published")
     return Layers(weights, form, _MOST_FRAMES, "/rotary_emb/Expand", arithmetic=arithmetic)
 
 

@@ -48,7 +48,7 @@ class Decoding:
         tokens_per_second: Most tokens a second of audio; more is a model talking to itself.
         least_tokens: Tokens that even the shortest segment may have.
         silence_after: Seconds of silence put behind the audio: the model drops or distorts a
-            word that ends with it.
+            word that ends with it. At least 0.032, what a row of the encoder is made of.
         least_seconds: Shorter audio is filled up to this length; the encoder needs 0.06 s.
     """
 
@@ -170,5 +170,5 @@ def _samples(segment: Segment) -> FloatArray:
 
 def _spoken(text: str) -> str:
     """Returns ``text`` without signs that nobody said; empty if it holds no word."""
-    text = _UNSPOKEN.sub("", text).strip()
+    text = " ".join(_UNSPOKEN.sub("", text).split())
     return text if any(map(str.isalnum, text)) else ""
