@@ -13,6 +13,10 @@ out, or those that ``--languages`` does not name; words in recordings without sp
 apart. What comes of a word on the brink hangs on where frames begin: ``--lead`` moves all by some
 milliseconds, to tell a difference from chance. For whisper, ``tests/support/whisper_base.py``
 makes a model to name by ``--model``.
+
+``--endpointing`` and ``--max-segment`` are asked for like a session would. Beside the error rates
+stand the ``segments`` of ``cut``, and the processor time that decoding them took, in milliseconds
+for a second of the recordings.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ from recorded import CLEAN, CLEAN_FOREIGN, CLEAN_SHORT, DEFAULT_FOLDER, Recordin
 from scripta_local.stack import Stack
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.source import ModelSource
-from ways import cutting, hearing_whole, through_gateway
+from scripta_transcriber.segmenter import SegmenterOptions
+from ways import Heard, cutting, hearing_whole, through_gateway
 from wer import Score, score, units
 
 
@@ -40,11 +45,18 @@ class Column:
     texts: dict[str, str]
 
 
-def table(recordings: list[Recording], columns: list[Column]) -> str:
-    """Returns the error rates per tag as text, ``clean English`` first."""
+def table(recordings: list[Recording], columns: list[Column], heard: dict[str, Heard]) -> str:
+    """Returns the error rates per tag as text, ``clean English`` first.
+
+    Args:
+        recordings: What was transcribed.
+        columns: What came of it.
+        heard: What came of each recording by its segments, for what they cost.
+    """
     spoken = [r for r in recordings if r.language != "none"]
     groups = sorted({group for r in spoken for group in r.groups()}, key=_place)
-    lines = [f"{'':22}{'files':>6}{'words':>7}" + "".join(f"{c.title:>9}" for c in columns)]
+    titles = "".join(f"{c.title:>9}" for c in columns)
+    lines = [f"{'':22}{'files':>6}{'words':>7}{titles}{'segments':>10}{'ms a s':>8}"]
     for group in groups:
         members = [r for r in spoken if group in r.groups()]
         scores = [
@@ -52,10 +64,16 @@ def table(recordings: list[Recording], columns: list[Column]) -> str:
             for c in columns
         ]
         rates = "".join(f"{100 * s.rate:8.2f}%" for s in scores)
-        lines.append(f"{group:22}{len(members):6}{scores[0].words:7}{rates}")
+        segments = sum(heard[r.name].segments for r in members)
+        processor = sum(heard[r.name].processor_seconds for r in members)
+        cost = 1e3 * processor / sum(r.seconds for r in members)
+        lines.append(
+            f"{group:22}{len(members):6}{scores[0].words:7}{rates}{segments:10}{cost:8.1f}"
+        )
     silent = [r for r in recordings if r.language == "none"]
     counts = "".join(f"{sum(len(units(c.texts[r.name], 'en')) for r in silent):9}" for c in columns)
-    lines.append(f"{'no speech: words':22}{len(silent):6}{0:7}{counts}")
+    segments = sum(heard[r.name].segments for r in silent)
+    lines.append(f"{'no speech: words':22}{len(silent):6}{0:7}{counts}{segments:10}")
     return "\n".join(lines)
 
 
@@ -86,7 +104,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="", help="MODEL of the engine")
     parser.add_argument("--languages", help="such as ru,de,none (default: all it knows)")
     parser.add_argument("--url", help="a running gateway's /ws, for example ws://127.0.0.1:8000/ws")
+    parser.add_argument("--no-whole", action="store_true", help="leave the first column out")
     parser.add_argument("--no-ws", action="store_true", help="leave the third column out")
+    parser.add_argument("--endpointing", type=int, metavar="MS", help="as sessions ask for it")
+    parser.add_argument("--max-segment", type=int, metavar="MS", help="as sessions ask for it")
     parser.add_argument("--sessions", type=int, default=3, help="at the same time, in ws")
     parser.add_argument("--lead", type=int, default=0, help="ms of silence before each recording")
     parser.add_argument("--verbose", action="store_true", help="print every transcript")
@@ -96,7 +117,10 @@ def _arguments() -> argparse.Namespace:
         type=float,
         help="fail if clean speech is worse than the whole files by more than so many points",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.no_whole and arguments.margin is not None:
+        parser.error("--margin compares with the first column: leave --no-whole out")
+    return arguments
 
 
 def main() -> int:
@@ -116,25 +140,30 @@ def main() -> int:
         for recording in read_manifest(arguments.folder)
         if recording.language in languages
     ]
-    whole, cut = hearing_whole(engine, source), cutting(engine)
-    columns = [
-        Column("whole", {r.name: whole(r) for r in recordings}),
-        Column("cut", {r.name: cut(r) for r in recordings}),
-    ]
+    options = SegmenterOptions(arguments.endpointing, max_segment_ms=arguments.max_segment)
+    columns = []
+    if not arguments.no_whole:
+        whole = hearing_whole(engine, source)
+        columns.append(Column("whole", {r.name: whole(r) for r in recordings}))
+    cut = cutting(engine, options)
+    heard = {r.name: cut(r) for r in recordings}
+    columns.append(Column("cut", {name: one.text for name, one in heard.items()}))
     if not arguments.no_ws:
-        columns.append(Column("ws", asyncio.run(_stream(arguments, recordings))))
+        columns.append(Column("ws", asyncio.run(_stream(arguments, recordings, options))))
     if arguments.verbose:
         print("\n".join(differences(recordings, columns)))
-    print(table(recordings, columns))
+    print(table(recordings, columns, heard))
     return _verdict(recordings, columns, arguments.limit, arguments.margin)
 
 
-async def _stream(arguments: argparse.Namespace, recordings: list[Recording]) -> dict[str, str]:
+async def _stream(
+    arguments: argparse.Namespace, recordings: list[Recording], options: SegmenterOptions
+) -> dict[str, str]:
     if arguments.url:
-        return await through_gateway(arguments.url, recordings, arguments.sessions)
+        return await through_gateway(arguments.url, recordings, arguments.sessions, options)
     env = {"MODEL": arguments.model}
     async with Stack(engine=arguments.engine, env=env, restart=False) as stack:
-        return await through_gateway(stack.ws_url, recordings, arguments.sessions)
+        return await through_gateway(stack.ws_url, recordings, arguments.sessions, options)
 
 
 def _verdict(

@@ -1,11 +1,15 @@
 """What a second of audio costs in each process, by what is said: the figures that sizing needs.
 
+Of the default engine, or of your own with your model: ``--engine`` and ``--model``.
+
 A few sessions speak at the pace of speech, and the processor time that gateway, transcriber and
 broker use meanwhile is read from ``/proc``: it does not depend on what else the machine does, as
 waiting would. Continuous read speech is the dearest that people do; in a conversation each side
 is silent more than half of the time. Linux only.
 
-Run with ``make bench-cost``; ``ARGS="--sessions 4 --seconds 60"`` for other numbers.
+Run with ``make bench-cost``; ``ARGS="--sessions 4 --seconds 60"`` for other numbers. The speech is
+the sample that comes with the default model: name one like that of your sessions by ``--speech``,
+for what a segment costs may hang on its length.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from pathlib import Path
 
 import uvloop
 
-from scripta_common.wire import SAMPLE_RATE
+from recorded import Recording
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
 from scripta_local.stack import Stack
 from speakers import CHUNK_SECONDS, connect, sample_chunks, speak
 
@@ -41,6 +46,13 @@ class Case:
     name: str
     chunks: Sequence[bytes]
     interims: bool
+
+
+def recorded_chunks(path: Path) -> list[bytes]:
+    """Returns a recording of 16 kHz mono in chunks; raises ``ValueError`` if it is another."""
+    pcm = Recording(path, 0.0, "none", (), frozenset()).pcm()
+    size = round(CHUNK_SECONDS * SAMPLE_RATE) * BYTES_PER_SAMPLE
+    return [pcm[start : start + size] for start in range(0, len(pcm) - size, size)]
 
 
 def noise(level: int) -> list[bytes]:
@@ -83,19 +95,24 @@ async def measure(stack: Stack, case: Case, sessions: int, seconds: float) -> li
     return [cost / (sessions * seconds) for cost in spent]
 
 
-async def bench(sessions: int, seconds: float) -> None:
+async def bench(arguments: argparse.Namespace) -> None:
     """Prints the table."""
-    speech = sample_chunks()
+    sessions, seconds = arguments.sessions, arguments.seconds
+    speech = recorded_chunks(arguments.speech) if arguments.speech else sample_chunks()
     cases = [
         Case("speech, interims", speech, True),
         Case("speech, finals only", speech, False),
         Case("room noise", noise(60), True),
         Case("digital silence", noise(0), True),
     ]
-    print(f"{sessions} sessions, {seconds:g} s each; processor ms a second of audio\n")
+    env = {"SLOTS": str(sessions), "MODEL": arguments.model}
+    print(
+        f"{arguments.engine}: {sessions} sessions, {seconds:g} s each; "
+        "processor ms a second of audio\n"
+    )
     print(f"{'':22}{'gateway':>10}{'transcriber':>13}{'broker':>9}   sessions a core")
     for case in cases:
-        async with Stack(env={"SLOTS": str(sessions)}) as stack:
+        async with Stack(engine=arguments.engine, env=env) as stack:
             gateway, transcriber, broker = await measure(stack, case, sessions, seconds)
         print(
             f"{case.name:22}{gateway * 1e3:10.1f}{transcriber * 1e3:13.1f}{broker * 1e3:9.1f}"
@@ -107,12 +124,15 @@ async def bench(sessions: int, seconds: float) -> None:
 def main() -> None:
     """Parses the arguments and runs the bench."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--model", default="", help="MODEL of the engine, an absolute path")
+    parser.add_argument("--speech", type=Path, help="a WAV file of 16 kHz, mono, 16 bits")
     parser.add_argument("--sessions", type=int, default=2, help="so few that all keep up")
     parser.add_argument("--seconds", type=float, default=40.0, help="for each case")
     arguments = parser.parse_args()
     if not Path("/proc/self/stat").exists():
         raise SystemExit("This needs /proc: run it on Linux.")
-    uvloop.run(bench(arguments.sessions, arguments.seconds))
+    uvloop.run(bench(arguments))
 
 
 if __name__ == "__main__":

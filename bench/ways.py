@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
@@ -21,6 +23,21 @@ CHUNK_BYTES = SAMPLE_RATE // 10 * BYTES_PER_SAMPLE
 
 UNACKNOWLEDGED = 20
 """Chunks that may be on the way without an acknowledgement: two seconds of audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a recording that was cut.
+
+    Attributes:
+        text: Its words.
+        segments: How many finals they came in.
+        processor_seconds: What decoding these took; finding speech is not in it.
+    """
+
+    text: str
+    segments: int
+    processor_seconds: float
 
 
 def entries(pcm: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Entry]:
@@ -47,15 +64,23 @@ def hearing_whole(engine: Engine, source: ModelSource) -> Callable[[Recording], 
     return transcribe
 
 
-def cutting(engine: Engine) -> Callable[[Recording], str]:
-    """Returns a function that transcribes a recording segment by segment in this process."""
+def cutting(engine: Engine, options: SegmenterOptions) -> Callable[[Recording], Heard]:
+    """Returns a function that transcribes a recording segment by segment in this process.
+
+    Args:
+        engine: Loaded; nothing else must run in the process meanwhile, or it is counted, too.
+        options: Where to cut; the language is each recording's own.
+    """
     detector = load_detector(engine.capabilities)
 
-    def transcribe(recording: Recording) -> str:
-        options = SegmenterOptions(language=recording.asked)
-        segmenter = create_segmenter(engine.capabilities, Checkpoint(), options, detector)
+    def transcribe(recording: Recording) -> Heard:
+        asked = replace(options, language=recording.asked)
+        segmenter = create_segmenter(engine.capabilities, Checkpoint(), asked, detector)
         cuts = (cut for entry in entries(recording.pcm()) for cut in segmenter.feed(entry))
-        return " ".join(engine.transcribe(cut.segment).text for cut in cuts if cut.segment)
+        segments = [cut.segment for cut in cuts if cut.segment]
+        began = time.process_time()
+        texts = [engine.transcribe(segment).text for segment in segments]
+        return Heard(" ".join(texts), len(segments), time.process_time() - began)
 
     return transcribe
 
@@ -94,15 +119,19 @@ async def transcribe_ws(url: str, pcm: bytes, timeout: float) -> str:
     return " ".join(finals)
 
 
-async def through_gateway(url: str, recordings: list[Recording], sessions: int) -> dict[str, str]:
+async def through_gateway(
+    url: str, recordings: list[Recording], sessions: int, options: SegmenterOptions
+) -> dict[str, str]:
     """Returns the transcript of every recording, ``sessions`` of them at a time."""
     parts = urlsplit(url)
+    wishes = {"endpointing": options.endpointing_ms, "max_segment": options.max_segment_ms}
+    cut = {name: str(wish) for name, wish in wishes.items() if wish is not None}
     gate = asyncio.Semaphore(sessions)
     texts: dict[str, str] = {}
 
     async def one(recording: Recording) -> None:
         async with gate:
-            query = {"language": recording.asked or "auto", **dict(parse_qsl(parts.query))}
+            query = {"language": recording.asked or "auto", **cut, **dict(parse_qsl(parts.query))}
             target = urlunsplit(parts._replace(query=urlencode(query)))
             timeout = 120.0 + 4 * recording.seconds
             texts[recording.name] = await transcribe_ws(target, recording.pcm(), timeout)

@@ -23,6 +23,7 @@ def bench() -> Iterator[ModuleType]:
     before = set(sys.modules)
     yield SimpleNamespace(  # type: ignore[misc]
         **{name: import_module(name) for name in ("engine_log", "own_share", "rig", "search")},
+        **{name: import_module(name) for name in ("accuracy", "recorded", "ways")},
         Delivery=import_module("talkers").Delivery,
     )
     sys.path.remove(folder)
@@ -87,3 +88,20 @@ async def test_search_finds_the_largest_sustained_load(bench: Any, start: int, m
     bar = SimpleNamespace(passes=lambda level: level.sessions <= most)
     level = await bench.search.most_sustained(measure, bar, start)
     assert (level.sessions if level else 0) == most
+
+
+def test_table_adds_up_the_segments_of_a_group_and_what_they_cost(bench: Any) -> None:
+    """Guards a cost that is held against the number of recordings, not their seconds."""
+
+    def recording(name: str, seconds: float) -> Any:
+        path = Path(f"{name}.wav")
+        return bench.recorded.Recording(path, seconds, "en", ("two words",), frozenset({"read"}))
+
+    heard = {
+        "a": bench.ways.Heard("two words", 3, 0.5),
+        "b": bench.ways.Heard("two swords", 1, 0.25),
+    }
+    column = bench.accuracy.Column("cut", {name: one.text for name, one in heard.items()})
+    text = bench.accuracy.table([recording("a", 4.0), recording("b", 1.0)], [column], heard)
+    (row,) = (line for line in text.splitlines() if line.startswith("read "))
+    assert row.split() == ["read", "2", "4", "25.00%", "4", "150.0"]
