@@ -19,6 +19,7 @@ from scripta_common.sessionlog import (
     GatewayLog,
     SessionOptions,
     TranscriberLog,
+    scripts,
 )
 from scripta_common.wire import Checkpoint, Ended, Final, Reason
 
@@ -326,6 +327,34 @@ async def test_claim_that_is_made_twice_is_not_its_own_predecessor(
         claim = await transcriber.claim(assignment, span="span-0")
         assert claim is not None
         assert claim.former_span == ""
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3])
+async def test_claim_whose_answer_is_lost_counts_once(
+    gateway: GatewayLog, broker: Broker, tries: int
+) -> None:
+    """Guards sessions against being suspected of killing owners that live."""
+    await gateway.open(SID, SessionOptions())
+    for _ in range(tries):
+        answer = await broker.run(scripts.CLAIM, [keys.state(SID)], "tr", "", "token")
+        assert (answer[1], answer[6]) == (1, 1)
+    answer = await broker.run(scripts.CLAIM, [keys.state(SID)], "tr", "", "another")
+    assert (answer[1], answer[6]) == (2, 2)
+
+
+async def test_session_of_a_dead_owner_that_waits_in_line_can_count_on_it(
+    gateway: GatewayLog,
+    transcriber: TranscriberLog,
+    make_transcriber: MakeTranscriber,
+    lease: Lease,
+) -> None:
+    """Guards it against being put in line again and again, and claimed as often."""
+    claim = await lease()
+    assert await gateway.is_served("tr")
+    await transcriber.put_back(Assignment(claim.entry_id, SID))
+    assert await gateway.is_served("tr")
+    assert await make_transcriber("other").next_assignment(2) is not None
+    assert not await gateway.is_served("tr")
 
 
 async def test_hand_off_twice_puts_it_in_line_once(

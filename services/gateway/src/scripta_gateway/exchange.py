@@ -178,9 +178,11 @@ class Exchange:
             # Forgotten, or back at a moment before this connection took it over.
             self.lost = True
             return News(moved=True)
-        if progress.seq < confirmed:  # it has lost its last moments
+        lost = progress.seq < confirmed  # its last moments
+        if lost:
             self.logged = min(self.logged, progress.seq)
-        return News(moved=self._advance(progress.checkpoint, progress.index))
+        # Who waits for room waits for what nobody can have until it is written again.
+        return News(moved=self._advance(progress.checkpoint, progress.index) or lost)
 
     def looked_in_line(self, served: bool) -> bool:
         """Takes whether a session that is owed results can count on the line for a transcriber.

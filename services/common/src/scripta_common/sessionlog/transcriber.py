@@ -8,6 +8,7 @@ is refused.
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,7 +177,8 @@ class TranscriberLog:
             span: Id of the span that the lease will have, for those who come after it.
         """
         state = keys.state(assignment.sid)
-        answer = await self._broker.run(scripts.CLAIM, [state], self._id, span)
+        token = secrets.token_hex(8)
+        answer = await self._broker.run(scripts.CLAIM, [state], self._id, span, token)
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None

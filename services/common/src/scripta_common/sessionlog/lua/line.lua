@@ -1,9 +1,9 @@
--- Tells whether a session can count on the line: its owner holds leases, or, without an owner,
--- entries wait to be taken and one of them may be its own.
+-- Tells whether a session can count on the line: its owner holds leases, or entries wait to be
+-- taken and one of them may be its own. That of an owner who has died waits like one without.
 -- KEYS: assign. ARGV: group, owner. Returns 1 or 0.
 if ARGV[2] ~= '' then
   local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
-  return (not pending.err and #pending > 0) and 1 or 0
+  if not pending.err and #pending > 0 then return 1 end
 end
 local function field(reply, name)
   for i = 1, #reply, 2 do
