@@ -82,5 +82,5 @@ def _remedy(name: str) -> str:
         return "pip install scripta-transcriber with its dependencies"
     return (
         f"pip install 'scripta-transcriber[{name}]', or build the image with "
-        f"--build-arg EXTRAS={name}"
+        f"--build-arg EXTRAS={name} (one extra an image)"
     )
