@@ -152,6 +152,10 @@ class Transcriber:
         """Sessions that it serves now."""
         return set(self.worker._by_session)
 
+    def lose_heartbeat(self) -> None:
+        """Lets its leases expire while it works on."""
+        vars(self.log)["renew"] = lambda *_: asyncio.Event().wait()
+
     async def kill(self) -> None:
         """Ends it as a crash would: nothing is handed off, nothing more is said."""
         doomed = [*self.tasks, *self.worker._tasks.values()]

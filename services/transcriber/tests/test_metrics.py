@@ -210,7 +210,7 @@ async def test_commit_of_a_former_owner_is_counted(
     session = await call()
     await session.say("what?.")
     await until(first.engine.waiting.is_set)
-    first.tasks[0].cancel()  # no heartbeat any more, but the engine is at work
+    first.lose_heartbeat()
     second = make_transcriber(lease=0.6)
     second.engine.go.set()
     second.start()

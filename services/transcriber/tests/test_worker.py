@@ -127,7 +127,7 @@ async def test_owner_that_hangs_and_wakes_up_late_changes_nothing(
     await speak(session)
     await asyncio.wait_for(first.log.sprung.wait(), 10)
     [zombie] = first.worker._tasks.values()
-    first.tasks[0].cancel()  # no heartbeat any more; the session's task stands where it stands
+    first.lose_heartbeat()  # the session's task stands where it stands
     make_transcriber(lease=SHORT).start()
     results = await session.results()
     zombie.cancel()
