@@ -191,8 +191,7 @@ class TranscriberLog:
             index=index,
             options=SessionOptions.decode(options),
             attempts=attempts,
-            # Its own is there if the call was made twice.
-            former_span="" if former_span.decode() == span else former_span.decode(),
+            former_span=former_span.decode(),
         )
 
     async def read(self, sid: str, after: int, count: int) -> list[Entry]:
