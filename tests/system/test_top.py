@@ -84,7 +84,11 @@ async def shown(until: Until, condition: Callable[[View], bool], *arguments: str
 
 def all_are_served(view: View) -> bool:
     in_use = [one["slots_in_use"] for one in view["transcribers"]]
-    return None not in in_use and sum(in_use) == sum(SESSIONS)
+    # What gateways know of the fleet is a second old.
+    leased = [pool["leased"] for pool in view["fleet"]["pools"]]
+    if None in in_use + leased:
+        return False
+    return sum(in_use) == sum(SESSIONS) == sum(leased)
 
 
 def assert_true(view: View) -> None:
