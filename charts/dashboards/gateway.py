@@ -73,6 +73,19 @@ CONNECTIONS = Row(
             ],
             stacked=True,
         ),
+        Panel(
+            title="Clients at a bound",
+            description="Times that a client was refused, held back or closed by a bound that "
+            "protects the others. A steady rate is a client with a fault, or a hostile one.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_bounds_hit_total", by=("namespace", "bound")),
+                    "{{namespace}} {{bound}}",
+                )
+            ],
+            stacked=True,
+        ),
     ],
 )
 

@@ -83,6 +83,17 @@ GATEWAY: Final = (
             )
         },
     ),
+    Metric(
+        "scripta_gateway_bounds_hit_total",
+        "counter",
+        {
+            "bound": _one_of(
+                "head_bytes head_seconds body_bytes connections silent_connections "
+                "frame_bytes text_bytes frames unfinished_bytes refusals unread "
+                "decoders decoder_memory decoder_seconds held_audio"
+            )
+        },
+    ),
     Metric("scripta_gateway_messages_total", "counter"),
     Metric("scripta_gateway_messages_refused_total", "counter"),
     Metric("scripta_gateway_audio_seconds_total", "counter"),

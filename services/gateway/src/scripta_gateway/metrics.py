@@ -25,6 +25,7 @@ from scripta_common.errors import (
 )
 from scripta_common.loop_metrics import counter, counters, histogram, histograms_of_two
 from scripta_common.metrics import LATENCY_BUCKETS
+from scripta_gateway.bounds import Bound
 from scripta_gateway.latency import PARTS, Delivered, Latency, Untimed
 
 
@@ -89,6 +90,12 @@ REFUSALS = counters(
     "Clients refused before the upgrade.",
     "reason",
     (*(error.code for error in _REFUSALS), _OTHER),
+)
+BOUNDS_HIT = counters(
+    "scripta_gateway_bounds_hit_total",
+    "Times that a client was refused, held back or closed by a bound.",
+    "bound",
+    Bound,
 )
 MESSAGES = counter("scripta_gateway_messages_total", "Audio messages accepted.")
 MESSAGES_REFUSED = counter("scripta_gateway_messages_refused_total", "Messages refused.")

@@ -1,0 +1,47 @@
+"""The bounds on what a client can cause, all in one place, each with its reason.
+
+A bound that an operator may want to change is a setting; its default and its reason stand in
+``settings``. All others are constants here. Whatever enforces a bound imports it from here,
+refuses early and cheaply, says in plain words what was too much, and counts that in
+``scripta_gateway_bounds_hit_total`` under the bound's name.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Bound(StrEnum):
+    """A bound on what a client can cause; the value is the metric's label."""
+
+    HEAD_BYTES = "head_bytes"
+    """Bytes of a request's head: before that nobody knows who calls, or what for."""
+    HEAD_SECONDS = "head_seconds"
+    """Time in which a request's head has to be complete, also for a socket that never speaks."""
+    BODY_BYTES = "body_bytes"
+    """Bytes of a request's body, on routes that want none."""
+    CONNECTIONS = "connections"
+    """Sockets that the process holds, whatever they are for."""
+    SILENT_CONNECTIONS = "silent_connections"
+    """Accepted clients that have not sent any audio; the oldest make room for newcomers."""
+    FRAME_BYTES = "frame_bytes"
+    """Bytes of one binary message."""
+    TEXT_BYTES = "text_bytes"
+    """Bytes of one text message."""
+    FRAMES = "frames"
+    """Frames a second of one connection: each costs time on the loop, whatever its size."""
+    UNFINISHED_BYTES = "unfinished_bytes"
+    """Bytes of frames that are not complete, over all connections."""
+    REFUSALS = "refusals"
+    """Messages of one connection refused in a row."""
+    UNREAD = "unread"
+    """Answers and results that a client does not read."""
+    DECODERS = "decoders"
+    """Compressed streams that are decoded at the same time."""
+    DECODER_MEMORY = "decoder_memory"
+    """Memory of one compressed stream's decoder."""
+    DECODER_SECONDS = "decoder_seconds"
+    """Time that one compressed stream's decoder may take for one step."""
+    HELD_AUDIO = "held_audio"
+    """Decoded audio that the process holds, over all sessions."""
+
