@@ -44,4 +44,3 @@ class Bound(StrEnum):
     """Time that one compressed stream's decoder may take for one step."""
     HELD_AUDIO = "held_audio"
     """Decoded audio that the process holds, over all sessions."""
-
