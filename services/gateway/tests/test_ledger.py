@@ -82,6 +82,38 @@ def test_audio_that_no_message_completes_has_no_size() -> None:
     assert [entry.message_bytes for entry in all_entries(ledger)] == [0]
 
 
+@given(st.lists(st.integers(1, 2 * MAX_ENTRY_SAMPLES), min_size=1, max_size=5), st.data())
+def test_a_message_in_slices_is_skipped_where_the_log_has_it(
+    slices: list[int], data: st.DataObject
+) -> None:
+    """A gateway that dies in mid-message must not leave its first seconds in the log twice."""
+    pcm = bytes(range(251)) * (2 * sum(slices) // 251 + 1)
+    have = data.draw(st.integers(0, sum(slices)))
+    ledger, at = Ledger(10**9), 0
+    ledger.intake = Intake(messages=4, partial=have)
+    for number, samples in enumerate(slices, 1):
+        more = number < len(slices)
+        piece = pcm[2 * at : 2 * (at + samples)]
+        ledger.enter_audio(piece, 0 if more else 99, 7, at_rest=False, more=more)
+        at += samples
+        if more:
+            assert ledger.intake == Intake(4, max(have, at))
+    assert b"".join(entry.pcm for entry in all_entries(ledger)) == pcm[2 * have : 2 * at]
+    assert [entry.message_bytes for entry in all_entries(ledger)][-1] == 99
+    assert ledger.intake == Intake(5, 0, at_rest=False)
+    ledger.enter_audio(b"ab", 2, 7)
+    assert all_entries(ledger)[-1].pcm == b"ab"
+
+
+def test_a_message_that_fails_in_its_middle_is_not_taken_in_and_the_next_is_whole() -> None:
+    ledger = Ledger(10**9)
+    ledger.enter_audio(b"abcd", 0, 7, more=True)
+    ledger.enter_audio(b"", 0, 7)
+    ledger.enter_audio(b"efgh", 9, 7)
+    assert [entry.pcm for entry in all_entries(ledger)] == [b"abcd", b"", b"efgh"]
+    assert ledger.intake == Intake(messages=1)
+
+
 def test_there_is_room_up_to_the_bound_behind_the_checkpoint() -> None:
     ledger = Ledger(max_backlog_samples=250)
     for _ in range(3):

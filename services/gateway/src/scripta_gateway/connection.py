@@ -151,13 +151,26 @@ class Connection(ABC):
     async def accept_audio(self, message: bytes) -> None:
         """Decodes a message and puts it into the log.
 
+        Its audio comes in slices. The next one is decoded when the one before has been accepted,
+        so that a small message that holds hours of audio is never held as a whole.
+
         Raises:
-            BadAudio: It can not be decoded; the session goes on.
+            BadAudio: It can not be decoded; what of it was decoded before stays in the log, and
+                the session goes on.
             ScriptaError: The session can not go on.
         """
-        pcm = await self._decoder.feed(message)
+        last: bytes | None = None
+        try:
+            async for pcm in self._decoder.feed(message):
+                if last is not None:
+                    await self.session.append(last, 0, arrived=self._arrived, more=True)
+                last = pcm
+        except BadAudio:
+            if last is not None:
+                await self.session.append(last, 0, at_rest=self._decoder.at_rest)
+            raise
         await self.session.append(
-            pcm, len(message), at_rest=self._decoder.at_rest, arrived=self._arrived
+            last or b"", len(message), at_rest=self._decoder.at_rest, arrived=self._arrived
         )
         self._clock.audio(time.monotonic())
         metrics.MESSAGES.inc()
@@ -177,12 +190,10 @@ class Connection(ABC):
 
     async def _append_rest(self, *, end: bool) -> None:
         try:
-            rest = await self._decoder.flush(end=end)
+            async for pcm in self._decoder.flush(end=end):
+                await self.session.append(pcm, 0, at_rest=self._decoder.at_rest)
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             await self.on_bad_audio(error)
-            return
-        if rest:
-            await self.session.append(rest, 0, at_rest=self._decoder.at_rest)
 
     async def _converse(self) -> int:
         error: BaseException | None = None

@@ -52,6 +52,8 @@ class Ledger:
         self._ahead: tuple[Checkpoint, int] | None = None
         self.intake = Intake()
         self._checkpoint_intake = Intake()
+        # Samples of the unfinished message that have been given so far, in the log or skipped.
+        self._given = 0
 
     @classmethod
     def resumed(
@@ -129,26 +131,39 @@ class Ledger:
         return next((e.seq for e in self._retained if e.end_sample > sample), None)
 
     def enter_audio(
-        self, pcm: bytes, message_bytes: int, accepted_ms: int, *, at_rest: bool = True
+        self,
+        pcm: bytes,
+        message_bytes: int,
+        accepted_ms: int,
+        *,
+        at_rest: bool = True,
+        more: bool = False,
     ) -> None:
         """Numbers a message's audio, in entries of at most ``MAX_ENTRY_SAMPLES``.
+
+        A message may come in several calls, all but the last with ``more`` and without a size.
 
         Args:
             pcm: Whole samples, mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for audio that no message completes.
             accepted_ms: Unix milliseconds.
             at_rest: Whether the decoder holds nothing back now.
+            more: Whether the message goes on with the next call.
         """
         # Sent again after a break in its middle: what of it is in the log already stays as it is.
-        skipped, before = self.intake.partial, self.intake
-        view = memoryview(pcm)[skipped * BYTES_PER_SAMPLE :]
+        before, given = self.intake, self._given
+        view = memoryview(pcm)[max(0, before.partial - given) * BYTES_PER_SAMPLE :]
+        self._given = given + len(pcm) // BYTES_PER_SAMPLE if more else 0
+        if more and not view:
+            return
+        at = max(given, before.partial)
         step = MAX_ENTRY_SAMPLES * BYTES_PER_SAMPLE
         for start in range(0, len(view) or 1, step):
-            last = start + step >= len(view)
+            last = start + step >= len(view) and not more
             if last:
                 self.intake = Intake(before.messages + bool(message_bytes), 0, at_rest)
             else:
-                done = skipped + (start + step) // BYTES_PER_SAMPLE
+                done = at + min(start + step, len(view)) // BYTES_PER_SAMPLE
                 self.intake = Intake(before.messages, done, before.at_rest)
             self._enter(
                 Entry(

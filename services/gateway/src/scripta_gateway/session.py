@@ -176,14 +176,18 @@ class Session:
         *,
         at_rest: bool = True,
         arrived: float | None = None,
+        more: bool = False,
     ) -> None:
         """Puts a message's audio into the log; when this returns, it is accepted.
+
+        A message may come in several calls, all but the last with ``more`` and without a size.
 
         Args:
             pcm: Mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for what a decoder held back.
             at_rest: Whether the decoder holds nothing back now.
             arrived: When the message was received, on the monotonic clock; by default now.
+            more: Whether the message goes on with the next call.
 
         Raises:
             Superseded: Another connection has the session.
@@ -193,7 +197,7 @@ class Session:
         """
         now_ms = int(time.time() * 1000)
         ledger, seconds = self._exchange.ledger, len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
-        ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest)
+        ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest, more=more)
         self.stopwatch.audio(ledger.last_seq, arrived or time.monotonic(), seconds)
         await self._flush()
         self.stopwatch.handled(time.monotonic())

@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from joined import joined
 
 from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
 from scripta_gateway.audio.pump import THREAD_PREFIX
@@ -184,9 +185,9 @@ def decode(budget: StreamBudget) -> Callable[..., Any]:
     async def run(messages: list[bytes], form: AudioFormat | None = None) -> Decoded:
         decoder = AudioDecoder(form or AudioFormat(), budget=budget)
         try:
-            fed = [await decoder.feed(message) for message in messages]
-            paused = await decoder.flush()
-            return Decoded(fed, paused, await decoder.flush(end=True))
+            fed = [await joined(decoder.feed(message)) for message in messages]
+            paused = await joined(decoder.flush())
+            return Decoded(fed, paused, await joined(decoder.flush(end=True)))
         finally:
             await decoder.close()
 

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from joined import joined
 
 from scripta_gateway.audio import AudioDecoder, AudioError, AudioFormat, DecoderLimits, StreamBudget
 
@@ -49,9 +50,9 @@ async def refuse(messages: list[bytes], budget: StreamBudget, **limits: Any) -> 
     try:
         with pytest.raises(AudioError) as refusal:  # noqa: PT012 - any of the calls may refuse
             for message in messages:
-                await decoder.feed(message)
-            await decoder.flush(end=True)
-        assert await decoder.feed(b"\x01\x02" * 100) == b"\x01\x02" * 100
+                await joined(decoder.feed(message))
+            await joined(decoder.flush(end=True))
+        assert await joined(decoder.feed(b"\x01\x02" * 100)) == b"\x01\x02" * 100
         assert budget.free_streams == 4
     finally:
         await decoder.close()
@@ -76,7 +77,7 @@ async def test_noise_without_end_is_refused_before_the_end(kind: str, budget: St
     message, sent = MAGICS[kind] + noise(100_000), 0
     with pytest.raises(AudioError):  # noqa: PT012
         while sent < most_bytes:
-            await decoder.feed(message)
+            await joined(decoder.feed(message))
             sent += len(message)
             message = b"\x33" + noise(99_999, seed=sent)
     await decoder.close()
@@ -84,10 +85,10 @@ async def test_noise_without_end_is_refused_before_the_end(kind: str, budget: St
 
 async def test_noise_is_refused_at_a_pause(budget: StreamBudget) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    await decoder.feed(MAGICS["ogg"] + noise(9000))
+    await joined(decoder.feed(MAGICS["ogg"] + noise(9000)))
     with pytest.raises(AudioError, match="no audio was found in the ogg data"):
-        await decoder.flush()
-    assert await decoder.feed(b"\x01\x02") + await decoder.flush() == b"\x01\x02"
+        await joined(decoder.flush())
+    assert await joined(decoder.feed(b"\x01\x02")) + await joined(decoder.flush()) == b"\x01\x02"
     await decoder.close()
 
 
@@ -130,9 +131,9 @@ async def test_audio_before_the_damage_is_not_lost(
     data = encoded("mp3_16k_live").data
     want = (await decode([data])).all
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    assert await decoder.feed(data + b"\0" + noise(100_000)) == want
+    assert await joined(decoder.feed(data + b"\0" + noise(100_000))) == want
     with pytest.raises(AudioError, match="the mp3 data is damaged"):
-        await decoder.feed(noise(1000))
+        await joined(decoder.feed(noise(1000)))
     await decoder.close()
 
 
@@ -142,11 +143,11 @@ async def test_a_broken_file_does_not_lose_the_one_before(
     data = encoded("webm_live").data
     want = (await decode([data])).all
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    pcm = await decoder.feed(data)
+    pcm = await joined(decoder.feed(data))
     assert len(pcm) < len(want)
     with pytest.raises(AudioError):
-        await decoder.feed(b"fLaC" + noise(5000))
-    pcm += await decoder.flush()
+        await joined(decoder.feed(b"fLaC" + noise(5000)))
+    pcm += await joined(decoder.flush())
     await decoder.close()
     assert pcm == want
 
@@ -184,23 +185,23 @@ async def test_a_file_that_has_to_be_kept_is_bounded(
 async def test_kept_files_share_the_memory_of_the_process(encoded: Callable[..., Any]) -> None:
     data, budget = encoded("m4a_index_last").data, StreamBudget(buffered_bytes=20_000)
     first, second = (AudioDecoder(AudioFormat(), budget=budget) for _ in range(2))
-    await first.feed(data[:15_000])
+    await joined(first.feed(data[:15_000]))
     with pytest.raises(AudioError, match="too many MP4 files"):
-        await second.feed(data[:15_000])
+        await joined(second.feed(data[:15_000]))
     await first.close()
-    await second.feed(data[:15_000])
+    await joined(second.feed(data[:15_000]))
     await second.close()
 
 
 async def test_compressed_streams_are_counted(encoded: Callable[..., Any]) -> None:
     data, budget = encoded("webm_live").data, StreamBudget(streams=1)
     first, second = (AudioDecoder(AudioFormat(), budget=budget) for _ in range(2))
-    assert await first.feed(data)
+    assert await joined(first.feed(data))
     with pytest.raises(AudioError, match="too many compressed streams"):
-        await second.feed(data)
-    assert await second.feed(b"\x01\x02" * 10)
+        await joined(second.feed(data))
+    assert await joined(second.feed(b"\x01\x02" * 10))
     await first.close()
-    assert await second.feed(data)
+    assert await joined(second.feed(data))
     await second.close()
     assert budget.free_streams == 1
 
@@ -221,12 +222,12 @@ async def test_damage_never_hangs_or_stops_the_decoder(
             data[rnd.randrange(len(data))] = rnd.randrange(256)
         decoder = AudioDecoder(AudioFormat(), budget=budget)
         try:
-            await decoder.feed(bytes(data))
-            await decoder.flush(end=True)
+            await joined(decoder.feed(bytes(data)))
+            await joined(decoder.flush(end=True))
         except AudioError as error:
             assert str(error)  # noqa: PT017 - some damage goes unnoticed
         wav = encoded("wav").data
-        assert (await decoder.feed(wav)).endswith(wav[44:][-1000:])
+        assert (await joined(decoder.feed(wav))).endswith(wav[44:][-1000:])
         await decoder.close()
     assert budget.free_streams == 4
     assert capfd.readouterr().err == ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from joined import joined
 
 from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
 
@@ -94,8 +95,8 @@ async def test_a_stream_goes_on_after_a_pause_anywhere(
     for part in (0.31, 0.5, 0.77):
         cut = int(len(data) * part)
         decoder = AudioDecoder(AudioFormat(), budget=budget)
-        pcm = await decoder.feed(data[:cut]) + await decoder.flush()
-        pcm += await decoder.feed(data[cut:]) + await decoder.flush(end=True)
+        pcm = await joined(decoder.feed(data[:cut])) + await joined(decoder.flush())
+        pcm += await joined(decoder.feed(data[cut:])) + await joined(decoder.flush(end=True))
         await decoder.close()
         correlation, _ = likeness(pcm, speech)
         assert correlation > 0.97
@@ -120,7 +121,7 @@ async def test_live_streams_give_audio_from_their_first_packets(
     fed, pcm = 0, b""
     for part in encoded(kind).parts:
         fed += len(part)
-        pcm += await decoder.feed(part)
+        pcm += await joined(decoder.feed(part))
         if pcm:
             break
     await decoder.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from joined import joined
 
 from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
 from scripta_gateway.audio.pump import THREAD_PREFIX
@@ -22,7 +23,7 @@ def threads() -> int:
 
 
 async def cancel_in_mid_feed(decoder: AudioDecoder, data: bytes) -> None:
-    feeding = asyncio.create_task(decoder.feed(data))
+    feeding = asyncio.create_task(joined(decoder.feed(data)))
     for _ in range(10_000):
         await asyncio.sleep(0)
         if threads():
@@ -42,7 +43,7 @@ async def test_close_in_mid_stream_ends_the_thread(
     data = encoded(kind).data
     for size in (60, len(data) // 2):
         decoder = AudioDecoder(AudioFormat(), budget=budget)
-        await decoder.feed(data[:size])
+        await joined(decoder.feed(data[:size]))
         assert threads() == 1
         await decoder.close()
         await decoder.close()
@@ -55,7 +56,7 @@ async def test_a_finished_file_keeps_no_thread(
     encoded: Callable[..., Any], budget: StreamBudget
 ) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    await decoder.feed(encoded("ogg_opus").data)
+    await joined(decoder.feed(encoded("ogg_opus").data))
     assert threads() == 0
     assert budget.free_streams == 4
 
@@ -76,7 +77,7 @@ async def test_a_cancelled_feed_leaves_the_decoder_usable(
 ) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
     await cancel_in_mid_feed(decoder, encoded("ogg_vorbis").data * 40)
-    assert await decoder.feed(encoded("flac").data) == speech.tobytes()
+    assert await joined(decoder.feed(encoded("flac").data)) == speech.tobytes()
     await decoder.close()
 
 
@@ -84,7 +85,7 @@ async def test_the_loop_runs_while_a_large_file_is_decoded(
     encoded: Callable[..., Any], budget: StreamBudget
 ) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    feeding = asyncio.create_task(decoder.feed(encoded("ogg_vorbis").data * 10))
+    feeding = asyncio.create_task(joined(decoder.feed(encoded("ogg_vorbis").data * 10)))
     turns = 0
     while not feeding.done():
         await asyncio.sleep(0)
@@ -110,7 +111,7 @@ def test_a_loop_that_ends_without_close_does_not_hang(encoded: Callable[..., Any
     async def begin() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await decoder.feed(encoded("ogg_vorbis").data)
+                await joined(decoder.feed(encoded("ogg_vorbis").data))
 
     asyncio.run(begin())
     asyncio.run(decoder.close())

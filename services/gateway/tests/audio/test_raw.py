@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joined import joined
 
 from scripta_gateway.audio import AudioDecoder, AudioError, AudioFormat, DecoderLimits
 from scripta_gateway.audio.raw import SampleFormat, samples_of
@@ -26,8 +27,8 @@ FORMATS = [
 
 async def decode(messages: list[bytes], form: AudioFormat) -> bytes:
     decoder = AudioDecoder(form)
-    fed = [await decoder.feed(message) for message in messages]
-    return b"".join(fed) + await decoder.flush(end=True)
+    fed = [await joined(decoder.feed(message)) for message in messages]
+    return b"".join(fed) + await joined(decoder.flush(end=True))
 
 
 async def test_linear16_passes_unchanged(speech: Any) -> None:
@@ -36,10 +37,10 @@ async def test_linear16_passes_unchanged(speech: Any) -> None:
 
 async def test_odd_bytes_wait_for_their_other_half() -> None:
     decoder = AudioDecoder(AudioFormat("linear16"))
-    assert await decoder.feed(b"\x01") == b""
-    assert await decoder.feed(b"\x02\x03") == b"\x01\x02"
-    assert await decoder.flush() == b""
-    assert await decoder.feed(b"\x04") == b"\x03\x04"
+    assert await joined(decoder.feed(b"\x01")) == b""
+    assert await joined(decoder.feed(b"\x02\x03")) == b"\x01\x02"
+    assert await joined(decoder.flush()) == b""
+    assert await joined(decoder.feed(b"\x04")) == b"\x03\x04"
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=str)
@@ -101,8 +102,8 @@ async def test_other_rates_keep_length_and_tone(rate: int) -> None:
 async def test_audio_goes_on_after_a_flush(speech: Any) -> None:
     decoder = AudioDecoder(AudioFormat("linear16", 8000))
     half = len(speech)
-    first = await decoder.feed(speech.tobytes()[:half]) + await decoder.flush()
-    second = await decoder.feed(speech.tobytes()[half:]) + await decoder.flush()
+    first = await joined(decoder.feed(speech.tobytes()[:half])) + await joined(decoder.flush())
+    second = await joined(decoder.feed(speech.tobytes()[half:])) + await joined(decoder.flush())
     assert len(first + second) == 2 * len(speech.tobytes())
 
 
@@ -111,7 +112,7 @@ async def test_large_messages_are_converted_alike_on_a_thread(speech: Any) -> No
     form = AudioFormat("mulaw", 8000)
     small = AudioDecoder(form, limits=DecoderLimits(off_loop_bytes=1 << 30))
     large = AudioDecoder(form, limits=DecoderLimits(off_loop_bytes=1000))
-    assert await large.feed(data) == await small.feed(data)
+    assert await joined(large.feed(data)) == await joined(small.feed(data))
 
 
 async def test_an_encoding_by_word_means_raw_even_with_a_magic(
@@ -124,8 +125,8 @@ async def test_an_encoding_by_word_means_raw_even_with_a_magic(
 async def test_a_message_that_is_too_long_is_refused_and_the_next_is_not() -> None:
     decoder = AudioDecoder(AudioFormat(), limits=DecoderLimits(seconds_per_message=1))
     with pytest.raises(AudioError, match="more than 1 second"):
-        await decoder.feed(bytes(32002))
-    assert await decoder.feed(bytes(32000)) == bytes(32000)
+        await joined(decoder.feed(bytes(32002)))
+    assert await joined(decoder.feed(bytes(32000))) == bytes(32000)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 11])
@@ -134,13 +135,13 @@ async def test_a_dribble_of_raw_audio_is_not_held_for_long(speech: Any, size: in
     data = speech.tobytes()[:3000]
     got = b""
     for at in range(0, len(data), size):
-        got += await decoder.feed(data[at : at + size])
+        got += await joined(decoder.feed(data[at : at + size]))
         assert at + size - len(got) <= 12 + size
-    assert got + await decoder.flush() == data
+    assert got + await joined(decoder.flush()) == data
 
 
 async def test_undecided_bytes_come_out_at_a_pause() -> None:
     decoder = AudioDecoder(AudioFormat())
     message = b"\xff\xfb\x90\x00" + bytes(100)
-    assert await decoder.feed(message) == b""
-    assert await decoder.flush() == message
+    assert await joined(decoder.feed(message)) == b""
+    assert await joined(decoder.flush()) == message

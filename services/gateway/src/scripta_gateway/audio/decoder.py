@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final as Constant
@@ -11,6 +12,7 @@ from scripta_gateway.audio.coded import CodedSource
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.limits import SHARED_BUDGET, DecoderLimits, StreamBudget
 from scripta_gateway.audio.raw import RawSource, SampleFormat
+from scripta_gateway.audio.slices import slices_of
 from scripta_gateway.audio.sniff import Kind, begins_file, half_a_magic, sniff
 from scripta_gateway.audio.source import Source
 from scripta_gateway.audio.wav import WavSource
@@ -68,16 +70,31 @@ class AudioDecoder:
             return False
         return self._source is None or self._source.at_rest
 
-    async def feed(self, message: bytes) -> bytes:
-        """Returns the PCM that a message completes, which may be none.
+    async def feed(self, message: bytes) -> AsyncIterator[bytes]:
+        """Yields the PCM that a message completes, in slices of at most ``SLICE_BYTES``.
 
-        Its size is bounded by ``DecoderLimits.seconds_per_message``. If the call is cancelled,
-        the stream is given up and the next message is looked at afresh.
+        There may be no slice. Together they are at most ``DecoderLimits.seconds_per_message``.
+        If the iteration is cancelled or not finished, the stream is given up and the next message
+        is looked at afresh.
 
         Raises:
-            AudioError: The message can not be decoded. PCM of an earlier file that it ended
-                comes with the next call.
+            AudioError: The message can not be decoded. The slices before it stand.
         """
+        for pcm in slices_of(await self._fed(message)):
+            yield pcm
+
+    async def flush(self, *, end: bool = False) -> AsyncIterator[bytes]:
+        """Yields the PCM that is still held back, at a pause or (``end``) for good.
+
+        At a pause the stream may go on; at the end all that a file has left is decoded.
+
+        Raises:
+            AudioError: There is no audio in what came, or it was damaged.
+        """
+        for pcm in slices_of(await self._flushed(end=end)):
+            yield pcm
+
+    async def _fed(self, message: bytes) -> bytes:
         if self._broken:
             await self._drop()
         try:
@@ -91,14 +108,7 @@ class AudioDecoder:
         pcm, self._kept = self._kept + pcm, b""
         return pcm
 
-    async def flush(self, *, end: bool = False) -> bytes:
-        """Returns the PCM that is still held back, at a pause or (``end``) for good.
-
-        At a pause the stream may go on; at the end all that a file has left is decoded.
-
-        Raises:
-            AudioError: There is no audio in what came, or it was damaged.
-        """
+    async def _flushed(self, *, end: bool) -> bytes:
         if self._broken:
             await self._drop()
         try:

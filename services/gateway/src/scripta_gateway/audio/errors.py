@@ -6,7 +6,7 @@ from scripta_common.errors import BadAudio
 
 
 class AudioError(BadAudio):
-    """A message is not audio that can be decoded; nothing of it was accepted.
+    """A message is not audio that can be decoded; what was decoded before the damage stands.
 
     The message completes "Audio cannot be decoded: " and is written for the client. The decoder
     stays usable: it looks at the next message afresh.
