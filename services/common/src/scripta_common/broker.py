@@ -26,7 +26,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from scripta_common import metrics
-from scripta_common.broker_faults import describe, fault_of, is_transient
+from scripta_common.broker_faults import fault_of, is_transient
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.keys import ASSIGN
 from scripta_common.loop_metrics import Histogram
@@ -149,7 +149,7 @@ class Broker:
                 await self._blocking.aclose()
             _count(error)
             if isinstance(error, TimeoutError) or is_transient(error):
-                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
+                raise BrokerUnavailable from error
             raise
 
     async def _execute_alone(self, command: Sequence[Argument]) -> Any:
@@ -180,7 +180,7 @@ class Broker:
             if isinstance(error, Exception):
                 _count(error)
             if isinstance(error, TimeoutError) or is_transient(error):
-                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
+                raise BrokerUnavailable from error
             raise
         return pubsub
 
@@ -207,7 +207,7 @@ class Broker:
         except Exception as error:
             _count(error)
             if isinstance(error, TimeoutError) or is_transient(error):
-                raise BrokerUnavailable(f"The broker does not answer: {describe(error)}") from error
+                raise BrokerUnavailable from error
             raise
 
     async def ping(self) -> None:
@@ -280,7 +280,7 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
     if future.done():  # its caller was cancelled
         return
     if is_transient(answer):
-        error = BrokerUnavailable(f"The broker does not answer: {describe(answer)}")
+        error = BrokerUnavailable()
         error.__cause__ = answer
         future.set_exception(error)
     elif isinstance(answer, BaseException):

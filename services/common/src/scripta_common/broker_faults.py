@@ -20,6 +20,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as BrokerConnectionError
 from redis.exceptions import TimeoutError as BrokerTimeoutError
 
+from scripta_common.errors import BrokerUnavailable
 from scripta_common.metrics import BrokerFault
 
 _TRANSIENT: Final = (
@@ -64,9 +65,11 @@ def fault_of(error: BaseException) -> BrokerFault | None:
 
 
 def describe(error: BaseException) -> str:
-    """Returns an error's message, fit for a log.
+    """Returns an error's message, fit for a log and for nobody else.
 
     Messages of connection errors may quote the address, never the password. What Sentinels were
     asked comes behind a colon, with all their options, and is left out.
     """
+    if isinstance(error, BrokerUnavailable) and error.__cause__ is not None:
+        error = error.__cause__
     return str(error).partition(" : <")[0] or type(error).__name__

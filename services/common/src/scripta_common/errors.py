@@ -122,11 +122,20 @@ class NoCapacity(ScriptaError):
 
 
 class BrokerUnavailable(ScriptaError):
-    """The broker does not answer; accepted audio is kept, new audio is not accepted."""
+    """The broker does not answer; accepted audio is kept, new audio is not accepted.
+
+    The message is the same for every cause: where the broker is, and what it says, is no business
+    of clients. The cause is the exception's ``__cause__``; logs get it by ``describe``.
+    """
 
     code = "broker_unavailable"
     retryable = True
     close_code = 1013
+
+    def __init__(
+        self, message: str = "The service can not store audio now; try again in some seconds."
+    ) -> None:
+        super().__init__(message)
 
 
 def by_code(code: str) -> type[ScriptaError]:

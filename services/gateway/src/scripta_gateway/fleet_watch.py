@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from scripta_common.broker import Memory
+from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Fleet
 from scripta_common.sessionlog import Roster
@@ -73,7 +74,7 @@ class FleetWatch:
             try:
                 await self.look_once()
             except BrokerUnavailable as error:
-                logger.warning("fleet not seen", extra={"error": str(error)})
+                logger.warning("fleet not seen", extra={"error": describe(error)})
                 self._regrouping = True
                 await asyncio.sleep(_REGROUP_SECONDS)
                 self._regrouping = False
@@ -108,4 +109,4 @@ class FleetWatch:
             self.memory = await self._read_memory()
         except BrokerUnavailable as error:  # the fleet was seen all the same
             self.memory = None
-            logger.debug("memory not seen", extra={"error": str(error)})
+            logger.debug("memory not seen", extra={"error": describe(error)})

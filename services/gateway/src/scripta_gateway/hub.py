@@ -1,4 +1,4 @@
-"""The hub: all sessions of one gateway, the doorbell they share, and their upkeep."""
+"""The hub: all sessions of one gateway, and the doorbell that they share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -30,12 +29,11 @@ from scripta_gateway.admission import Admission
 from scripta_gateway.fleet_watch import FleetWatch
 from scripta_gateway.metrics import Outcome
 from scripta_gateway.session import Limits, Session
+from scripta_gateway.unattended import Unattended
+from scripta_gateway.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-_UPKEEP_SECONDS: Final = 1.0
-_POLL_OUTSTANDING: Final = 2.0
-_POLL_QUIET: Final = 20.0
 _READY_SECONDS: Final = 1.0
 _LAST_WORDS_SECONDS: Final = 5.0
 _SPREAD_STEP: Final = 0.02
@@ -79,27 +77,29 @@ class Hub:
         self.resume_seconds = resume_seconds
         self._drain_spread = drain_spread
         self._sessions: dict[str, Session] = {}
-        # Those whose connection broke, while their clients may come back.
-        self._lingering: set[Session] = set()
-        self._polls = asyncio.Semaphore(256)
-        self._background: set[asyncio.Task[None]] = set()
+        self._unattended = Unattended(self._part)
+        self._upkeep = Upkeep(self._sessions.values, self._lose)
         self._doorbell = Doorbell(
             broker,
             keys.gateway_channel(gateway_id),
             on_ring=self._ring,
             on_join=self._suspect_all,
         )
-        self._empty = asyncio.Event()
-        self._empty.set()
+        # Set while no session has a connection.
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self.draining = False
 
     async def run(self) -> None:
         """Listens and keeps sessions alive until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._doorbell.run(), name="doorbell")
-            tasks.create_task(self._keep_up(), name="upkeep")
-            tasks.create_task(self.fleet.run(), name="fleet")
-            tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._doorbell.run(), name="doorbell")
+                tasks.create_task(self._upkeep.run(), name="upkeep")
+                tasks.create_task(self.fleet.run(), name="fleet")
+                tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
+        finally:
+            await self._unattended.close()
 
     async def check_ready(self) -> None:
         """Raises a ``ScriptaError`` that says why no session can be opened now."""
@@ -111,7 +111,7 @@ class Hub:
                 await self._doorbell.wait_joined()
                 await self.fleet.wait_known()
         except TimeoutError:
-            raise BrokerUnavailable("The broker does not answer.") from None
+            raise BrokerUnavailable from None
 
     async def open(self, options: SessionOptions) -> Session:
         """Opens a session and puts it in line for a transcriber of its pool, with its model.
@@ -180,18 +180,20 @@ class Hub:
         Args:
             session: The session.
             comes_back: Whether its client may come back. Then it is kept for a while (on a drain
-                by the log alone); otherwise its stream is ended now.
+                by the log alone); otherwise its stream is ended as soon as there is room for it.
             outcome: How it came to that.
         """
         if self._sessions.get(session.sid) is not session:
             return  # another connection has it
-        if comes_back and not session.over and not self.draining:
-            self._lingering.add(session)
-            self._spawn(self._end_later(session), f"linger-{session.sid}")
-            return
-        self._part(session, Outcome.HANDED_OVER if comes_back and self.draining else outcome)
-        if not session.over and not (comes_back and self.draining):
-            self._spawn(_end(session), f"end-{session.sid}")
+        if session.over:
+            self._part(session, outcome)
+        elif comes_back and self.draining:
+            self._part(session, Outcome.HANDED_OVER)
+        elif comes_back:
+            self._unattended.take(session, Outcome.ABANDONED, wait=self.resume_seconds)
+        else:
+            self._unattended.take(session, outcome)
+        self._notice_quiet()
 
     async def drain(self) -> None:
         """Takes no new session and has every connection closed; returns when all are gone.
@@ -202,17 +204,18 @@ class Hub:
         4. What has to be written still is written.
         """
         self.draining = True
-        for session in tuple(self._lingering):
+        for session in self._unattended.waiting:
             self._part(session, Outcome.HANDED_OVER)
         spread = min(self._drain_spread, _SPREAD_STEP * len(self._sessions))
         loop = asyncio.get_running_loop()
         for place, session in enumerate(tuple(self._sessions.values())):
-            farewell = Draining("This gateway is going away; connect again.")
-            loop.call_later(spread * place / len(self._sessions), session.fail, farewell)
-        await self._empty.wait()
-        ends = [task for task in self._background if task.get_name().startswith("end-")]
-        if ends:
-            await asyncio.wait(ends, timeout=_LAST_WORDS_SECONDS)
+            loop.call_later(spread * place / len(self._sessions), session.fail, _farewell())
+        await self._quiet.wait()
+        await self._unattended.settle(_LAST_WORDS_SECONDS)
+
+    async def keep_up_once(self) -> None:
+        """Polls the sessions of which nothing was heard for a while; see ``Upkeep.run_once``."""
+        await self._upkeep.run_once()
 
     def audio_lags(self) -> list[float]:
         """Returns of each session the seconds of audio accepted and not yet decided."""
@@ -225,28 +228,31 @@ class Hub:
             raise GatewayFull("This gateway holds as many sessions as it may; try again.")
         await self.check_ready()
 
-    async def _end_later(self, session: Session) -> None:
-        await asyncio.sleep(self.resume_seconds)
-        if self._sessions.get(session.sid) is session:
-            self._part(session, Outcome.ABANDONED)
-            if not session.over:
-                await _end(session)
-
     def _hold(self, session: Session) -> None:
         former = self._sessions.get(session.sid)
         if former is not None:
-            self._lingering.discard(former)
+            self._let_go(former)
         self._sessions[session.sid] = session
-        self._empty.clear()
+        self._quiet.clear()
+        if self.draining:
+            # It was on its way here when the drain told all others.
+            session.fail(_farewell())
         metrics.SESSIONS.set(len(self._sessions))
 
     def _forget(self, session: Session) -> None:
         if self._sessions.get(session.sid) is session:
             del self._sessions[session.sid]
-        self._lingering.discard(session)
-        if not self._sessions:
-            self._empty.set()
+        self._let_go(session)
+        self._notice_quiet()
         metrics.SESSIONS.set(len(self._sessions))
+
+    def _let_go(self, session: Session) -> None:
+        self._unattended.forget(session)
+        self._upkeep.forget(session)
+
+    def _notice_quiet(self) -> None:
+        if len(self._sessions) == len(self._unattended):
+            self._quiet.set()
 
     def _part(self, session: Session, outcome: Outcome) -> None:
         self._forget(session)
@@ -274,49 +280,12 @@ class Hub:
         for session in self._sessions.values():
             session.heard_at = float("-inf")
 
-    async def _keep_up(self) -> None:
-        while True:
-            await asyncio.sleep(_UPKEEP_SECONDS)
-            await self.keep_up_once()
-
-    async def keep_up_once(self) -> None:
-        """Polls the sessions of which nothing was heard for a while."""
-        now = time.monotonic()
-        due = [
-            session
-            for session in self._sessions.values()
-            if now - session.heard_at >= (_POLL_OUTSTANDING if session.outstanding else _POLL_QUIET)
-        ]
-        await asyncio.gather(*(self._poll(session) for session in due))
-
-    async def _poll(self, session: Session) -> None:
-        async with self._polls:
-            try:
-                await session.reconcile()
-            except (BrokerUnavailable, NoCapacity) as error:
-                logger.warning(
-                    "session not reconciled", extra={"session": session.sid, "code": error.code}
-                )
-            except ScriptaError as error:
-                self._lose(session, error)
-            except Exception:
-                # One session's trouble; all others need this upkeep, too.
-                logger.exception("session not reconciled", extra={"session": session.sid})
-
     def _lose(self, session: Session, error: ScriptaError) -> None:
-        if session in self._lingering:
+        if session in self._unattended:
             self._part(session, metrics.outcome_of_error(error))
         else:
             session.fail(error)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
-
-async def _end(session: Session) -> None:
-    try:
-        await session.end()
-    except ScriptaError as error:
-        logger.warning("end not recorded", extra={"session": session.sid, "code": error.code})
+def _farewell() -> Draining:
+    return Draining("This gateway is going away; connect again.")

@@ -9,6 +9,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import ANNOUNCE_SECONDS, Member
 from scripta_common.sessionlog import Roster
@@ -50,7 +51,7 @@ class Presence:
                 await self._roster.enlist(self._id, said)
                 self._slots = said.slots
             except (BrokerUnavailable, RedisError) as error:
-                logger.warning("not enlisted", extra={"error": str(error)})
+                logger.warning("not enlisted", extra={"error": describe(error)})
             for _ in range(round(ANNOUNCE_SECONDS / _LOOK_SECONDS)):
                 await asyncio.sleep(_LOOK_SECONDS)
                 if self._describe() != said:
@@ -62,4 +63,4 @@ class Presence:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._roster.strike(self._id)
         except (BrokerUnavailable, RedisError, TimeoutError) as error:
-            logger.warning("not struck from the roster", extra={"error": str(error)})
+            logger.warning("not struck from the roster", extra={"error": describe(error)})

@@ -15,6 +15,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
+from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.keys import URGENT
 from scripta_common.logs import bind
@@ -107,7 +108,7 @@ class Worker:
         try:
             await self._log.leave()
         except (BrokerUnavailable, ResponseError) as error:
-            logger.warning("group not left", extra={"error": str(error)})
+            logger.warning("group not left", extra={"error": describe(error)})
 
     async def drain(self) -> None:
         """Stops taking sessions and hands every live one off at its last checkpoint.
@@ -181,7 +182,7 @@ class Worker:
                     self._joined.set()
                 await once()
             except BrokerUnavailable as error:
-                logger.warning("broker unavailable", extra={"error": str(error)})
+                logger.warning("broker unavailable", extra={"error": describe(error)})
                 await asyncio.sleep(_RETRY_SECONDS)
             except ResponseError as error:
                 if "NOGROUP" not in str(error):

@@ -1,0 +1,90 @@
+"""Sessions without a connection: each waits for its client for a while, then its stream is ended.
+
+They are held until the end stands in the log, so that rings and upkeep reach them: an upload that
+was held back gets its end as soon as there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from scripta_common.errors import ScriptaError
+from scripta_gateway.metrics import Outcome
+from scripta_gateway.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+class Unattended:
+    """Sees sessions off whose connection is gone.
+
+    Args:
+        part: Called with a session that is done with, and how it came to that.
+    """
+
+    def __init__(self, part: Callable[[Session, Outcome], None]) -> None:
+        self._part = part
+        self._tasks: dict[Session, asyncio.Task[None]] = {}
+        # Those whose clients may come back.
+        self._waiting: set[Session] = set()
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._tasks
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def waiting(self) -> Iterable[Session]:
+        """Those whose clients may come back."""
+        return tuple(self._waiting)
+
+    def take(self, session: Session, outcome: Outcome, *, wait: float = 0.0) -> None:
+        """Takes a session over.
+
+        Args:
+            session: The session; not over.
+            outcome: How it came to that.
+            wait: Seconds for which its client may come back.
+        """
+        if wait:
+            self._waiting.add(session)
+        work = self._see_off(session, outcome, wait)
+        self._tasks[session] = asyncio.create_task(work, name=f"end-{session.sid}")
+
+    def forget(self, session: Session) -> None:
+        """Leaves a session alone: another connection has it, or it is done with."""
+        self._waiting.discard(session)
+        task = self._tasks.pop(session, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    async def settle(self, seconds: float) -> None:
+        """Waits until all ends are written, but no longer than ``seconds``."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+
+    async def close(self) -> None:
+        """Gives up all sessions."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+        self._waiting.clear()
+
+    async def _see_off(self, session: Session, outcome: Outcome, wait: float) -> None:
+        if wait:
+            await asyncio.sleep(wait)
+            self._waiting.discard(session)
+        try:
+            # For as long as the backlog may be full, or the broker may be gone, and no longer.
+            # Cancelled here, a part of what is to be written may be in the log already.
+            await session.end()
+        except ScriptaError as error:
+            logger.warning("end not recorded", extra={"session": session.sid, "code": error.code})
+        except Exception:
+            logger.exception("end not recorded", extra={"session": session.sid})
+        self._part(session, outcome)
