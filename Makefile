@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images check format manifests dashboards lock bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,10 @@ images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= E
 			-f services/$$service/Dockerfile -t $$name $(ARGS) .; \
 		$(if $(PUSH),$(BUILDER) push $$name;) \
 	done
+
+pin-images: $(DEV) ## Pin the broker's image to its tag's digest of today (needs crane, skopeo or docker)
+	@$(BIN)/python charts/pin_images.py charts/scripta/values.yaml compose.yaml
+	@$(MAKE) --no-print-directory manifests
 
 check: $(DEV) ## Check lint, format and types
 	@$(BIN)/ruff check
@@ -143,6 +147,11 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 	@$(NARROW) --override requirements/overrides-images.txt \
 		--override requirements/overrides-load.txt \
 		requirements/load.in -o loadtest/requirements.txt
+
+LOCKS = $(shell grep -l -e --hash=sha256: requirements/*.txt services/*/requirements*.txt loadtest/requirements.txt)
+
+audit: $(AUDIT) ## Ask for known vulnerabilities of all locks (needs a network; ARGS="--ignore-vuln ID")
+	@$(VENV)/audit/bin/python requirements/audit.py $(LOCKS) -- $(ARGS)
 
 clean: ## Remove the environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,13 +1,17 @@
 {{/* What the pods of all components have in common. */}}
 
-{{/* Image reference. Takes root, image, own (whether it is one of ours). */}}
+{{/*
+Image reference. Takes root, image, own (whether it is one of ours). A digest in the tag is there for
+people to read what it is of; not every container runtime takes the two together.
+*/}}
 {{- define "scripta.image" -}}
 {{- $repository := .image.repository -}}
 {{- if and .own .root.Values.imageRegistry -}}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .root.Values.imageRegistry) $repository -}}
 {{- end -}}
-{{- if .image.digest -}}
-{{- printf "%s@%s" $repository .image.digest -}}
+{{- $digest := .image.digest | default (regexFind "@.*" .image.tag | trimPrefix "@") -}}
+{{- if $digest -}}
+{{- printf "%s@%s" $repository $digest -}}
 {{- else -}}
 {{- printf "%s:%s" $repository (.image.tag | default .root.Chart.AppVersion) -}}
 {{- end -}}

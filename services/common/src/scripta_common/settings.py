@@ -27,7 +27,8 @@ class CommonSettings(BaseSettings):
         "INFO", description="Least level that is logged"
     )
     log_format: Literal["json", "human"] = Field(
-        "json", description="One JSON object a line, or text for a person"
+        "json",
+        description="Form of a log line: json, an object for programs, or human, text for a person",
     )
     lease_seconds: float = Field(
         1.5,
