@@ -15,6 +15,7 @@ import pytest
 from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import Draft, EngineError, Segment
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
+from scripta_transcriber.engines.moonshine.decoder import Said
 from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder
 from scripta_transcriber.engines.moonshine.encoder_graphs import (
     draft_graph,
@@ -77,6 +78,39 @@ def test_audio_without_words_never_runs_on(engine: MoonshineEngine):
     square = np.tile(np.repeat([9_000, -9_000], 40), 3_000).astype("<i2").tobytes()
     for pcm in (noise, square, bytes(480_000)):
         assert len(engine.transcribe(segment(pcm)).text.split()) < 40
+
+
+EVER_FAILED, NO_MATTER = slice(60_800, 92_800), slice(96_000, 192_000)
+"""Bytes of the recording in which that is said."""
+
+
+@pytest.mark.parametrize("times", [5, 6, 8, 10])
+def test_repeated_phrase_does_not_cost_the_sentence_behind_it(
+    engine: MoonshineEngine, beckett: bytes, times: int
+):
+    """A guard against loops took people who repeat themselves for a loop, and stopped there."""
+    said = beckett[EVER_FAILED] * times + beckett[NO_MATTER]
+    words = engine.transcribe(segment(said)).text.lower().replace(",", "").replace(".", "")
+    assert words.endswith("no matter try again")
+    assert abs(words.count("ever failed") - times) <= 2
+
+
+def test_what_lies_behind_a_loop_is_heard(
+    engine: MoonshineEngine, beckett: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    """A decoder that says more than the audio can hold is asked again, for each half."""
+    assert engine._model is not None
+    greedy, asked = engine._model.decoder.greedy, []
+
+    def looping(memory: Any, limit: int, guess: Any = ()) -> Said:
+        asked.append(limit)
+        return Said([5, 6] * 16, -0.1, False) if len(asked) == 1 else greedy(memory, limit, guess)
+
+    monkeypatch.setattr(engine._model.decoder, "greedy", looping)
+    words = engine.transcribe(segment(beckett)).text.lower()
+    assert words.startswith("ever tried")
+    assert words.endswith("fail better.")
+    assert len(asked) == 3
 
 
 def test_musical_notes_are_no_words(engine: MoonshineEngine):

@@ -75,7 +75,7 @@ def test_loop_is_cut_to_one_turn():
     st.lists(st.integers(3, 6), max_size=20), st.lists(st.integers(3, 6), min_size=1, max_size=16)
 )
 def test_endless_phrase_is_noticed_and_cut(before: list[int], phrase: list[int]):
-    """A decoder in a loop must stop long before its limit."""
+    """What a decoder in a loop says until it is stopped is its phrase, and no more."""
     tokens = before + phrase * 12
     length = loop_length(tokens)
     assert 0 < length <= len(phrase)

@@ -1,6 +1,7 @@
-"""Ends what a greedy decoder does on odd audio: saying the same thing for ever.
+"""Finds and cuts what a greedy decoder says on odd audio: the same thing for ever.
 
-Pure and deterministic. People repeat themselves too, so a few repetitions are left alone.
+Pure and deterministic. People repeat themselves, too: only a decoder that has said more than its
+audio can hold is in a loop, which its caller knows.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
@@ -11,13 +12,27 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from scripta_transcriber.engines.moonshine.layers import Form
-from scripta_transcriber.engines.repetition import cut_loop, loop_length
 
 _BEGIN = 1
 _END = 2
 
 FloatArray = npt.NDArray[np.float32]
 Cache = dict[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the decoder says of one segment.
+
+    Attributes:
+        tokens: Its tokens, without those for begin and end.
+        likelihood: Mean log probability of the tokens that were chosen one by one.
+        complete: Whether the decoder came to an end by itself, and not by the limit.
+    """
+
+    tokens: list[int]
+    likelihood: float
+    complete: bool
 
 
 class Decoder:
@@ -38,10 +53,8 @@ class Decoder:
         self._outputs = ["logits", *form.cache("present")]
         self._nothing = np.zeros((1, form.heads, 0, form.head_size), dtype=np.float32)
 
-    def greedy(
-        self, memory: Sequence[FloatArray], limit: int, guess: Sequence[int] = ()
-    ) -> tuple[list[int], float]:
-        """Returns up to ``limit`` tokens and the mean log probability of those chosen one by one.
+    def greedy(self, memory: Sequence[FloatArray], limit: int, guess: Sequence[int] = ()) -> Said:
+        """Returns what is said, in up to ``limit`` tokens.
 
         A guess is checked in the first step, all of it at once: it costs little more than one
         token. The numbers differ in their last bits from those of one by one, and so may the
@@ -61,15 +74,11 @@ class Decoder:
             total -= math.log(float(np.exp(row - row[token]).sum()))
             chosen += 1
             if token == _END:
-                break
+                return Said(tokens, total / chosen, complete=True)
             tokens.append(token)
-            if loop := loop_length(tokens):
-                tokens = cut_loop(tokens, loop)
-                break
             if len(tokens) >= limit:
-                break
+                return Said(tokens, total / chosen, complete=False)
             row = self._step(feeds, [token], len(tokens))[-1]
-        return tokens, total / chosen
 
     def _step(self, feeds: Cache, tokens: Sequence[int], position: int) -> FloatArray:
         asked = {

@@ -19,7 +19,7 @@ import onnxruntime as ort
 
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
-from scripta_transcriber.engines.moonshine.decoder import Decoder
+from scripta_transcriber.engines.moonshine.decoder import Decoder, Said
 from scripta_transcriber.engines.moonshine.decoder_graph import step_graph
 from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder, Rows
 from scripta_transcriber.engines.moonshine.encoder_graphs import (
@@ -30,6 +30,8 @@ from scripta_transcriber.engines.moonshine.encoder_graphs import (
 from scripta_transcriber.engines.moonshine.layers import Form, fastest_bytes
 from scripta_transcriber.engines.moonshine.weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
+from scripta_transcriber.engines.quiet import halves
+from scripta_transcriber.engines.repetition import cut_loop, loop_length
 from scripta_transcriber.engines.tokens import Vocabulary
 
 DISTRIBUTION = "moonshine-voice==0.1.0"
@@ -50,12 +52,15 @@ class Decoding:
         silence_after: Seconds of silence put behind the audio: the model drops or distorts a
             word that ends with it. At least 0.032, what a row of the encoder is made of.
         least_seconds: Shorter audio is filled up to this length; the encoder needs 0.06 s.
+        divisible_seconds: A segment of at least this length is decoded in two halves where the
+            decoder reaches the limit of tokens. At least 0.5: shorter audio has no halves.
     """
 
     tokens_per_second: float = 6.5
     least_tokens: int = 8
     silence_after: float = 0.4
     least_seconds: float = 1.0
+    divisible_seconds: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +137,23 @@ class MoonshineEngine:
         model, samples = self._loaded(), _samples(segment)
         heard = np.pad(samples, (0, self._silence(samples)))[np.newaxis, :]
         memory = model.encoder.run(model.decoder.memory, {"samples": heard})
-        tokens, mean = model.decoder.greedy(memory, self._limit(segment))
-        text = _spoken(model.vocabulary.text(tokens))
-        return Transcript(text=text, confidence=math.exp(mean) if text else None, language="en")
+        said = model.decoder.greedy(memory, self._limit(segment))
+        if not said.complete and segment.seconds >= self._decoding.divisible_seconds:
+            return self._in_halves(segment)
+        text = _spoken(model.vocabulary.text(_without_loop(said)))
+        confidence = math.exp(said.likelihood) if text else None
+        return Transcript(text=text, confidence=confidence, language="en")
+
+    def _in_halves(self, segment: Segment) -> Transcript:
+        """Returns the words of a segment of which the decoder says more than anybody can.
+
+        It has fallen into a loop. What is spoken behind the loop would be lost, and in one half
+        of the audio it is heard.
+        """
+        parts = [part for part in map(self.transcribe, halves(segment)) if part.text]
+        sure = [part.confidence for part in parts if part.confidence is not None]
+        confidence = sum(sure) / len(sure) if sure else None
+        return Transcript(" ".join(part.text for part in parts), confidence, language="en")
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the words of an open segment so far.
@@ -147,7 +166,8 @@ class MoonshineEngine:
             return Draft("")
         silence, names = self._silence(samples), model.decoder.memory
         memory, rows = model.draft_encoder.hear(samples, silence, names, last.rows)
-        tokens, _ = model.decoder.greedy(memory, self._limit(segment), last.tokens)
+        said = model.decoder.greedy(memory, self._limit(segment), last.tokens)
+        tokens = _without_loop(said)
         return Draft(_spoken(model.vocabulary.text(tokens)), Memo(tuple(tokens), rows))
 
     def _loaded(self) -> _Model:
@@ -166,6 +186,12 @@ class MoonshineEngine:
 
 def _samples(segment: Segment) -> FloatArray:
     return np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
+
+
+def _without_loop(said: Said) -> list[int]:
+    """Returns the tokens; a loop is one only where the decoder came to no end by itself."""
+    loop = 0 if said.complete else loop_length(said.tokens)
+    return cut_loop(said.tokens, loop) if loop else said.tokens
 
 
 def _spoken(text: str) -> str:
