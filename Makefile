@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -105,6 +105,9 @@ bench-endurance: $(DEV) ## Look for growth over four hours of audio with the rea
 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+hostile: $(DEV) ## Attack it as one client can; what the others notice (ARGS="--cases long_text --seconds 8")
+	@PYTHONPATH=tests $(BIN)/python -m hostile $(ARGS)
 
 URL := ws://127.0.0.1:8000/ws
 USERS := 10

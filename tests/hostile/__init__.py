@@ -1,0 +1,1 @@
+"""The attack suite: what one client can do to the others. See ``__main__``."""
