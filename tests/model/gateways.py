@@ -116,9 +116,11 @@ class Connection:
     async def _call(self, write: Write) -> Callable[[], bool]:
         sid = self.client.sid
         if isinstance(write, Append):
-            outcome, last = await self._log.append(sid, write.entry, self.exchange.connection)
+            entries = write.entries
+            outcome, last = await self._log.append(sid, entries, self.exchange.connection)
             if outcome == "ok":
-                self.client.written(write.entry)
+                for entry in entries:
+                    self.client.written(entry)
             return lambda: self.exchange.appended(write, outcome, last)
         assert isinstance(write, Restore)
         ours = await self._log.restore(sid, SessionOptions(), write.standing)

@@ -38,7 +38,7 @@ async def other(broker: Broker) -> GatewayLog:
 
 async def append(log: GatewayLog, seq: int, connection: int) -> AppendOutcome:
     entry = Entry(seq, EntryKind.AUDIO, seq - 1, b"ab", 7, 2, intake=Intake(seq))
-    return (await log.append(SID, entry, connection))[0]
+    return (await log.append(SID, [entry], connection))[0]
 
 
 def standing(connection: int) -> Standing:

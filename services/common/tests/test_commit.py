@@ -77,7 +77,7 @@ async def claim(gateway: GatewayLog, lease: Lease) -> Claim:
     """A claimed session with ten entries of 100 samples."""
     claim = await lease()
     for seq in range(1, 11):
-        await gateway.append(SID, Entry(seq, EntryKind.AUDIO, 100 * (seq - 1), b"ab" * 100))
+        await gateway.append(SID, [Entry(seq, EntryKind.AUDIO, 100 * (seq - 1), b"ab" * 100)])
     return claim
 
 

@@ -58,7 +58,7 @@ def final(index: int, text: str = "words") -> Final:
 
 
 async def append(gateway: GatewayLog, *seqs: int) -> list[AppendOutcome]:
-    return [(await gateway.append(SID, audio(seq)))[0] for seq in seqs]
+    return [(await gateway.append(SID, [audio(seq)]))[0] for seq in seqs]
 
 
 def standing(checkpoint: Checkpoint, index: int, connection: int = 1) -> Standing:
@@ -127,7 +127,7 @@ async def test_appended_entries_are_read_back_as_they_were(
         Entry(4, EntryKind.END, 100, accepted_ms=7, reason=Reason.END),
     ]
     for entry in entries:
-        assert await gateway.append(SID, entry) == (AppendOutcome.OK, entry.seq)
+        assert await gateway.append(SID, [entry]) == (AppendOutcome.OK, entry.seq)
 
     assert await transcriber.read(SID, 0, 10) == entries
     assert await transcriber.read(SID, 1, 2) == entries[1:3]
@@ -139,7 +139,7 @@ async def test_repeated_append_is_a_duplicate_and_changes_nothing(
 ) -> None:
     await gateway.open(SID, OPTIONS)
     await append(gateway, 1, 2)
-    assert await gateway.append(SID, audio(1, samples=7)) == (AppendOutcome.DUPLICATE, 2)
+    assert await gateway.append(SID, [audio(1, samples=7)]) == (AppendOutcome.DUPLICATE, 2)
     assert await transcriber.read(SID, 0, 10) == [audio(1), audio(2)]
 
 
@@ -148,14 +148,14 @@ async def test_append_behind_a_missing_entry_is_refused(
 ) -> None:
     await gateway.open(SID, OPTIONS)
     await append(gateway, 1)
-    assert await gateway.append(SID, audio(3)) == (AppendOutcome.GAP, 1)
+    assert await gateway.append(SID, [audio(3)]) == (AppendOutcome.GAP, 1)
     assert await transcriber.read(SID, 0, 10) == [audio(1)]
 
 
 async def test_append_to_an_unknown_session_is_lost_and_leaves_no_key(
     gateway: GatewayLog, redis: Redis
 ) -> None:
-    assert await gateway.append(SID, audio(1)) == (AppendOutcome.LOST, 0)
+    assert await gateway.append(SID, [audio(1)]) == (AppendOutcome.LOST, 0)
     assert await redis.keys("*") == []
 
 
@@ -181,7 +181,7 @@ async def test_append_rings_the_owner_and_nobody_before_there_is_one(
         assert assignment is not None
         await transcriber.claim(assignment)
         await append(gateway, 2)
-        await gateway.append(SID, Entry(3, EntryKind.FINALIZE, 200))
+        await gateway.append(SID, [Entry(3, EntryKind.FINALIZE, 200)])
         heard: list[dict[str, bytes]] = []
         while len(heard) < 2:
             message = await rings.get_message(timeout=2)
@@ -351,7 +351,7 @@ async def test_gateway_goes_on_when_the_server_forgets_the_scripts(
     await gateway.open(SID, OPTIONS)
     for seq in range(1, 21):
         flushing = redis.script_flush() if seq % 5 == 0 else asyncio.sleep(0)
-        (outcome, _), _ = await asyncio.gather(gateway.append(SID, audio(seq)), flushing)
+        (outcome, _), _ = await asyncio.gather(gateway.append(SID, [audio(seq)]), flushing)
         assert outcome is AppendOutcome.OK
     assert await redis.xlen(keys.audio(SID)) == 20
 

@@ -31,7 +31,7 @@ async def claim(gateway: GatewayLog, lease: Lease) -> Claim:
     """A claimed session with ten seconds of audio in the log."""
     claim = await lease()
     for seq in range(1, 11):
-        await gateway.append(SID, entry(seq))
+        await gateway.append(SID, [entry(seq)])
     return claim
 
 
@@ -55,10 +55,10 @@ async def test_commit_gets_through_and_makes_room_for_audio(
 ) -> None:
     """Guards against a standstill: only commits free memory, so they must not need any."""
     with pytest.raises(BrokerUnavailable):
-        await gateway.append(SID, entry(11))
+        await gateway.append(SID, [entry(11)])
     final = Final(1, 0.0, 8.0, "words", Reason.ENDPOINT)
     await transcriber.commit(claim, Checkpoint(8 * 16_000, 8), 0, [final])
-    assert await gateway.append(SID, entry(11)) == (AppendOutcome.OK, 11)
+    assert await gateway.append(SID, [entry(11)]) == (AppendOutcome.OK, 11)
 
 
 @pytest.mark.usefixtures("full")

@@ -6,7 +6,18 @@ import pytest
 
 from scripta_common.errors import SessionLost, Superseded
 from scripta_common.sessionlog import AppendOutcome, Attachment, Progress, SessionOptions
-from scripta_common.wire import Checkpoint, Ended, Entry, EntryKind, Final, Intake, Reason, Ring
+from scripta_common.wire import (
+    SAMPLE_RATE,
+    Checkpoint,
+    Ended,
+    Entry,
+    EntryKind,
+    Final,
+    Intake,
+    Reason,
+    Ring,
+)
+from scripta_gateway.bounds import MAX_APPEND_BYTES, MAX_APPEND_ENTRIES
 from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Restore
 from scripta_gateway.ledger import Ledger
 
@@ -30,6 +41,10 @@ def next_append(exchange: Exchange) -> Append:
     return write
 
 
+def numbers(write: Append) -> list[int]:
+    return [entry.seq for entry in write.entries]
+
+
 def answer(exchange: Exchange, outcome: AppendOutcome, last: int = 0) -> bool:
     return exchange.appended(next_append(exchange), outcome, last)
 
@@ -48,28 +63,42 @@ def ring(*results: Final | Ended, checkpoint: int = 0, index: int | None = None)
     return Ring("s", checkpoint, checkpoint, last if index is None else index, results)
 
 
-def test_entries_are_appended_in_order_until_nothing_is_left() -> None:
+def test_all_entries_that_wait_are_appended_in_one_call() -> None:
     exchange = exchange_of(3)
-    for seq in (1, 2, 3):
-        assert next_append(exchange).entry.seq == seq
-        assert exchange.unwritten
-        assert answer(exchange, AppendOutcome.OK, seq)
+    write = next_append(exchange)
+    assert numbers(write) == [1, 2, 3]
+    exchange.ledger.enter_audio(b"ab", 2, 7)  # while the call is under way
+    assert exchange.unwritten
+    assert exchange.appended(write, AppendOutcome.OK, 3)
+    assert numbers(next_append(exchange)) == [4]
+    assert answer(exchange, AppendOutcome.OK, 4)
     assert exchange.next_write() is None
     assert not exchange.unwritten
 
 
+def test_one_call_is_bounded_in_entries_and_bytes() -> None:
+    exchange = exchange_of(MAX_APPEND_ENTRIES + 1)
+    assert len(next_append(exchange).entries) == MAX_APPEND_ENTRIES
+    exchange = Exchange(Ledger(10**9))
+    exchange.ledger.enter_audio(bytes(2 * 20 * SAMPLE_RATE), 1, 7)
+    sizes = [len(entry.pcm) for entry in next_append(exchange).entries]
+    assert sum(sizes) <= MAX_APPEND_BYTES < sum(sizes) + sizes[0]
+
+
 def test_repeated_append_is_as_good_as_the_first() -> None:
     exchange = exchange_of(2)
-    assert answer(exchange, AppendOutcome.DUPLICATE, 1)
-    assert next_append(exchange).entry.seq == 2
+    write = next_append(exchange)
+    exchange.ledger.enter_audio(b"ab", 2, 7)
+    assert exchange.appended(write, AppendOutcome.DUPLICATE, 2)
+    assert numbers(next_append(exchange)) == [3]
 
 
 def test_entries_that_the_log_has_lost_are_appended_again() -> None:
-    exchange = exchange_of(4)
-    for _ in range(3):
-        assert answer(exchange, AppendOutcome.OK)
+    exchange = exchange_of(3)
+    assert answer(exchange, AppendOutcome.OK, 3)
+    exchange.ledger.enter_audio(b"ab", 2, 7)
     assert answer(exchange, AppendOutcome.GAP, 1)
-    assert next_append(exchange).entry.seq == 2
+    assert numbers(next_append(exchange)) == [2, 3, 4]
 
 
 def test_session_that_the_log_has_lost_is_written_anew_from_the_checkpoint() -> None:
@@ -84,7 +113,7 @@ def test_session_that_the_log_has_lost_is_written_anew_from_the_checkpoint() -> 
     assert exchange.next_write() == write  # it is asked for again: the call may have failed
     exchange.restored(write, True)
     assert not exchange.lost
-    assert next_append(exchange).entry.seq == 3
+    assert numbers(next_append(exchange)) == [3, 4]
 
 
 def test_hole_behind_the_checkpoint_is_closed_by_writing_all_anew() -> None:
@@ -117,12 +146,19 @@ def test_session_is_lost_when_neither_the_log_nor_the_client_has_its_results() -
 
 
 def test_entry_without_room_waits_for_the_checkpoint() -> None:
-    exchange = exchange_of(3, max_backlog=2)
-    for _ in range(2):
-        assert answer(exchange, AppendOutcome.OK)
+    exchange = exchange_of(4, max_backlog=2)
+    assert numbers(next_append(exchange)) == [1, 2]
+    assert answer(exchange, AppendOutcome.OK)
     assert exchange.next_write() == AwaitRoom()
     assert exchange.ring(ring(final(1), checkpoint=1)).moved
-    assert next_append(exchange).entry.seq == 3
+    assert numbers(next_append(exchange)) == [3]
+
+
+def test_end_in_the_results_says_that_the_log_has_all() -> None:
+    """A ring may be here before the answer to the append that it follows."""
+    exchange = exchange_of(2)
+    exchange.ring(ring(final(1), Ended(2, 0.0), checkpoint=2))
+    assert exchange.logged == 2
 
 
 def test_session_that_is_over_in_the_log_tells_how_by_its_results() -> None:
@@ -216,13 +252,14 @@ def test_poll_finds_out_that_the_log_has_lost_its_last_moments() -> None:
     write_all(exchange)
     assert exchange.polled(progress(1), 3).moved  # who waits for room has something to write
     assert exchange.unwritten
-    assert next_append(exchange).entry.seq == 2
+    assert numbers(next_append(exchange)) == [2, 3]
 
 
 def test_old_answer_to_a_poll_is_no_loss() -> None:
-    exchange = exchange_of(3)
-    assert answer(exchange, AppendOutcome.OK)
+    exchange = exchange_of(1)
+    write_all(exchange)
     confirmed = exchange.logged
+    exchange.ledger.enter_audio(b"ab" * 2, 2, 7)
     write_all(exchange)
     exchange.polled(progress(1), confirmed)
     assert not exchange.unwritten

@@ -27,9 +27,15 @@ Until = Callable[..., Awaitable[None]]
 MakeHub = Callable[..., Awaitable[Hub]]
 
 
+async def append(session: Session, pcm: bytes, message_bytes: int) -> None:
+    """Enters audio; returns when the log has it."""
+    session.enter(pcm, message_bytes)
+    await session.write()
+
+
 async def leave_while_held_back(hub: Hub, session: Session, until: Until) -> None:
     """Has a fast upload held back by a full backlog, and its client gone."""
-    waiting = asyncio.create_task(session.append(SECOND * 4, 1))
+    waiting = asyncio.create_task(append(session, SECOND * 4, 1))
     await until(lambda: session._exchange.logged == 1)
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -112,7 +118,7 @@ async def test_session_that_can_not_write_delays_the_upkeep_of_none(
     redis = Redis.from_url(own_broker.url, protocol=3)
     stuck, other = await hub.open(OPTIONS), await hub.open(OPTIONS)
     await redis.config_set("maxmemory", "1")
-    writing = asyncio.create_task(stuck.append(SECOND, 1))
+    writing = asyncio.create_task(append(stuck, SECOND, 1))
     await asyncio.sleep(0.1)
     writing.cancel()
     await asyncio.wait([writing])
@@ -153,7 +159,7 @@ async def test_broker_error_tells_clients_nothing_and_the_log_everything(
     session = await hub.open(OPTIONS)
     caplog.set_level(logging.WARNING)
     own_broker.kill()
-    for failing in (session.append(SECOND, 1), hub.open(OPTIONS)):
+    for failing in (append(session, SECOND, 1), hub.open(OPTIONS)):
         with pytest.raises(ScriptaError) as failed:
             await failing
         assert str(failed.value) == (

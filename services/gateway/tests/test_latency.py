@@ -27,7 +27,7 @@ def live(watch: Stopwatch, entries: int, start: float = 100.0) -> float:
     for seq in range(1, entries + 1):
         now = start + seq * CHUNK
         watch.audio(seq, now, CHUNK)
-        watch.arrivals.logged(seq, now + 0.004)
+        watch.arrivals.logged(seq, seq, now + 0.004)
         watch.handled(now + 0.005)
     return now
 
@@ -96,7 +96,7 @@ def test_parts_add_up_and_none_is_negative(
     watch = Stopwatch()
     watch.audio(1, 1000.0, CHUNK)
     if logged:
-        watch.arrivals.logged(1, 1000.0 + append)
+        watch.arrivals.logged(1, 1, 1000.0 + append)
     watch.rang([final(1)], [Origin(1, decode)], 1000.0 + rang, commit)
     latency = watch.sent(final(1), 1000.0 + rang + relay)
     assert isinstance(latency, Latency)
@@ -203,7 +203,7 @@ def test_arrivals_are_those_of_the_entries(steps: list[tuple[str, int]]) -> None
             arrivals.enter(seq, now)
             known |= dict.fromkeys(range(last + 1, seq + 1), (now, 0.0))
         elif step == "log":
-            arrivals.logged(seq, now + 0.5)
+            arrivals.logged(seq, seq, now + 0.5)
             if seq in known and not known[seq][1]:
                 known[seq] = known[seq][0], now + 0.5
         elif decided < seq <= last:

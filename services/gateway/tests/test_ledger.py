@@ -17,7 +17,8 @@ from scripta_common.wire import (
     Reason,
     Recorded,
 )
-from scripta_gateway.ledger import MAX_BACKLOG_ENTRIES, MAX_ENTRY_SAMPLES, Ledger
+from scripta_gateway.bounds import MAX_BACKLOG_ENTRIES
+from scripta_gateway.ledger import MAX_ENTRY_SAMPLES, Ledger
 
 pytestmark = pytest.mark.unit
 
@@ -27,11 +28,7 @@ def final(index: int, text: str = "") -> Final:
 
 
 def all_entries(ledger: Ledger) -> list[Entry]:
-    entries, seq = [], ledger.checkpoint.seq
-    while (entry := ledger.next_after(seq)) is not None:
-        entries.append(entry)
-        seq = entry.seq
-    return entries
+    return ledger.entries_after(ledger.checkpoint.seq, 10**6)
 
 
 @given(st.lists(st.integers(0, 2 * MAX_ENTRY_SAMPLES + 7) | st.none(), max_size=12))
@@ -144,11 +141,11 @@ def test_entries_behind_the_checkpoint_are_not_kept() -> None:
     assert ledger.advance(Checkpoint(2, 2), 0)
     assert [entry.seq for entry in all_entries(ledger)] == [3]
     with pytest.raises(LookupError):
-        ledger.next_after(1)
+        ledger.entries_after(1, 1)
     assert ledger.outstanding
     assert ledger.advance(Checkpoint(3, 3), 0)
     assert not ledger.outstanding
-    assert ledger.next_after(3) is None
+    assert ledger.entries_after(3, 1) == []
 
 
 def test_older_checkpoint_is_ignored() -> None:
@@ -237,16 +234,15 @@ class GatewayAndLog(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 4))
     def flush(self, count: int) -> None:
-        for _ in range(count):
-            try:
-                entry = self.ledger.next_after(self.log_seq)
-            except LookupError:  # a late ring says that what is missing was decided already
-                self.lose_everything()
-                continue
-            if entry is not None:
-                assert entry.seq == self.log_seq + 1
-                self.log.append(entry)
-                self.log_seq = entry.seq
+        try:
+            entries = self.ledger.entries_after(self.log_seq, count)
+        except LookupError:  # a late ring says that what is missing was decided already
+            self.lose_everything()
+            return
+        for entry in entries:
+            assert entry.seq == self.log_seq + 1
+            self.log.append(entry)
+            self.log_seq = entry.seq
 
     @precondition(lambda self: self.log)
     @rule(count=st.integers(1, 3))
@@ -307,7 +303,7 @@ class GatewayAndLog(RuleBasedStateMachine):
     def teardown(self) -> None:
         """From wherever it is, a broker that works brings all that is owed."""
         self.lose_everything()
-        while self.ledger.next_after(self.log_seq) is not None:
+        while self.ledger.entries_after(self.log_seq, 1):
             self.flush(4)
         while self.log:
             self.commit(3)

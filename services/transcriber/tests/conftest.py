@@ -243,7 +243,7 @@ class Caller:
 
     async def _append(self, kind: EntryKind, **more: Any) -> None:
         entry = Entry(self.seq + 1, kind, self.samples, accepted_ms=1_700_000_000_000, **more)
-        outcome, _ = await self.log.append(self.sid, entry, 1)
+        outcome, _ = await self.log.append(self.sid, [entry], 1)
         assert outcome == "ok"
         self.seq, self.samples = entry.seq, entry.end_sample
 

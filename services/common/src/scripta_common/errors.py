@@ -6,6 +6,7 @@
     ├── BadRequest            options that can not be served; refused before the upgrade
     ├── UnknownModel          no transcriber has the model that was asked for
     ├── BadAudio              audio that can not be decoded; the connection goes on
+    ├── TooManyRefusals       the client goes on sending what is refused
     ├── ModelGone             the model of a session is not there any more
     ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
     ├── EngineFailure         the engine failed on a session's audio
@@ -61,6 +62,13 @@ class BadAudio(ScriptaError):
 
     code = "bad_audio"
     close_code = 1007
+
+
+class TooManyRefusals(ScriptaError):
+    """The client sends what is refused, again and again, and nothing else."""
+
+    code = "too_many_refusals"
+    close_code = 1008
 
 
 class UnsupportedLanguage(ScriptaError):

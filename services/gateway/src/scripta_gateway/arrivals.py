@@ -24,11 +24,12 @@ class Arrivals:
         self._arrived.extend([arrived] * count)
         self._logged.extend([0.0] * count)
 
-    def logged(self, seq: int, now: float) -> None:
-        """Notes that the log has an entry; for one that is written again, the first time counts."""
-        place = seq - self._decided - 1
-        if 0 <= place < len(self._logged) and not self._logged[place]:
-            self._logged[place] = now
+    def logged(self, first: int, last: int, now: float) -> None:
+        """Notes that the log has some entries; of one written again, the first time counts."""
+        begin = max(0, first - self._decided - 1)
+        for place in range(begin, min(last - self._decided, len(self._logged))):
+            if not self._logged[place]:
+                self._logged[place] = now
 
     def forget(self, decided: int) -> None:
         """Forgets entries up to number ``decided``."""

@@ -1,8 +1,14 @@
 """A client's connection, whatever its dialect: receives at the session's pace, delivers results.
 
 A dialect subclasses ``Connection`` and says what its frames mean. Time-based behaviour (idle
-flush, idle close), drain, errors and closing are the same for all and live here. One task
-receives, one delivers; whichever ends first ends the other.
+flush, idle close), drain, errors and closing are the same for all and live here. Three tasks share
+the work; the first that ends ends the others:
+
+1. One receives: it reads, decodes and enters audio, and gives answers.
+2. One writes what is entered into the log, and sends each answer once the log has what it is for.
+3. One delivers results.
+
+Always true: no client has more than a few messages handled before all others have their turn.
 """
 
 from __future__ import annotations
@@ -17,16 +23,17 @@ from typing import ClassVar, Final
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from scripta_common.errors import BadAudio, ScriptaError, SessionIdle, by_code
-from scripta_common.logs import bind
-from scripta_common.tracing import NO_SPAN, trace_of
+from scripta_common.errors import BadAudio, ScriptaError, SessionIdle
+from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
-from scripta_gateway import metrics
+from scripta_gateway import closing, metrics
 from scripta_gateway.audio import AudioDecoder
+from scripta_gateway.bounds import MAX_MESSAGES_A_TURN, MAX_SEND_SECONDS, Bound
+from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub
 from scripta_gateway.idle_clock import Due, IdleClock
-from scripta_gateway.latency import Delivered, Latency
+from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.session import Session
 
@@ -34,15 +41,6 @@ logger = logging.getLogger(__name__)
 
 _ARRIVED_SECONDS: Final = 0.05
 """Long enough to read what has already arrived."""
-
-_SEND_SECONDS: Final = 60.0
-"""How long a client may leave results unread before its connection is given up."""
-
-
-_NO_CODE: Final = 1005
-_BROKEN: Final = 1006
-_FOR_GOOD: Final = frozenset({1000, 1001, 1008})
-"""Close codes after which nobody comes back: done, left or idle, refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +83,10 @@ class Connection(ABC):
         self._decoder = decoder
         # Whether the client knows how to come back to its session.
         self.can_come_back = False
-        self._outcome = Outcome.FAILED
-        self._finals = 0
+        self._record = ConnectionRecord(session, self.dialect)
         self._arrived = 0.0
         self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
+        self._inflow = Inflow(session, self.send, self._clock)
 
     @abstractmethod
     async def on_open(self) -> None:
@@ -120,115 +118,128 @@ class Connection(ABC):
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
-        self._begin()
-        metrics.CONNECTIONS_OPENED[self.dialect].inc()
-        metrics.CONNECTIONS[self.dialect].inc()
+        self._record.opened()
         code = 1011
         try:
             code = await self._converse()
         except WebSocketDisconnect as left:
             code = left.code
-            self._outcome = metrics.outcome_of_close(code)
+            self._record.outcome = metrics.outcome_of_close(code)
         except Exception:
             logger.exception("connection failed")
             await self._fail(ScriptaError("The gateway failed; this is our fault."))
         finally:
-            comes_back = self.can_come_back and code not in _FOR_GOOD
-            self._hub.leave(self.session, comes_back=comes_back, outcome=self._outcome)
+            comes_back = self.can_come_back and not closing.is_for_good(code)
+            self._hub.leave(self.session, comes_back=comes_back, outcome=self._record.outcome)
             await self._decoder.close()
-            metrics.CONNECTIONS[self.dialect].dec()
-            metrics.count_close(code)
-            self._close(code)
+            self._record.closed(code)
 
     async def send(self, text: str) -> None:
         """Sends a text frame; raises ``WebSocketDisconnect`` if the client does not read."""
         try:
-            async with asyncio.timeout(_SEND_SECONDS):
+            async with asyncio.timeout(MAX_SEND_SECONDS):
                 await self._websocket.send_text(text)
         except TimeoutError:
-            raise WebSocketDisconnect(1006, "client does not read") from None
+            metrics.BOUNDS_HIT[Bound.UNREAD].inc()
+            raise WebSocketDisconnect(closing.BROKEN, "client does not read") from None
 
-    async def accept_audio(self, message: bytes) -> None:
-        """Decodes a message and puts it into the log.
+    def accept(self, frame: str) -> None:
+        """Answers a message whose audio is entered; the answer is sent once the log has it."""
+        self._inflow.accept(frame)
 
-        Its audio comes in slices. The next one is decoded when the one before has been accepted,
+    def refuse(self, frame: str) -> None:
+        """Answers a message that is refused, in its turn."""
+        self._inflow.refuse(frame)
+
+    async def enter_audio(self, message: bytes) -> None:
+        """Decodes a message and enters its audio into the session.
+
+        Its audio comes in slices. The next one is decoded when there is room for the one before,
         so that a small message that holds hours of audio is never held as a whole.
 
         Raises:
-            BadAudio: It can not be decoded; what of it was decoded before stays in the log, and
-                the session goes on.
-            ScriptaError: The session can not go on.
+            BadAudio: It can not be decoded; what of it was decoded before stays entered, and the
+                session goes on.
         """
         last: bytes | None = None
         try:
             async for pcm in self._decoder.feed(message):
                 if last is not None:
-                    await self.session.append(last, 0, arrived=self._arrived, more=True)
+                    self._enter(last, 0, more=True)
+                    await self._inflow.wait_for_room()
                 last = pcm
         except BadAudio:
             if last is not None:
-                await self.session.append(last, 0, at_rest=self._decoder.at_rest)
+                self._enter(last, 0)
             raise
-        await self.session.append(
-            last or b"", len(message), at_rest=self._decoder.at_rest, arrived=self._arrived
-        )
-        self._clock.audio(time.monotonic())
-        metrics.MESSAGES.inc()
+        self._enter(last or b"", len(message))
 
     async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
         """Ends the current segment; exactly one final follows."""
-        await self._append_rest(end=False)
-        await self.session.finalize(reason)
-        self._clock.boundary()
+        await self._enter_rest(end=False)
+        self._inflow.finalize(reason)
 
     async def end(self) -> None:
         """Ends the stream; the last finals and the close follow."""
         if not self.session.ending:
-            await self._append_rest(end=True)
-            await self.session.end()
-        self._clock.boundary()
+            await self._enter_rest(end=True)
+            self._inflow.end()
 
-    async def _append_rest(self, *, end: bool) -> None:
+    async def _enter_rest(self, *, end: bool) -> None:
         try:
             async for pcm in self._decoder.flush(end=end):
-                await self.session.append(pcm, 0, at_rest=self._decoder.at_rest)
+                self._enter(pcm, 0)
+                await self._inflow.wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             await self.on_bad_audio(error)
+
+    def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
+        at_rest = self._decoder.at_rest
+        self._inflow.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=self._arrived)
 
     async def _converse(self) -> int:
         error: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 receiver = tasks.create_task(self._receive(), name="receive")
+                writer = tasks.create_task(self._inflow.run(), name="write")
                 deliverer = tasks.create_task(self._deliver(), name="deliver")
-                receiver.add_done_callback(lambda _: deliverer.cancel())
-                deliverer.add_done_callback(lambda _: receiver.cancel())
+                deliverer.add_done_callback(lambda _: (receiver.cancel(), writer.cancel()))
         except* Exception as group:
             error = group.exceptions[0]
         if isinstance(error, ScriptaError):
-            self._outcome = metrics.outcome_of_error(error)
+            self._record.outcome = metrics.outcome_of_error(error)
             await self._fail(error)
             return error.close_code
         if error is not None:
             raise error
-        self._outcome = Outcome.COMPLETED
+        self._record.outcome = Outcome.COMPLETED
         return 1000
 
     async def _receive(self) -> None:
+        # Cancelled at any await: what is entered stays in the session, and is written when it is
+        # left or taken up again.
         await self.on_open()
+        handled = 0
         while True:
+            await self._inflow.wait_for_room()
+            self.session.stopwatch.handled(time.monotonic())
             message = await self._next_message()
             if message is None:
                 await self._on_silence()
                 continue
             if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(_close_code(message))
+                raise WebSocketDisconnect(closing.close_code(message))
             self._arrived = time.monotonic()
             self._clock.message(self._arrived)
             if (data := message.get("bytes")) is not None:
                 await self.on_audio(data)
             elif (text := message.get("text")) is not None:
                 await self.on_text(text)
+            handled += 1
+            if handled % MAX_MESSAGES_A_TURN == 0:
+                # What has arrived already is received without a pause; others wait meanwhile.
+                await asyncio.sleep(0)
 
     async def _next_message(self) -> Message | None:
         """Returns the next message, ``None`` if there is none when silence has made something due.
@@ -245,95 +256,39 @@ class Connection(ABC):
         return None
 
     async def _on_silence(self) -> None:
-        match self._clock.due(time.monotonic()):
+        now = time.monotonic()
+        if self.session.unwritten:
+            self._clock.held_up(now)  # it may wait for our answer, rightly
+            return
+        match self._clock.due(now):
             case Due.FLUSH:
                 await self.finalize(Reason.IDLE)
             case Due.CLOSE if not self.session.outstanding:
                 raise SessionIdle("The client sent nothing for too long.")
             case Due.CLOSE:
-                self._clock.message(time.monotonic())  # it waits for results, rightly
+                self._clock.message(now)  # it waits for results, rightly
 
     async def _deliver(self) -> None:
         while True:
             for result in await self.session.next_results():
                 if isinstance(result, Ended):
+                    await self._inflow.finish()
                     await self.on_end()
                     await self._websocket.close(1000)
                     return
                 if isinstance(result, Failed):
-                    raise _failure(result)
+                    raise closing.failure(result)
                 delivery = NO_SPAN
                 if isinstance(result, FinalResult):
                     delivery = self.session.begin_delivery(result)
                 if await self.on_result(result):
                     delivery.end()
-                    self._count(result)
-
-    def _count(self, result: FinalResult | Interim) -> None:
-        watch, now = self.session.stopwatch, time.monotonic()
-        if isinstance(result, Interim):
-            metrics.INTERIMS.inc()
-            if (latency := watch.sent_interim(result, now)) is not None:
-                metrics.observe_latency(Delivered.FIRST_INTERIM, latency)
-            return
-        self._finals += 1
-        metrics.FINALS.inc()
-        timed = watch.sent(result, now)
-        if isinstance(timed, Latency):
-            metrics.observe_latency(Delivered.FINAL, timed)
-        else:
-            metrics.FINALS_UNTIMED[timed].inc()
-
-    def _begin(self) -> None:
-        session, span = self.session, self.session.span
-        trace_id = trace_of(span.traceparent or session.options.traceparent)
-        bind(session=session.sid, client_id=session.client_id, trace_id=trace_id)
-        span.set(
-            {
-                "scripta.session": session.sid,
-                "scripta.client_id": session.client_id,
-                "scripta.pool": session.options.pool,
-            }
-        )
-        extra = {"pool": session.options.pool, "resumed": session.connection > 1}
-        logger.info("connection opened", extra=extra)
-
-    def _close(self, code: int) -> None:
-        session, span = self.session, self.session.span
-        span.set(
-            {
-                "scripta.outcome": self._outcome,
-                "scripta.close_code": code,
-                "scripta.audio_seconds": session.seconds,
-                "scripta.held_back_seconds": session.held_back,
-                "scripta.finals": self._finals,
-            }
-        )
-        span.end()
-        seconds = round(session.seconds, 1)
-        extra = {"code": code, "outcome": self._outcome, "audio_seconds": seconds}
-        logger.info("connection closed", extra={**extra, "finals": self._finals})
+                    self._record.sent(result)
 
     async def _fail(self, error: ScriptaError) -> None:
-        if self._outcome is Outcome.FAILED:
-            self.session.span.fail(error.code)
-            logger.warning("session failed", extra={"code": error.code})
-        else:
-            self.session.span.event(error.code)
-            logger.info("client sent away", extra={"code": error.code})
+        self._record.failed(error)
         try:
             await self.on_failure(error)
             await self._websocket.close(error.close_code)
         except (WebSocketDisconnect, RuntimeError):
             pass  # the client has gone meanwhile
-
-
-def _close_code(message: Message) -> int:
-    code = int(message.get("code") or _NO_CODE)
-    # uvicorn gives this one to a connection that broke, too; a closing frame has a reason, if only
-    # an empty one.
-    return _BROKEN if code == _NO_CODE and "reason" not in message else code
-
-
-def _failure(result: Failed) -> ScriptaError:
-    return by_code(result.code)(result.message)

@@ -1,8 +1,9 @@
 """What a session at the gateway and its log owe each other: pure, no I/O, no clock.
 
-Decides over the ledger what is written next (an entry, or all that is kept, because the log has
-lost it) and whether results have to be read up on. The shell makes the calls and says what came
-of them; it may make a call again, or answer late, as long as only one write is under way.
+Decides over the ledger what is written next (the entries that the log lacks, or all that is kept,
+because the log has lost it) and whether results have to be read up on. The shell makes the calls
+and says what came of them; it may make a call again, or answer late, as long as only one write is
+under way.
 
 Always true: nothing is written that the ledger does not hold, and the log is taken to have an
 entry only while it says so.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from scripta_common.errors import SessionLost, Superseded
 from scripta_common.sessionlog import AppendOutcome, Progress, Standing
 from scripta_common.wire import Checkpoint, Ended, Entry, Failed, Interim, Recorded, Ring
+from scripta_gateway.bounds import MAX_APPEND_BYTES, MAX_APPEND_ENTRIES
 from scripta_gateway.ledger import Ledger
 
 _UNSERVED_POLLS = 2
@@ -26,9 +28,9 @@ _TAKEN_OVER = "Another connection has taken this session over."
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Put an entry into the log."""
+    """Put entries into the log, all or none of them."""
 
-    entry: Entry
+    entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,24 @@ class Exchange:
         if self.lost:
             return self._anew()
         try:
-            entry = self.ledger.next_after(self.logged)
+            unwritten = self.ledger.entries_after(self.logged, MAX_APPEND_ENTRIES)
         except LookupError:
             return self._anew()
-        if entry is None:
+        if not unwritten:
             return None
-        return Append(entry) if self.ledger.has_room(entry) else AwaitRoom()
+        entries = self._one_call(unwritten)
+        return Append(entries) if entries else AwaitRoom()
+
+    def _one_call(self, unwritten: Sequence[Entry]) -> Sequence[Entry]:
+        """Returns those that there is room for in the backlog and in one call."""
+        entries: list[Entry] = []
+        size = 0
+        for entry in unwritten:
+            size += len(entry.pcm)
+            if (entries and size > MAX_APPEND_BYTES) or not self.ledger.has_room(entry):
+                break
+            entries.append(entry)
+        return entries
 
     def appended(self, write: Append, outcome: AppendOutcome, last: int) -> bool:
         """Takes the answer to an append.
@@ -125,7 +139,7 @@ class Exchange:
         """
         match outcome:
             case AppendOutcome.OK | AppendOutcome.DUPLICATE:
-                self.logged = write.entry.seq
+                self.logged = write.entries[-1].seq
             case AppendOutcome.GAP:
                 self.logged = last
             case AppendOutcome.LOST:
@@ -232,4 +246,7 @@ class Exchange:
         self.behind = self.behind or missing
         if fresh:
             self.over = isinstance(fresh[-1], Ended | Failed)
+            if isinstance(fresh[-1], Ended):
+                # The log has had all of it, even if the answer to the last append is on its way.
+                self.logged = self.ledger.last_seq
         return fresh

@@ -37,6 +37,12 @@ class IdleClock:
         self._heard = now
         self._unflushed = now
 
+    def held_up(self, now: float) -> None:
+        """Notes that the client may have waited for an answer until now: silence begins here."""
+        self._heard = now
+        if self._unflushed is not None:
+            self._unflushed = now
+
     def boundary(self) -> None:
         """Notes that what was said has been finalized."""
         self._unflushed = None

@@ -109,7 +109,7 @@ class Stopwatch:
         self._told = -1.0
 
     def audio(self, last: int, arrived: float, seconds: float) -> None:
-        """Takes a message of audio, which became the entries up to number ``last``."""
+        """Takes audio of a message, which became the entries up to number ``last``."""
         self._pace.audio(arrived, seconds)
         self.control(last, arrived)
 
@@ -118,7 +118,7 @@ class Stopwatch:
         self.arrivals.enter(last, arrived if self._pace.is_live else _TOO_EARLY)
 
     def handled(self, now: float) -> None:
-        """Takes that a message of audio was accepted."""
+        """Takes that another message is read now."""
         self._pace.handled(now)
 
     def rang(

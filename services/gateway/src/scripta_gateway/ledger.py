@@ -8,9 +8,11 @@ here, so that what is retained (exactly the entries behind it) yields whatever i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final, Self
 
 from scripta_common.sessionlog import Attachment, Standing
@@ -24,12 +26,10 @@ from scripta_common.wire import (
     Reason,
     Recorded,
 )
+from scripta_gateway.bounds import MAX_BACKLOG_ENTRIES, MAX_BOUNDARIES
 
 MAX_ENTRY_SAMPLES: Final = SAMPLE_RATE
 """Audio in one entry, at most one second: what a replay reads again behind a checkpoint."""
-
-MAX_BACKLOG_ENTRIES: Final = 4096
-"""Entries past the checkpoint, whatever their length: bounds what tiny messages can cost."""
 
 
 class Ledger:
@@ -42,6 +42,8 @@ class Ledger:
     def __init__(self, max_backlog_samples: int) -> None:
         self._max_backlog = max_backlog_samples
         self._retained: deque[Entry] = deque()
+        # Numbers of the retained entries by which clients, or their silence, ask for a boundary.
+        self._boundaries: deque[int] = deque()
         self.last_seq = 0
         self.samples = 0
         self.index = 0
@@ -73,7 +75,8 @@ class Ledger:
         """
         ledger = cls(max_backlog_samples)
         # What stands in the log does not say what it took in; all of it was in by now.
-        ledger._retained.extend(replace(entry, intake=attachment.intake) for entry in retained)
+        for entry in retained:
+            ledger._retain(replace(entry, intake=attachment.intake))
         ledger.last_seq = attachment.seq
         ledger.samples = attachment.samples
         ledger.index = index
@@ -105,24 +108,42 @@ class Ledger:
 
     def has_room(self, entry: Entry) -> bool:
         """Returns whether an entry is near enough to the checkpoint to go into the log."""
+        if entry.kind is EntryKind.FINALIZE:
+            earlier = bisect_left(self._boundaries, entry.seq)
+            if earlier >= MAX_BOUNDARIES:
+                return False
         return (
             entry.end_sample - self.checkpoint.sample <= self._max_backlog
             and entry.seq - self.checkpoint.seq <= MAX_BACKLOG_ENTRIES
         )
 
-    def next_after(self, seq: int) -> Entry | None:
-        """Returns the retained entry behind number ``seq``, ``None`` if that is the last.
+    def entries_after(self, seq: int, most: int) -> list[Entry]:
+        """Returns the entries behind number ``seq``, at most so many.
 
         Raises:
-            LookupError: It is behind the checkpoint and not kept any more.
+            LookupError: The next one is behind the checkpoint and not kept any more.
         """
         if seq >= self.last_seq:
-            return None
+            return []
         if seq < self.checkpoint.seq:
             raise LookupError(f"entry {seq + 1} is behind checkpoint {self.checkpoint.seq}")
-        # Entries are asked for from the end (the newest) or the start (a refill), where a deque
-        # is fast.
-        return self._retained[seq - self.checkpoint.seq]
+        first = seq - self.checkpoint.seq
+        return list(islice(self._retained, first, first + most))
+
+    def samples_after(self, seq: int) -> int:
+        """Returns the samples behind entry number ``seq``; what is not kept does not count."""
+        place = max(0, seq - self.checkpoint.seq)
+        if place >= len(self._retained):
+            return 0
+        # Asked for near the end of a deque (or, for a refill, its start), where that is fast.
+        return self.samples - self._retained[place].first_sample
+
+    def intake_at(self, seq: int) -> Intake:
+        """Returns what of the client the log has with entry number ``seq``."""
+        place = seq - self.checkpoint.seq - 1
+        if not self._retained or place >= len(self._retained):
+            return self.intake
+        return self._retained[place].intake if place >= 0 else self._checkpoint_intake
 
     def seq_at(self, sample: int) -> int | None:
         """Returns the retained entry that a session sample is in, ``None`` if it is not kept."""
@@ -193,7 +214,12 @@ class Ledger:
     def _enter(self, entry: Entry) -> None:
         self.last_seq = entry.seq
         self.samples = entry.end_sample
+        self._retain(entry)
+
+    def _retain(self, entry: Entry) -> None:
         self._retained.append(entry)
+        if entry.kind is EntryKind.FINALIZE:
+            self._boundaries.append(entry.seq)
 
     def advance(self, checkpoint: Checkpoint, index: int) -> bool:
         """Takes over a checkpoint once the results up to it are accepted; an older one never.
@@ -219,6 +245,8 @@ class Ledger:
         self._ahead = None
         while self._retained and self._retained[0].seq <= self.checkpoint.seq:
             self._checkpoint_intake = self._retained.popleft().intake
+        while self._boundaries and self._boundaries[0] <= self.checkpoint.seq:
+            self._boundaries.popleft()
         return moved
 
     def rewind(self) -> None:

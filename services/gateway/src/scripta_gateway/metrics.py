@@ -20,6 +20,7 @@ from scripta_common.errors import (
     ScriptaError,
     SessionIdle,
     Superseded,
+    TooManyRefusals,
     UnknownModel,
     UnsupportedLanguage,
 )
@@ -49,7 +50,7 @@ class Outcome(StrEnum):
     HANDED_OVER = "handed_over"
     """This gateway went away; its client was told to connect again."""
     REJECTED = "rejected"
-    """Its client asked for a language that nobody speaks here."""
+    """Its client asked for a language that nobody speaks here, or sent only what is refused."""
     FAILED = "failed"
     """By a fault of ours, or for want of capacity."""
 
@@ -164,7 +165,7 @@ def outcome_of_error(error: ScriptaError) -> Outcome:
             return Outcome.SUPERSEDED
         case Draining():
             return Outcome.HANDED_OVER
-        case UnsupportedLanguage():
+        case UnsupportedLanguage() | TooManyRefusals():
             return Outcome.REJECTED
         case _:
             return Outcome.FAILED

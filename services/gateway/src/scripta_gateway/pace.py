@@ -23,18 +23,23 @@ class Pace:
     def __init__(self) -> None:
         self.ahead = 0.0
         self._now = -math.inf
+        # Whether the client is held up by the message that arrived last.
+        self._holds_up = False
 
     def audio(self, arrived: float, seconds: float) -> None:
-        """Takes a message that arrived."""
+        """Takes audio of a message that arrived."""
         if self.ahead > 0:
             self.ahead = max(0.0, self.ahead - (arrived - self._now))
         self._now = arrived
         self.ahead += seconds
+        self._holds_up = True
 
     def handled(self, now: float) -> None:
-        """Takes that the message was accepted: until then the client could send no other."""
-        self.ahead -= now - self._now
-        self._now = now
+        """Takes that another message is read: until then the client could send no other."""
+        if self._holds_up:
+            self._holds_up = False
+            self.ahead -= now - self._now
+            self._now = now
 
     @property
     def is_live(self) -> bool:

@@ -1,8 +1,9 @@
 """A client's session at the gateway: audio in, results out, whatever happens in between.
 
-The async shell round ``Exchange``. One task appends (the connection's receiver), one takes
-results (its deliverer); the hub rings. Back-pressure: ``append`` returns when the audio is in
-the log, and waits while the session is too far ahead of its transcript.
+The async shell round ``Exchange``. What comes in is entered at once and written into the log by
+whoever calls ``write`` (the connection, while there is one); one task takes results; the hub rings.
+Back-pressure: ``write`` waits while the session is too far ahead of its transcript, and whoever
+enters audio has to heed ``too_far_ahead``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, Self, TypeVar
+from collections.abc import Sequence
+from typing import Final, Self
 
 from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_common.sessionlog import Attachment, GatewayLog, SessionOptions
@@ -31,31 +30,22 @@ from scripta_common.wire import (
 )
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
+from scripta_gateway.bounds import MAX_UNANSWERED, MAX_UNDELIVERED, MAX_UNWRITTEN_SECONDS
 from scripta_gateway.deliveries import Deliveries
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore
+from scripta_gateway.exchange import Exchange, News
 from scripta_gateway.latency import Stopwatch
 from scripta_gateway.ledger import Ledger
-from scripta_gateway.room import Room
+from scripta_gateway.log_writer import Limits, LogWriter
 from scripta_gateway.takeover import Takeover
+
+__all__ = ["Limits", "Session"]
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-_MAX_UNDELIVERED: Final = 512
-"""Results kept for a client that does not read; more stay in the log until it does."""
+_MAX_UNWRITTEN: Final = int(MAX_UNWRITTEN_SECONDS * SAMPLE_RATE)
 
 _RETRY_FIRST: Final = 0.05
 _RETRY_MOST: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a session, in seconds."""
-
-    backlog: float
-    stall: float
-    broker_patience: float
 
 
 class Session:
@@ -67,31 +57,38 @@ class Session:
         options: What the session was opened with.
         limits: Bounds.
 
+        exchange: Where it stands with its log; by default at the start.
+        stopwatch: Times its results; by default from the start.
+
     Attributes:
-        span: The connection's span.
         stopwatch: Times its results.
         heard_at: When it was last heard of the session, by the monotonic clock.
         ending: Whether its stream has ended.
     """
 
-    def __init__(self, log: GatewayLog, sid: str, options: SessionOptions, limits: Limits) -> None:
+    def __init__(
+        self,
+        log: GatewayLog,
+        sid: str,
+        options: SessionOptions,
+        limits: Limits,
+        exchange: Exchange | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
         self.sid = sid
         self.options = options
+        self.stopwatch = stopwatch or Stopwatch()
         self._log = log
-        self._limits = limits
-        self._exchange = Exchange(Ledger(int(limits.backlog * SAMPLE_RATE)))
+        self._exchange = exchange or Exchange(Ledger(int(limits.backlog * SAMPLE_RATE)))
+        self._writer = LogWriter(log, sid, options, limits, self._exchange, self.stopwatch)
         self._undelivered: deque[Recorded] = deque()
         self._interim: Interim | None = None
         # Set when there is something to deliver, to read up on, or to fail with.
         self._wake = asyncio.Event()
-        self._room = Room(limits.stall)
-        self._flushing = asyncio.Lock()
         # End of the last final, in seconds: an interim of what lies before comes too late.
         self._decided_until = 0.0
         self._failure: ScriptaError | None = None
-        self.span = NO_SPAN
         self._deliveries = Deliveries()
-        self.stopwatch = Stopwatch()
         self.heard_at = time.monotonic()
         self.ending = False
 
@@ -112,21 +109,28 @@ class Session:
             NotResumable: The log has lost a part of it meanwhile.
             BrokerUnavailable: The broker does not answer.
         """
-        session = cls(log, sid, attachment.options, limits)
         takeover = Takeover(attachment)
         while (after := takeover.next_read()) is not None:
             if not takeover.read(await log.read_entries(sid, after)):
                 takeover.polled(await log.poll(sid))
         attachment, retained = takeover.attachment, takeover.entries
         ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
-        session._exchange = Exchange(
-            ledger, connection=attachment.connection, logged=attachment.seq
-        )
-        session.stopwatch = Stopwatch(before=attachment.seq)
+        exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
+        stopwatch = Stopwatch(before=attachment.seq)
+        session = cls(log, sid, attachment.options, limits, exchange, stopwatch)
         over = attachment.status != "open"
         session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
         session.read_up()
         return session
+
+    @property
+    def span(self) -> Span:
+        """The connection's span."""
+        return self._writer.span
+
+    @span.setter
+    def span(self, span: Span) -> None:
+        self._writer.span = span
 
     @property
     def client_id(self) -> int:
@@ -145,8 +149,8 @@ class Session:
 
     @property
     def messages(self) -> int:
-        """Audio messages accepted since the session's start."""
-        return self._exchange.ledger.intake.messages
+        """Audio messages accepted since the session's start: those that the log has."""
+        return self._exchange.ledger.intake_at(self._exchange.logged).messages
 
     @property
     def seconds(self) -> float:
@@ -162,23 +166,49 @@ class Session:
     @property
     def held_back(self) -> float:
         """Seconds for which the client has had to wait for room."""
-        return self._room.waited
+        return self._writer.room.waited
 
     @property
     def outstanding(self) -> bool:
         """Whether results are still owed."""
         return self._exchange.ledger.outstanding and not self.over
 
-    async def append(
+    @property
+    def last_entered(self) -> int:
+        """Number of the last entry that was entered."""
+        return self._exchange.ledger.last_seq
+
+    @property
+    def logged(self) -> int:
+        """Number of the last entry that the log has."""
+        return self._exchange.logged
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the log lacks anything that was entered."""
+        return self._exchange.unwritten
+
+    @property
+    def too_far_ahead(self) -> bool:
+        """Whether so much is entered and not written that no more may be entered now."""
+        if self.over:
+            return False
+        ledger, logged = self._exchange.ledger, self._exchange.logged
+        waiting = ledger.last_seq - logged
+        return waiting > 0 and (
+            waiting >= MAX_UNANSWERED or ledger.samples_after(logged) >= _MAX_UNWRITTEN
+        )
+
+    def enter(
         self,
         pcm: bytes,
         message_bytes: int,
         *,
         at_rest: bool = True,
-        arrived: float | None = None,
         more: bool = False,
+        arrived: float | None = None,
     ) -> None:
-        """Puts a message's audio into the log; when this returns, it is accepted.
+        """Enters audio of a message; it is accepted once the log has it.
 
         A message may come in several calls, all but the last with ``more`` and without a size.
 
@@ -186,40 +216,48 @@ class Session:
             pcm: Mono s16le at 16 kHz; may be empty.
             message_bytes: Size of the client's message; 0 for what a decoder held back.
             at_rest: Whether the decoder holds nothing back now.
+            more: Whether further audio of the same message follows.
             arrived: When the message was received, on the monotonic clock; by default now.
-            more: Whether the message goes on with the next call.
-
-        Raises:
-            Superseded: Another connection has the session.
-            SessionLost: The broker has lost what can not be written anew.
-            NoCapacity: The transcript does not move on and the backlog is full.
-            BrokerUnavailable: The broker does not answer, for too long.
         """
         now_ms = int(time.time() * 1000)
         ledger, seconds = self._exchange.ledger, len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
         ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest, more=more)
         self.stopwatch.audio(ledger.last_seq, arrived or time.monotonic(), seconds)
-        await self._flush()
-        self.stopwatch.handled(time.monotonic())
         metrics.AUDIO_SECONDS.inc(seconds)
 
-    async def finalize(self, reason: Reason) -> None:
-        """Ends the current segment now; exactly one final follows. Raises as ``append``."""
-        await self._enter_control(EntryKind.FINALIZE, reason)
+    def finalize(self, reason: Reason) -> None:
+        """Enters a boundary that ends the current segment; exactly one final follows."""
+        self._enter_control(EntryKind.FINALIZE, reason)
 
-    async def end(self) -> None:
-        """Ends the stream: the last finals and then ``Ended`` follow. Raises as ``append``."""
-        if self.ending:
-            await self._flush()
-        else:
+    def end(self) -> None:
+        """Enters the end of the stream, once: the last finals and then ``Ended`` follow."""
+        if not self.ending:
             self.ending = True
-            await self._enter_control(EntryKind.END, Reason.END)
+            self._enter_control(EntryKind.END, Reason.END)
 
-    async def _enter_control(self, kind: EntryKind, reason: Reason) -> None:
+    def _enter_control(self, kind: EntryKind, reason: Reason) -> None:
         ledger = self._exchange.ledger
         ledger.enter_control(kind, reason, int(time.time() * 1000))
         self.stopwatch.control(ledger.last_seq, time.monotonic())
-        await self._flush()
+
+    async def write(self) -> None:
+        """Brings the log up to all that is entered. Raises as ``write_once``."""
+        while await self.write_once():
+            pass
+
+    async def write_once(self) -> bool:
+        """Makes one call that brings the log nearer to what is entered.
+
+        Returns:
+            Whether there may be more to write.
+
+        Raises:
+            ScriptaError: As ``LogWriter.write_once``.
+        """
+        more = await self._writer.write_once()
+        if not more and self._exchange.behind:
+            self._wake.set()  # how it ended stands in the results
+        return more
 
     async def next_results(self) -> list[Recorded | Interim]:
         """Waits for results and returns all there are, in order; an interim comes last.
@@ -260,7 +298,7 @@ class Session:
                 self._time_interim(interim, ring.origins)
                 self._wake.set()
             return
-        room = len(self._undelivered) < _MAX_UNDELIVERED
+        room = len(self._undelivered) < MAX_UNDELIVERED
         if room and self.span.recording:
             self._deliveries.rang(ring)
         if room:
@@ -295,8 +333,9 @@ class Session:
 
     async def _heal(self) -> None:
         # Whoever is at it, perhaps waiting for room, writes again what is lost.
-        if self._exchange.unwritten and not self._flushing.locked():
-            await self._flush(wait=False)
+        while self._exchange.unwritten and not self._writer.busy:
+            if not await self._writer.write_once(wait=False):
+                break
 
     def begin_delivery(self, final: FinalResult) -> Span:
         """Returns the span of a final that is about to be sent."""
@@ -322,7 +361,7 @@ class Session:
             self._decided_until = max(self._decided_until, *ends, 0.0)
         if news.moved:
             self.stopwatch.arrivals.forget(self._exchange.ledger.checkpoint.seq)
-            self._room.moved()
+            self._writer.room.moved()
         if news.fresh or self._exchange.behind:
             self._wake.set()
 
@@ -337,45 +376,3 @@ class Session:
         if self._exchange.lost:
             await self._heal()
             await asyncio.sleep(_RETRY_FIRST)
-
-    async def _flush(self, *, wait: bool = True) -> None:
-        """Brings the log up to the ledger; an interrupted flush is taken up by the next.
-
-        Args:
-            wait: Whether to wait for room; otherwise what there is no room for is left.
-        """
-        async with self._flushing:
-            while (write := self._exchange.next_write()) is not None:
-                match write:
-                    case AwaitRoom():
-                        if not wait:
-                            return
-                        if not self.held_back:
-                            self.span.event("held back")
-                        await self._room.wait()
-                    case Restore(standing):
-                        restore = partial(self._log.restore, self.sid, self.options, standing)
-                        self._exchange.restored(write, await self._patiently(restore))
-                        seq = self._exchange.logged
-                        self.span.event("restored", {"scripta.seq": seq})
-                        logger.warning("session restored", extra={"session": self.sid, "seq": seq})
-                    case Append(entry):
-                        append = partial(self._log.append, self.sid, entry, self.connection)
-                        answer = await self._patiently(append)
-                        self.stopwatch.arrivals.logged(entry.seq, time.monotonic())
-                        if not self._exchange.appended(write, *answer):
-                            self._wake.set()  # how it ended stands in the results
-                            return
-
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Repeats a call to the log while the broker does not answer, for a bounded time."""
-        pause = _RETRY_FIRST
-        give_up_at = time.monotonic() + self._limits.broker_patience
-        while True:
-            try:
-                return await attempt()
-            except BrokerUnavailable:
-                if time.monotonic() >= give_up_at:
-                    raise
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _RETRY_MOST)

@@ -82,7 +82,8 @@ class Unattended:
         try:
             # For as long as the backlog may be full, or the broker may be gone, and no longer.
             # Cancelled here, a part of what is to be written may be in the log already.
-            await session.end()
+            session.end()
+            await session.write()
         except ScriptaError as error:
             logger.warning("end not recorded", extra={"session": session.sid, "code": error.code})
         except Exception:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from scripta_common import keys
-from scripta_common.broker import Broker
+from scripta_common.broker import Argument, Broker
 from scripta_common.sessionlog import scripts
 from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.options import SessionOptions
@@ -26,13 +27,14 @@ _ENTRIES_PER_READ = 256
 
 
 class AppendOutcome(StrEnum):
-    """What became of an appended entry."""
+    """What became of entries that were to be appended."""
 
     OK = "ok"
+    """The log has all of them; a part of them it may have had before."""
     DUPLICATE = "duplicate"
-    """The log has it already: an earlier call got through although it looked failed."""
+    """The log had all of them: an earlier call got through although it looked failed."""
     GAP = "gap"
-    """An entry before it is missing: the broker lost some."""
+    """An entry before the first is missing: the broker lost some."""
     OVER = "over"
     """The session has ended or failed; nothing is accepted any more."""
     LOST = "lost"
@@ -250,36 +252,42 @@ class GatewayLog:
         return bool(await self._broker.run(scripts.LINE, [keys.assign(pool)], keys.GROUP, owner))
 
     async def append(
-        self, sid: str, entry: Entry, connection: int = 1
+        self, sid: str, entries: Sequence[Entry], connection: int = 1
     ) -> tuple[AppendOutcome, int]:
-        """Appends one entry and rings the session's owner; safe to repeat.
+        """Appends entries, all or none, and rings the session's owner; safe to repeat.
 
         Args:
             sid: The session.
-            entry: The next entry.
+            entries: The next entries, in order; at least one. Those at their start that the log
+                has already stay as they are.
             connection: Number of the connection; an older one than the newest is refused.
 
         Returns:
-            What became of it, and the last entry that the log has now.
+            What became of them, and the last entry that the log has now.
         """
-        outcome, last = await self._broker.run(
-            scripts.APPEND,
-            [keys.state(sid), keys.audio(sid)],
-            entry.seq,
-            entry.kind.value,
-            entry.first_sample,
-            entry.pcm,
-            entry.accepted_ms,
-            entry.message_bytes,
-            entry.reason.value,
+        intake = entries[-1].intake
+        arguments: list[Argument] = [
+            entries[0].seq,
             sid,
             keys.transcriber_channel(""),
             self._ttl_ms,
             connection,
-            entry.end_sample,
-            entry.intake.messages,
-            entry.intake.partial,
-            int(entry.intake.at_rest),
+            entries[-1].end_sample,
+            intake.messages,
+            intake.partial,
+            int(intake.at_rest),
+        ]
+        for entry in entries:
+            arguments += (
+                entry.kind.value,
+                entry.first_sample,
+                entry.pcm,
+                entry.accepted_ms,
+                entry.message_bytes,
+                entry.reason.value,
+            )
+        outcome, last = await self._broker.run(
+            scripts.APPEND, [keys.state(sid), keys.audio(sid)], *arguments
         )
         return AppendOutcome(outcome.decode()), last
 

@@ -17,7 +17,6 @@ from scripta_common.errors import (
 from scripta_common.sessionlog import NotResumable
 from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
-from scripta_gateway import metrics
 from scripta_gateway.audio import AudioDecoder, AudioFormat
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
@@ -51,25 +50,25 @@ class NativeConnection(Connection):
     async def on_audio(self, message: bytes) -> None:
         """Accepts or refuses an audio message; either way the client hears of it."""
         if not message:
-            await self._refuse("Audio data is empty")
+            self._refuse("Audio data is empty")
         elif len(message) > self.limits.max_message:
-            await self._refuse(f"Audio data too large (max {self.limits.max_message} bytes)")
+            self._refuse(f"Audio data too large (max {self.limits.max_message} bytes)")
         elif self.session.ending:
-            await self._refuse("The stream has ended; open a new connection for more audio")
+            self._refuse("The stream has ended; open a new connection for more audio")
         else:
             try:
-                await self.accept_audio(message)
+                await self.enter_audio(message)
             except BadAudio as error:
                 await self.on_bad_audio(error)
             else:
-                await self.send(frames.received(len(message)))
+                self.accept(frames.received(len(message)))
 
     async def on_text(self, text: str) -> None:
         """Carries out a command."""
         try:
             command = frames.parse_command(text)
         except frames.BadFrame as error:
-            await self._refuse(str(error))
+            self._refuse(str(error))
             return
         if command is frames.Command.END:
             await self.end()
@@ -78,7 +77,7 @@ class NativeConnection(Connection):
 
     async def on_bad_audio(self, error: BadAudio) -> None:
         """Refuses what could not be decoded."""
-        await self._refuse(f"Audio cannot be decoded: {error}")
+        self._refuse(f"Audio cannot be decoded: {error}")
 
     async def on_result(self, result: Final | Interim) -> bool:
         """Sends a transcript or, if asked for, an interim."""
@@ -102,9 +101,8 @@ class NativeConnection(Connection):
         elif self.query.events:
             await self.send(frames.going_away(self.session.messages))
 
-    async def _refuse(self, message: str) -> None:
-        metrics.MESSAGES_REFUSED.inc()
-        await self.send(frames.refused(message))
+    def _refuse(self, message: str) -> None:
+        self.refuse(frames.refused(message))
 
 
 async def serve_native(

@@ -1,0 +1,138 @@
+"""The way of a client's messages into the log, and of the answers back.
+
+What the receiver has entered into the session is written by one task, in calls that carry all that
+waits; then the answers follow that the log allows. Always true: what is entered and not written,
+and answered and not sent, is bounded, because the receiver waits for room before it reads on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from scripta_common.errors import TooManyRefusals
+from scripta_common.wire import Reason
+from scripta_gateway import metrics
+from scripta_gateway.answers import Answers
+from scripta_gateway.bounds import MAX_REFUSALS_IN_A_ROW, Bound
+from scripta_gateway.idle_clock import IdleClock
+from scripta_gateway.session import Session
+
+
+class Inflow:
+    """What one connection has received and not answered yet.
+
+    Args:
+        session: The session that its audio goes into.
+        send: Sends a frame to the client.
+        clock: Is told until when the client may have waited for an answer.
+    """
+
+    def __init__(
+        self, session: Session, send: Callable[[str], Awaitable[None]], clock: IdleClock
+    ) -> None:
+        self._session = session
+        self._send = send
+        self._clock = clock
+        self._answers = Answers()
+        self._refused_in_a_row = 0
+        self._finished = False
+        # Set when something is entered, or an answer is given or due.
+        self._work = asyncio.Event()
+        # Set when something has been written or sent.
+        self._moved = asyncio.Event()
+
+    def enter(
+        self,
+        pcm: bytes,
+        message_bytes: int,
+        *,
+        at_rest: bool,
+        more: bool = False,
+        arrived: float | None = None,
+    ) -> None:
+        """Enters audio; as ``Session.enter``."""
+        self._session.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=arrived)
+        self._clock.audio(time.monotonic())
+        self._work.set()
+
+    def finalize(self, reason: Reason) -> None:
+        """Enters a boundary; exactly one final follows."""
+        self._session.finalize(reason)
+        self._clock.boundary()
+        self._work.set()
+
+    def end(self) -> None:
+        """Enters the end of the stream."""
+        self._session.end()
+        self._clock.boundary()
+        self._work.set()
+
+    def accept(self, frame: str) -> None:
+        """Answers a message whose audio is entered; the answer is sent once the log has it."""
+        self._refused_in_a_row = 0
+        metrics.MESSAGES.inc()
+        self._answer(frame)
+
+    def refuse(self, frame: str) -> None:
+        """Answers a message that is refused, behind the answers to those before it.
+
+        Raises:
+            TooManyRefusals: The client goes on and on like this.
+        """
+        metrics.MESSAGES_REFUSED.inc()
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row > MAX_REFUSALS_IN_A_ROW:
+            metrics.BOUNDS_HIT[Bound.REFUSALS].inc()
+            raise TooManyRefusals(
+                f"More than {MAX_REFUSALS_IN_A_ROW} messages in a row were refused; send audio."
+            )
+        self._answer(frame)
+
+    async def wait_for_room(self) -> None:
+        """Waits while the client is too far ahead of the log, or does not read its answers."""
+        while self._answers.full or self._session.too_far_ahead:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def finish(self) -> None:
+        """Waits until all answers that have been given so far are sent; no more will be."""
+        given = self._answers.given
+        while self._answers.sent < given:
+            self._work.set()
+            self._moved.clear()
+            await self._moved.wait()
+        self._finished = True
+
+    async def run(self) -> None:
+        """Writes and answers until it is cancelled.
+
+        Cancelled in a call, the log may have what it carried; the next call for this session
+        carries it again, which the log absorbs.
+
+        Raises:
+            ScriptaError: As ``Session.write``.
+        """
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            more = True
+            while more:
+                more = await self._session.write_once()
+                await self._send_answers()
+                self._moved.set()
+
+    async def _send_answers(self) -> None:
+        sent = self._answers.sent
+        while not self._finished:
+            frame = self._answers.next_due(self._session.logged)
+            if frame is None:
+                break
+            await self._send(frame)
+        if self._answers.sent > sent:
+            self._clock.held_up(time.monotonic())
+
+    def _answer(self, frame: str) -> None:
+        self._answers.give(self._session.last_entered, frame)
+        self._work.set()

@@ -1,0 +1,142 @@
+"""Brings the log up to a session's ledger, whatever the broker does meanwhile.
+
+The async shell round the writes of ``Exchange``. Always true: one call is under way at a time, and
+it carries all that waits, as far as there is room; an interrupted one is taken up by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from scripta_common.errors import BrokerUnavailable
+from scripta_common.sessionlog import GatewayLog, SessionOptions, Standing
+from scripta_common.tracing import NO_SPAN
+from scripta_common.wire import Entry
+from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Restore
+from scripta_gateway.latency import Stopwatch
+from scripta_gateway.room import Room
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_RETRY_FIRST: Final = 0.05
+_RETRY_MOST: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a session, in seconds."""
+
+    backlog: float
+    stall: float
+    broker_patience: float
+
+
+class LogWriter:
+    """Writes one session.
+
+    Args:
+        log: The session log.
+        sid: The session's id.
+        options: What the session was opened with.
+        limits: Bounds.
+        exchange: What is to be written.
+        stopwatch: Is told when the log had what.
+
+    Attributes:
+        room: Where it waits for room in the backlog.
+        span: The connection's span.
+    """
+
+    def __init__(
+        self,
+        log: GatewayLog,
+        sid: str,
+        options: SessionOptions,
+        limits: Limits,
+        exchange: Exchange,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._log = log
+        self._sid = sid
+        self._options = options
+        self._patience = limits.broker_patience
+        self._exchange = exchange
+        self._stopwatch = stopwatch
+        self._writing = asyncio.Lock()
+        self.room = Room(limits.stall)
+        self.span = NO_SPAN
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody writes just now, or waits for room to."""
+        return self._writing.locked()
+
+    async def write_once(self, *, wait: bool = True) -> bool:
+        """Makes one call that brings the log nearer to the ledger.
+
+        Cancelled, it leaves open whether the log has what the call carried; the next call carries
+        it again, and the log passes over what it has.
+
+        Args:
+            wait: Whether to wait for room; otherwise what there is no room for is left.
+
+        Returns:
+            Whether there may be more to write.
+
+        Raises:
+            Superseded: Another connection has the session.
+            SessionLost: The broker has lost what can not be written anew.
+            NoCapacity: The transcript does not move on and the backlog is full.
+            BrokerUnavailable: The broker does not answer, for too long.
+        """
+        async with self._writing:
+            match write := self._exchange.next_write():
+                case None:
+                    return False
+                case AwaitRoom():
+                    return wait and await self._await_room()
+                case Restore(standing):
+                    await self._restore(write, standing)
+                    return True
+                case Append(entries):
+                    return await self._append(write, entries)
+
+    async def _await_room(self) -> bool:
+        if not self.room.waited:
+            self.span.event("held back")
+        await self.room.wait()
+        return True
+
+    async def _restore(self, write: Restore, standing: Standing) -> None:
+        restore = partial(self._log.restore, self._sid, self._options, standing)
+        self._exchange.restored(write, await self._patiently(restore))
+        seq = self._exchange.logged
+        self.span.event("restored", {"scripta.seq": seq})
+        logger.warning("session restored", extra={"session": self._sid, "seq": seq})
+
+    async def _append(self, write: Append, entries: Sequence[Entry]) -> bool:
+        append = partial(self._log.append, self._sid, entries, self._exchange.connection)
+        outcome, last = await self._patiently(append)
+        self._stopwatch.arrivals.logged(entries[0].seq, entries[-1].seq, time.monotonic())
+        return self._exchange.appended(write, outcome, last)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeats a call to the log while the broker does not answer, for a bounded time."""
+        pause = _RETRY_FIRST
+        give_up_at = time.monotonic() + self._patience
+        while True:
+            try:
+                return await attempt()
+            except BrokerUnavailable:
+                if time.monotonic() >= give_up_at:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _RETRY_MOST)
