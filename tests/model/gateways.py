@@ -146,8 +146,11 @@ class Connection:
             if progress is not None and not progress.over and self.exchange.ledger.outstanding:
                 await self._stay_in_line(progress.owner)
         if answer is Answer.ARRIVES:
-            news, self._polled = self._polled(), None
-            self._take(news)
+            polled, self._polled = self._polled, None
+            try:
+                self._take(polled())
+            except Superseded as error:
+                self.close(error.code)
 
     async def _stay_in_line(self, owner: str) -> None:
         if self.exchange.looked_in_line(await self._log.is_served(owner)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scripta_common.errors import SessionLost, Superseded
@@ -269,3 +271,11 @@ def test_session_is_put_in_line_again_at_the_second_look_that_misses_it() -> Non
     exchange = exchange_of(1)
     looks = [exchange.looked_in_line(served) for served in (False, True, False, False, False)]
     assert looks == [False, False, False, True, False]
+
+
+def test_poll_finds_out_that_another_connection_has_the_session() -> None:
+    """Its notice is one message by pub/sub, and may be lost."""
+    exchange = exchange_of(1)
+    with pytest.raises(Superseded):
+        exchange.polled(replace(progress(0), connection=exchange.connection + 1))
+    assert not exchange.lost

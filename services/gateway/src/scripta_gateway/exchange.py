@@ -23,7 +23,7 @@ from scripta_gateway.ledger import Ledger
 _UNSERVED_POLLS = 2
 """Polls in a row by which a session is in no line: more than a claim can take."""
 
-_TAKEN_OVER = "Another connection has taken this session over."
+TAKEN_OVER = "Another connection has taken this session over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Exchange:
                 self.behind = True
                 return False
             case AppendOutcome.SUPERSEDED:
-                raise Superseded(_TAKEN_OVER)
+                raise Superseded(TAKEN_OVER)
         return True
 
     def restored(self, write: Restore, ours: bool) -> None:
@@ -162,7 +162,7 @@ class Exchange:
             Superseded: It is not.
         """
         if not ours:
-            raise Superseded(_TAKEN_OVER)
+            raise Superseded(TAKEN_OVER)
         self.logged = write.standing.checkpoint.seq
         self.lost = False
 
@@ -187,7 +187,12 @@ class Exchange:
         Args:
             progress: The answer.
             confirmed: Last entry that the log was known to have before it was asked.
+
+        Raises:
+            Superseded: Another connection has the session, and its notice did not come.
         """
+        if progress is not None and progress.connection > self.connection:
+            raise Superseded(TAKEN_OVER)
         if progress is None or progress.connection < self.connection:
             # Forgotten, or back at a moment before this connection took it over.
             self.lost = True

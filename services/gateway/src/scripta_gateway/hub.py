@@ -26,6 +26,7 @@ from scripta_common.sessionlog import Doorbell, GatewayLog, LineFull, Roster, Se
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
 from scripta_gateway.admission import Admission
+from scripta_gateway.exchange import TAKEN_OVER
 from scripta_gateway.fleet_watch import FleetWatch
 from scripta_gateway.metrics import Outcome
 from scripta_gateway.session import Limits, Session
@@ -164,13 +165,23 @@ class Hub:
         """
         await self._check_room()
         attachment = await self._log.attach(sid)
-        former = self._sessions.get(sid)
-        if former is not None:
-            former.fail(Superseded("Another connection has taken this session over."))
         session = await Session.resumed(self._log, sid, attachment, index, self._limits)
-        self._hold(session)
+        # Yet another connection may have taken it over meanwhile, here or at another gateway.
+        # A notice of that found nobody here: the next upkeep asks the log.
+        session.heard_at = float("-inf")
+        self._hold_newest(session)
         metrics.SESSIONS_RESUMED.inc()
         return session
+
+    def _hold_newest(self, session: Session) -> None:
+        # Attachments may end in another order than they began in: the numbers decide.
+        former = self._sessions.get(session.sid)
+        if former is not None and former.connection > session.connection:
+            session.fail(Superseded(TAKEN_OVER))
+            return
+        if former is not None:
+            former.fail(Superseded(TAKEN_OVER))
+        self._hold(session)
 
     def leave(
         self, session: Session, *, comes_back: bool, outcome: Outcome = Outcome.ABANDONED
@@ -185,7 +196,7 @@ class Hub:
         """
         if self._sessions.get(session.sid) is not session:
             return  # another connection has it
-        if session.over:
+        if session.over or outcome is Outcome.SUPERSEDED:  # its stream is another's to end
             self._part(session, outcome)
         elif comes_back and self.draining:
             self._part(session, Outcome.HANDED_OVER)
@@ -270,7 +281,7 @@ class Hub:
         if isinstance(said, Ring):
             session.ring(said, self._since(said.sent_at))
         elif session.connection < said.connection:
-            self._lose(session, Superseded("Another connection has taken this session over."))
+            self._lose(session, Superseded(TAKEN_OVER))
 
     def _since(self, sent_at: float | None) -> float:
         now = self.fleet.clock.at(time.monotonic())
