@@ -25,6 +25,8 @@ RULES = Rules(
     post_roll=0.1,
     sure_probability=0.5,
     least_speech=0.03,
+    least_word=0.03,
+    least_fragment=0.03,
     longest_segment=2.0,
     search_window=1.0,
     longest_silence=1.5,
@@ -325,13 +327,31 @@ def test_murmur_that_is_never_sure_to_be_speech_yields_no_words(log_of: LogOf):
     assert [cut.segment.pcm for cut in cuts if cut.segment] == [b""]
 
 
-def test_short_word_is_kept_when_a_boundary_is_asked_for(log_of: LogOf):
+@pytest.mark.parametrize(("frames", "quiet_frames"), [(7, 0), (7, 1), (5, 2), (5, 8)])
+def test_short_word_is_kept_when_a_boundary_is_asked_for(
+    log_of: LogOf, frames: int, quiet_frames: int
+):
     """Someone who says "no" and lets go of the button must not be met with silence."""
-    rules = Rules(least_speech=0.16)
-    pcm = pcm_of((16_000, 0.0), (4 * FRAME_SAMPLES, LOUD))
-    cut = drive(log_of(pcm, finalize_at=[len(pcm) // 2], ended=False), rules=rules)[-1]
+    spoken = (frames * FRAME_SAMPLES, LOUD)
+    pcm = pcm_of((16_000, 0.0), spoken, (quiet_frames * FRAME_SAMPLES, 0.0))
+    cut = drive(log_of(pcm, finalize_at=[len(pcm) // 2], ended=False), rules=Rules())[-1]
     assert cut.segment is not None
-    assert cut.segment.end == len(pcm) // BYTES_PER_SAMPLE
+    assert cut.segment.pcm
+
+
+@pytest.mark.parametrize(("frames", "quiet_frames"), [(1, 0), (3, 0), (6, 0), (6, 1), (4, 8)])
+def test_fragment_of_a_word_is_not_guessed_at(log_of: LogOf, frames: int, quiet_frames: int):
+    """A tap on a push-to-talk key became "You": an engine always finds some word."""
+    spoken = (frames * FRAME_SAMPLES, LOUD)
+    pcm = pcm_of((16_384, 0.0), spoken, (quiet_frames * FRAME_SAMPLES, 0.0))
+    cut = drive(log_of(pcm, finalize_at=[len(pcm) // 2], ended=False), rules=Rules())[-1]
+    assert cut.segment is not None
+    assert cut.segment.pcm == b""
+
+
+def test_word_at_the_very_end_of_a_recording_is_kept(log_of: LogOf):
+    cuts = drive(log_of(pcm_of((16_384, 0.0), (5 * FRAME_SAMPLES, LOUD))), rules=Rules())
+    assert [bool(cut.segment and cut.segment.pcm) for cut in cuts] == [True]
 
 
 def test_finalize_in_silence_yields_an_empty_segment(log_of: LogOf):

@@ -18,7 +18,10 @@ class Rules:
         post_roll: Audio kept from after the last frame of speech, at most; whatever of the
             endpoint silence is left over is the next segment's pre-roll.
         sure_probability: Speech of which no frame reaches this probability is a noise.
-        least_speech: Speech shorter than this is a noise, unless a boundary was asked for.
+        least_speech: Speech shorter than this is a noise.
+        least_word: The same where a boundary is asked for, and speech had ended before it.
+        least_fragment: The same where the boundary cuts the speech off, as a tap on a push-to-talk
+            key does: so short a part of a word is no word, and engines guess one.
         longest_segment: A segment is cut when it reaches this length …
         search_window: … at the quietest place within this much audio before.
         longest_silence: Silence is passed on without a segment when it reaches this length.
@@ -31,6 +34,8 @@ class Rules:
     post_roll: float = 0.2
     sure_probability: float = 0.7
     least_speech: float = 0.09
+    least_word: float = 0.13
+    least_fragment: float = 0.21
     longest_segment: float = 15.0
     search_window: float = 7.5
     longest_silence: float = 5.0

@@ -45,7 +45,7 @@ class SpeechCutter:
         self._post_roll = min(_samples(rules.post_roll), self._endpoint // 2)
         self._longest = _samples(rules.longest_segment)
         self._longest_silence = _samples(rules.longest_silence)
-        self._least_frames = rules.least_speech * SAMPLE_RATE / FRAME_SAMPLES
+        self._least_frames = _frames(rules.least_speech)
         self._window_frames = max(1, _samples(rules.search_window) // FRAME_SAMPLES)
         self._tape = Tape(checkpoint)
         self._frame: Frame | None = None
@@ -105,7 +105,9 @@ class SpeechCutter:
         ended = entry.kind is EntryKind.END
         reason = Reason.END if ended else entry.reason
         segment: Segment | None = None
-        if self._surest >= self._rules.sure_probability:
+        # The last word of a recording may be trimmed to its length: it is whole.
+        cut_off = not ended and now - self._voiced_end < 2 * FRAME_SAMPLES
+        if self._holds_word(cut_off=cut_off):
             segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
         elif not ended:
             segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
@@ -116,6 +118,12 @@ class SpeechCutter:
         if self._is_noise():
             return None
         return self._segment(self._tape.position, Reason.LENGTH)
+
+    def _holds_word(self, *, cut_off: bool) -> bool:
+        """Returns true if the speech before a boundary, which may cut it off, can hold a word."""
+        least = self._rules.least_fragment if cut_off else self._rules.least_word
+        sure = self._surest >= self._rules.sure_probability
+        return sure and self._voiced_frames >= _frames(least)
 
     def _is_noise(self) -> bool:
         return (
@@ -236,6 +244,10 @@ class SpeechSegmenter:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
+
+
+def _frames(seconds: float) -> float:
+    return seconds * SAMPLE_RATE / FRAME_SAMPLES
 
 
 def _power(frame: Frame) -> float:
