@@ -1,7 +1,8 @@
 """Renders the chart into the plain manifests of k8s/manifests, for those without Helm.
 
 The chart stays the one source: these files are never edited by hand. What only Helm reads goes
-(its labels, its tests), every object gets its namespace, and the comments stay.
+(its labels, its tests), every object gets its namespace, and the comments stay. Secrets are made by
+whoever applies them (k8s/README.md), for what is in a file is no secret.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import helm_python
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACE = "scripta"
 FLAVOURS: dict[str, dict[str, Any]] = {
-    "embedded-broker": {},
+    "embedded-broker": {
+        "broker": {"embedded": {"existingSecret": {"name": "scripta-broker-password"}}}
+    },
     "external-broker": {
         "broker": {
             "embedded": {"enabled": False},

@@ -77,6 +77,9 @@ _SPECS = {
             horizontalPodAutoscalerConfig=_closed({"behavior": {"type": "object"}}),
         ),
     ),
+    "keda.sh/v1alpha1 TriggerAuthentication": _closed(
+        {"secretTargetRef": _some(_closed({"parameter": _TEXT, "name": _TEXT, "key": _TEXT}))}
+    ),
     "monitoring.coreos.com/v1 PodMonitor": _closed(
         {
             "selector": _closed(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/scripta"
 RELEASE = "talk"
 NAMESPACE = "speech"
+SECRET = "scripta/templates/broker/secret.yaml"
+PASSWORD = "made-by-chance"
+"""In the place of the one that the chart makes, another at every rendering without a cluster."""
 
 Object = dict[str, Any]
 Values = Mapping[str, Any]
@@ -141,8 +146,11 @@ def render(values: Values | None = None, *, release: str = RELEASE) -> Release:
 
 
 def texts(values: Values | None = None, *, release: str = RELEASE) -> dict[str, str]:
-    """Renders the chart and returns each template's text as it is."""
-    return chart().render(dict(values or {}), name=release, namespace=NAMESPACE)
+    """Renders the chart and returns each template's text; the broker's password is ``PASSWORD``."""
+    rendered = chart().render(dict(values or {}), name=release, namespace=NAMESPACE)
+    encoded = b64encode(PASSWORD.encode()).decode()
+    rendered[SECRET] = re.sub(r"(?m)^(  password: )\S+$", rf"\g<1>{encoded}", rendered[SECRET])
+    return rendered
 
 
 @cache

@@ -115,10 +115,6 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("needs keda.prometheusAddress", merged(KEDA, values(("keda.source", "prometheus")))),
     ("needs keda.brokerAddress", merged(KEDA, OWN_BROKER)),
     (
-        "needs a TriggerAuthentication",
-        merged(KEDA, values(("broker.embedded.existingSecret.name", "login"))),
-    ),
-    (
         "needs keda.sentinelMaster",
         merged(
             KEDA,

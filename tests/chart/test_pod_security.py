@@ -105,12 +105,6 @@ def test_accounts_have_no_token_and_no_rights() -> None:
     assert not {"Role", "ClusterRole", "RoleBinding"} & {each["kind"] for each in release.objects}
 
 
-def test_nobody_reads_a_secret_that_the_chart_makes() -> None:
-    """Guards passwords against lying in the release, where everyone may read who reads it."""
-    for values in cases().values():
-        assert not render(values).all("Secret")
-
-
 def _pods(values: Values) -> list[Pod]:
     return list(render(values).pods())
 

@@ -40,26 +40,30 @@ SETTINGS: dict[str, type[CommonSettings]] = {
 }
 START_SECONDS = 60.0
 
-# The health check asks for valkey-cli, which the embedded broker comes without.
+# The health check calls valkey-cli, which the embedded broker comes without.
 VALKEY = """\
 FROM {base}
 COPY --chmod=755 valkey-server valkey-cli /usr/local/bin/
 """
 VALKEY_CLI = """\
 #!/usr/bin/env python3
-import socket
+import os, socket
 with socket.create_connection(("127.0.0.1", 6379), 2) as server:
-    server.sendall(b"PING\\r\\n")
-    assert server.recv(7) == b"+PONG\\r\\n"
+    server.sendall(b"AUTH " + os.environ["VALKEYCLI_AUTH"].encode() + b"\\r\\nPING\\r\\n")
+    answers = server.makefile("rb")
+    answers.readline()
+    print(answers.readline().decode().strip().removeprefix("+"))
 """
+PASSWORD = "s3cr3t-s3cr3t"
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The file with every variable at its default."""
+    """The file with every variable at its default, and a password."""
     text = re.sub(r"\$\{\w+:?-([^}]*)\}", r"\1", FILE.read_text())
-    assert "$" not in text
-    return dict(yaml.safe_load(text))
+    text = re.sub(r"\$\{BROKER_PASSWORD:\?[^}]+\}", PASSWORD, text)
+    assert not re.search(r"(?m)^[^#]*(?<!\$)\$(?!\$)", text)
+    return dict(yaml.safe_load(text.replace("$$", "$")))
 
 
 def test_yamllint_has_nothing_to_say() -> None:
@@ -97,6 +101,19 @@ def test_every_variable_is_one_that_the_service_reads(
     assert compose["services"][service]["environment"].keys() <= known
 
 
+def test_broker_asks_for_the_password_of_the_services_and_shows_it_to_no_process(
+    compose: dict[str, Any],
+) -> None:
+    """Guards a command line with the password, which everybody on the machine can read."""
+    for service in SERVICES:
+        url = compose["services"][service]["environment"]["REDIS_URL"]
+        assert url == f"redis://:{PASSWORD}@valkey:6379/0"
+    broker = compose["services"]["valkey"]
+    assert set(broker["environment"].values()) == {PASSWORD}
+    assert PASSWORD not in " ".join(broker["command"])
+    assert "\nrequirepass $VALKEYCLI_AUTH\n" in broker["command"][-1]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_given_longer_than_its_drain_may_take(
     compose: dict[str, Any], service: str
@@ -132,6 +149,7 @@ class Project:
         self._podman.call("build", "-t", "localhost/scripta-test-valkey", valkey, timeout=120)
         tag = images.names["gateway"].rpartition(":")[2]
         self._env = images.podman.env | {
+            "BROKER_PASSWORD": PASSWORD,
             "GATEWAYS": "2",
             "TRANSCRIBERS": "2",
             "GATEWAY_PORTS": "",

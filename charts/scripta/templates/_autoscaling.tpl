@@ -73,3 +73,18 @@ spec:
 {{ .Values.keda.brokerAddress }}
 {{- end -}}
 {{- end -}}
+
+{{/* Whether the chart makes KEDA's way to the password of the embedded broker: true or nothing. */}}
+{{- define "scripta.keda.ownAuthentication" -}}
+{{- $keda := .Values.keda -}}
+{{- if and (include "scripta.usesKeda" .) .Values.broker.embedded.enabled (eq $keda.source "broker") (not $keda.authenticationRef) }}true{{ end -}}
+{{- end -}}
+
+{{/* The TriggerAuthentication of the pools' triggers; nothing if they need none. */}}
+{{- define "scripta.keda.authentication" -}}
+{{- if include "scripta.keda.ownAuthentication" . -}}
+{{ include "scripta.objectName" (dict "root" . "component" "broker") }}
+{{- else -}}
+{{ .Values.keda.authenticationRef }}
+{{- end -}}
+{{- end -}}

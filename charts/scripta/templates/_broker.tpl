@@ -1,19 +1,40 @@
 {{/* The one place that knows where the broker is and how to log in. */}}
 
-{{/* Environment that leads a service to the broker. */}}
-{{- define "scripta.broker.env" -}}
+{{/* The Secret with the broker's password as JSON: name, and key; the name is empty if there is none. */}}
+{{- define "scripta.broker.secret" -}}
 {{- $broker := .Values.broker -}}
-{{- $secret := ternary $broker.embedded.existingSecret $broker.external.passwordSecret $broker.embedded.enabled -}}
-{{- if $secret.name }}
-- name: BROKER_PASSWORD
+{{- if not $broker.embedded.enabled -}}
+{{- toJson $broker.external.passwordSecret -}}
+{{- else if $broker.embedded.existingSecret.name -}}
+{{- toJson $broker.embedded.existingSecret -}}
+{{- else -}}
+{{- toJson (dict "name" (include "scripta.broker.generatedSecret" .) "key" "password") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "scripta.broker.generatedSecret" -}}
+{{- include "scripta.objectName" (dict "root" . "component" "broker-password") -}}
+{{- end -}}
+
+{{/* A variable with the broker's password. Takes root, variable. */}}
+{{- define "scripta.broker.password" -}}
+{{- $secret := include "scripta.broker.secret" .root | fromJson -}}
+- name: {{ .variable }}
   valueFrom:
     secretKeyRef:
       name: {{ $secret.name }}
       key: {{ $secret.key }}
+{{- end -}}
+
+{{/* Environment that leads a service to the broker. */}}
+{{- define "scripta.broker.env" -}}
+{{- $broker := .Values.broker -}}
+{{- if (include "scripta.broker.secret" . | fromJson).name }}
+{{ include "scripta.broker.password" (dict "root" . "variable" "BROKER_PASSWORD") }}
 {{- end }}
 - name: REDIS_URL
 {{- if $broker.embedded.enabled }}
-  value: redis://{{ if $secret.name }}:$(BROKER_PASSWORD)@{{ end }}{{ include "scripta.broker.address" . }}/0
+  value: redis://:$(BROKER_PASSWORD)@{{ include "scripta.broker.address" . }}/0
 {{- else if $broker.external.existingSecret.name }}
   valueFrom:
     secretKeyRef:
