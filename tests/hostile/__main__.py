@@ -53,6 +53,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of an attack at least")
     parser.add_argument("--seed", type=int, default=0, help="for whatever is random")
     parser.add_argument("--log", type=Path, default=None, help="folder for what services say")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter that has the services to attack"
+    )
     parser.add_argument("--list", action="store_true", help="list the attacks")
     options = parser.parse_args()
     chosen = [
@@ -67,7 +70,7 @@ def _parse() -> argparse.Namespace:
 
 
 async def _run(options: argparse.Namespace) -> list[Outcome]:
-    pace = Pace(seconds=options.seconds, seed=options.seed)
+    pace = Pace(seconds=options.seconds, seed=options.seed, python=options.python)
     outcomes = []
     for attack in options.chosen:
         outcomes.append(await _play(attack, pace, options.log))

@@ -51,6 +51,9 @@ class Probes:
                 async with asyncio.timeout(_GIVE_UP_SECONDS):
                     await _get(self.port, "/livez")
                 self.livez.append(time.monotonic() - began)
+            except asyncio.CancelledError:
+                self.livez.append(time.monotonic() - began)  # it took that long at least
+                raise
             except (OSError, TimeoutError, ValueError) as error:
                 self.livez_failures.append(f"{type(error).__name__} {error}".strip())
             await asyncio.sleep(_PAUSE)
@@ -62,6 +65,9 @@ class Probes:
                 async with asyncio.timeout(_GIVE_UP_SECONDS):
                     await _talk_once(self.port)
                 self.newcomers.append(time.monotonic() - began)
+            except asyncio.CancelledError:
+                self.newcomers.append(time.monotonic() - began)
+                raise
             except InvalidStatus as error:
                 body = error.response.body.decode("utf-8", "replace")[:120]
                 self.turned_away.append(f"{error.response.status_code} {body}")

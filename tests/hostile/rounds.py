@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -73,18 +74,20 @@ class Pace:
         scale: Share of each attack's numbers.
         calm: Seconds of calm before it.
         seed: For whatever is random.
+        python: The interpreter whose environment has the services: another one, for example, of
+            the state before a change.
     """
 
     seconds: float = 8.0
     scale: float = 1.0
     calm: float = _CALM_SECONDS
     seed: int = 0
-    env: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 async def play(attack: Attack, pace: Pace, log: Path | None = None) -> Outcome:
     """Plays one round on a system of its own."""
-    async with System(log=log, env=pace.env) as system:
+    async with System(python=pace.python, log=log) as system:
         return await _play(system, attack, pace)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from scripta_local.console import Console
 from scripta_local.process import Backoff
-from scripta_local.stack import Stack
+from scripta_local.stack import Commands, Stack
 
 from .memory import MemoryWatch
 
@@ -81,14 +81,17 @@ class System:
         memory: What it holds.
     """
 
-    def __init__(self, *, log: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, python: str = sys.executable, log: Path | None = None) -> None:
         self.record = Record(log)
-        env = {"LOG_FORMAT": "json", "THREADS": "1", "SLOTS": str(SLOTS), **(env or {})}
         self.stack = Stack(
             engine="mock",
             restart=Backoff(first=0.2, longest=1.0),
             console=self.record,
-            env=env,
+            env={"LOG_FORMAT": "json", "THREADS": "1", "SLOTS": str(SLOTS)},
+            commands=Commands(
+                gateway=(python, "-m", "scripta_gateway"),
+                transcriber=(python, "-m", "scripta_transcriber"),
+            ),
         )
         self.memory = MemoryWatch(lambda: self.stack.gateway, MEMORY_LIMIT)
         self._exits = AsyncExitStack()
