@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from scripta_common.broker import COMMAND_TIMEOUT, LANES, MAX_BATCH, Broker, Script
+from scripta_common.broker import Broker, Script
 from scripta_common.errors import BrokerUnavailable
+from scripta_common.lanes import LANES, MAX_BATCH, Lanes
+from scripta_common.metrics import BROKER_SECONDS, Command
+from scripta_common.servers import COMMAND_TIMEOUT
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.store
@@ -77,18 +81,17 @@ async def test_commands_of_many_callers_share_few_connections(broker: Broker, re
     assert 1 <= len(ours) <= LANES
 
 
-async def test_command_is_served_when_all_lanes_end_in_the_same_turn(broker: Broker) -> None:
+async def test_command_is_served_when_all_lanes_end_in_the_same_turn() -> None:
     """The next command of a caller came between the end of the lanes and the word of it."""
 
-    class Instant(Broker):
-        async def _send(self, batch: list) -> list:  # type: ignore[type-arg]
-            return [command[1] for command, *_ in batch]
+    async def echo(batch: Sequence[Any]) -> list[Any]:
+        return [command[1] for command in batch]
 
-    instant = Instant("redis://127.0.0.1:1/0", name="test")
+    lanes = Lanes(echo)
 
     async def chain(name: str) -> None:
         for _ in range(20):
-            await instant.execute("ECHO", name)
+            await lanes.issue(BROKER_SECONDS[Command.OTHER], ("ECHO", name))
 
     # Two lanes under way at once, each the only one to serve its caller.
     await asyncio.wait_for(asyncio.gather(chain("a"), chain("b"), chain("c")), 5)
@@ -96,7 +99,7 @@ async def test_command_is_served_when_all_lanes_end_in_the_same_turn(broker: Bro
         first = asyncio.create_task(chain("a"))
         for _ in range(delay):
             await asyncio.sleep(0)
-        await asyncio.wait_for(asyncio.gather(first, instant.execute("ECHO", "x")), 5)
+        await asyncio.wait_for(asyncio.gather(first, chain("x")), 5)
 
 
 async def test_script_that_the_server_does_not_know_is_sent_whole(

@@ -43,6 +43,7 @@ _FORM: Final = (
 _RAW: Final = (
     *("XADD", "XRANGE", "XREADGROUP", "XPENDING", "XCLAIM", "XAUTOCLAIM", "XGROUP CREATE"),
     *("XGROUP", "XACK", "XDEL", "XTRIM", "HGET", "HMGET", "EXISTS", "PEXPIRE", "EVAL", "EVALSHA"),
+    "CLUSTER SLOTS",
 )
 
 Client = Redis | RedisCluster
@@ -130,6 +131,14 @@ class Topology:
             options: Time-outs, retries and names, as redis-py calls them.
         """
         client = self._client({**self._access(), **self.options, **options})
+        for name in _RAW:
+            client.response_callbacks.pop(name, None)
+        return client
+
+    def connect_to(self, host: str, port: int, **options: Any) -> Redis:
+        """Returns a client of one server of a Cluster; otherwise as ``connect``."""
+        options = {**self._access(), **self.options, **options}
+        client = Redis(host=host, port=port, ssl=self.tls, **options)
         for name in _RAW:
             client.response_callbacks.pop(name, None)
         return client
