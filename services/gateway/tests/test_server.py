@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from raw_client import RawClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
@@ -20,6 +21,7 @@ from websockets.http11 import Response
 from scripta_common.tracing import Tracing
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
+from scripta_gateway.transports import websocket
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 
@@ -142,9 +144,15 @@ async def test_connection_ends_when_nothing_is_acknowledged(serve: Serve) -> Non
     assert milliseconds == 60_000
 
 
-async def test_pings_keep_proxies_awake_and_wait_for_no_pong(serve: Serve) -> None:
+async def test_pings_keep_proxies_awake_and_wait_for_no_pong(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Guards clients that are held back: nobody reads their pongs meanwhile."""
+    assert websocket.PING_SECONDS < PROXY_PATIENCE
+    monkeypatch.setattr(websocket, "PING_SECONDS", 0.05)
     server = await serve()
-    assert server.config.ws_ping_timeout is None
-    assert server.config.ws_ping_interval is not None
-    assert server.config.ws_ping_interval < PROXY_PATIENCE
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
+    client = RawClient(reader, writer)
+    await client.shake()
+    assert [await client.hear() for _ in range(3)] == [(9, b"")] * 3
+    writer.transport.abort()

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
@@ -20,7 +22,7 @@ from scripta_gateway.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
 from scripta_gateway.fleet_metrics import FleetCollector
 from scripta_gateway.hub import Hub
-from scripta_gateway.routes import make_router
+from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.session import Limits
 from scripta_gateway.session_metrics import SessionCollector
 from scripta_gateway.settings import GatewaySettings
@@ -36,6 +38,9 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
     "operation_spans": False,
     "auto_configure": False,
 }
+
+
+_NO_WEBSOCKET: Final = error_answer(404, "There is no WebSocket here; try /ws")
 
 
 def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
@@ -71,7 +76,6 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,
         idle_close=settings.idle_timeout_seconds,
-        max_message=settings.max_audio_size,
     )
 
     @asynccontextmanager
@@ -91,6 +95,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # it would say nothing of what counts here, the WebSocket
+        redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
     app.state.hub = hub
@@ -104,4 +110,17 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     async def native(websocket: WebSocket) -> None:
         await serve_native(websocket, hub, limits, tracing)
 
+    @app.websocket("/{path:path}")
+    async def nowhere(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(_NO_WEBSOCKET)
+
+    app.add_exception_handler(HTTPException, _answer_error)
     return app
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "There is nothing here", 405: "This is only to be read: GET or HEAD"}
+    return error_answer(
+        error.status_code, words.get(error.status_code, error.detail), dict(error.headers or {})
+    )

@@ -47,6 +47,8 @@ class Bound(StrEnum):
     """Decoded audio that the process holds, over all sessions."""
 
 
+# What a client may have under way between its frames and the log.
+
 MAX_APPEND_ENTRIES: Final = 64
 """Entries that one call puts into the log: a call holds the broker up for half a millisecond."""
 
@@ -79,3 +81,54 @@ MAX_SEND_SECONDS: Final = 60.0
 
 MAX_REFUSALS_IN_A_ROW: Final = 1000
 """Refused messages without an accepted one between them: who gets that far does not listen."""
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# A socket before it has a session. Nobody knows yet who calls, so that these are tight.
+
+REQUEST_LINE_BYTES: Final = 8 * KIB
+"""Longest request line: what common proxies pass on; our longest query has some 500 bytes."""
+HEADER_LINE_BYTES: Final = 16 * KIB
+"""Longest header line: all cookies of a host in one line, as browsers send them."""
+HEADER_LINES: Final = 128
+"""Most header lines: browsers behind three proxies send about 40."""
+HEAD_BYTES: Final = 32 * KIB
+"""Longest head of a request, all lines together."""
+REQUEST_BODY_BYTES: Final = 64 * KIB
+"""Longest body of a request: no route wants one, and a small one is simply not read."""
+REQUEST_SECONDS: Final = 10.0
+"""Time for a whole request, from the accept or its first byte: slow links need one or two."""
+HANDSHAKE_SECONDS: Final = 30.0
+"""Time in which a handshake is answered: a broker that fails over needs less."""
+ANSWER_SECONDS: Final = 30.0
+"""Time in which a client has to read an HTTP answer, or a closing WebSocket our last frames."""
+FAREWELL_SECONDS: Final = 2.0
+"""Time to read why one is sent away, before the socket is cut: a few round trips."""
+FAREWELL_BYTES: Final = MIB
+"""What is read and thrown away in that time: what is on its way, mostly."""
+SPARE_SOCKETS: Final = 512
+"""Sockets beyond those of sessions: handshakes of many who come at once, probes, the page."""
+
+# Frames of an accepted WebSocket.
+
+TEXT_BYTES: Final = 64 * KIB
+"""Longest text message: commands have a few dozen bytes, and JSON is parsed on the loop."""
+SMALL_MESSAGE_BYTES: Final = 64 * KIB
+"""Up to here a message needs no room of the process's: two seconds of raw audio."""
+UNFINISHED_BYTES: Final = 64 * MIB
+"""Room for larger messages that are not complete, over all connections: 64 of the largest."""
+UNFINISHED_SECONDS: Final = 10.0
+"""How long a message may hold room that others wait for: a megabyte at 100 kB/s."""
+FRAGMENTS: Final = 4096
+"""Most fragments of one message: those of 256 bytes make up the largest."""
+INBOX_MESSAGES: Final = 16
+"""Messages that are read ahead: what they cost is the longest turn of one client."""
+FRAMES_A_TURN: Final = 32
+"""Frames that are parsed before others get their turn: less than half a millisecond."""
+FRAMES_A_SECOND: Final = 500.0
+"""Frames a second, once the burst is used up: 20 ms chunks at ten times the speed of speech."""
+FRAMES_BURST: Final = 2000.0
+"""Frames at once: 20 ms chunks of 40 seconds, which a phone sends when its network is back."""
+FULL_FRAME_BYTES: Final = 256
+"""From here on a frame brings work that is worth its cost, and counts as a fifth of one."""

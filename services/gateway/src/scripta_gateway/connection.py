@@ -36,6 +36,8 @@ from scripta_gateway.idle_clock import Due, IdleClock
 from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.session import Session
+from scripta_gateway.transports.frames import Oversized
+from scripta_gateway.transports.inbox import OVERSIZED
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +47,10 @@ _ARRIVED_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of a connection: seconds, and bytes of a message."""
+    """Bounds of a connection, in seconds."""
 
     idle_flush: float
     idle_close: float
-    max_message: int
 
 
 class Connection(ABC):
@@ -95,6 +96,10 @@ class Connection(ABC):
     @abstractmethod
     async def on_audio(self, message: bytes) -> None:
         """Handles a binary message."""
+
+    @abstractmethod
+    async def on_oversized(self, message: Oversized) -> None:
+        """Handles a message that was larger than its limit, and of which nothing was kept."""
 
     @abstractmethod
     async def on_text(self, text: str) -> None:
@@ -236,6 +241,8 @@ class Connection(ABC):
                 await self.on_audio(data)
             elif (text := message.get("text")) is not None:
                 await self.on_text(text)
+            elif (oversized := message.get(OVERSIZED)) is not None:
+                await self.on_oversized(oversized)
             handled += 1
             if handled % MAX_MESSAGES_A_TURN == 0:
                 # What has arrived already is received without a pause; others wait meanwhile.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import JSONResponse, Response
@@ -10,7 +13,10 @@ from scripta_common.errors import ScriptaError
 from scripta_common.settings import mask_password
 from scripta_gateway.hub import Hub
 from scripta_gateway.page import HEADERS, read_asset
+from scripta_gateway.scrapes import Scrapes
 from scripta_gateway.settings import GatewaySettings
+
+_READ: Final = ["GET", "HEAD"]
 
 
 def make_router(settings: GatewaySettings, hub: Hub, read_off: CollectorRegistry) -> APIRouter:
@@ -21,51 +27,70 @@ def make_router(settings: GatewaySettings, hub: Hub, read_off: CollectorRegistry
         hub: All its sessions.
         read_off: Metrics that are worked out when they are asked for.
     """
-    router = APIRouter()
+    scrapes = Scrapes(lambda: generate_latest() + generate_latest(read_off))
+    config = {"APP_PORT": settings.app_port, "REDIS_URL": mask_password(settings.redis_url)}
 
-    @router.get("/")
-    async def root(request: Request) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return _page("/")
-        return JSONResponse({"message": "WebSocket Service is running"}, headers={"Vary": "Accept"})
-
-    @router.get("/page/{name}")
-    async def asset(name: str) -> Response:
-        return _page(f"/page/{name}")
-
-    @router.get("/config")
-    async def config() -> dict[str, object]:
-        return {
-            "APP_PORT": settings.app_port,
-            "REDIS_URL": mask_password(settings.redis_url),
-        }
-
-    @router.get("/livez")
-    async def livez() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @router.get("/readyz")
-    @router.get("/health")
-    async def readyz() -> JSONResponse:
-        try:
-            await hub.check_ready()
-        except ScriptaError as error:
-            return JSONResponse(
-                {"status": "unavailable", "reason": error.code, "error": str(error)}, 503
-            )
-        return JSONResponse({"status": "ok"})
-
-    @router.get("/metrics")
     async def metrics() -> Response:
-        text = generate_latest() + generate_latest(read_off)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        return Response(await scrapes.text(), media_type=CONTENT_TYPE_LATEST)
 
+    async def readyz() -> Response:
+        return await _readiness(hub)
+
+    async def show_config() -> Response:
+        return JSONResponse(config)
+
+    routes: dict[str, Callable[..., Awaitable[Response]]] = {
+        "/": _root,
+        "/page/{name}": _asset,
+        "/config": show_config,
+        "/livez": _livez,
+        "/readyz": readyz,
+        "/health": readyz,
+        "/metrics": metrics,
+        "/ws": _upgrade_required,
+    }
+    router = APIRouter()
+    for path, route in routes.items():
+        router.add_api_route(path, route, methods=_READ, response_model=None)
     return router
+
+
+def error_answer(status: int, error: str, headers: dict[str, str] | None = None) -> Response:
+    """Returns an HTTP error in the form of the native dialect's error frames."""
+    return JSONResponse({"status": "error", "error": error}, status, headers)
+
+
+async def _root(request: Request) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return _page("/")
+    return JSONResponse({"message": "WebSocket Service is running"}, headers={"Vary": "Accept"})
+
+
+async def _asset(name: str) -> Response:
+    return _page(f"/page/{name}")
+
+
+async def _livez() -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _readiness(hub: Hub) -> Response:
+    try:
+        await hub.check_ready()
+    except ScriptaError as error:
+        body = {"status": "unavailable", "reason": error.code, "error": str(error)}
+        return JSONResponse(body, 503)
+    return JSONResponse({"status": "ok"})
+
+
+async def _upgrade_required() -> Response:
+    headers = {"Upgrade": "websocket", "Connection": "upgrade"}
+    return error_answer(426, "This is a WebSocket; open it with Upgrade: websocket", headers)
 
 
 def _page(path: str) -> Response:
     asset = read_asset(path)
     if asset is None:
-        return JSONResponse({"error": "There is no such page"}, 404)
+        return error_answer(404, "There is no such page")
     media_type, body = asset
     return Response(body, media_type=media_type, headers={**HEADERS, "Vary": "Accept"})

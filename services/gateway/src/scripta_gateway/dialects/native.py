@@ -25,6 +25,7 @@ from scripta_gateway.handshake import Handshake
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import Dialect
 from scripta_gateway.session import Session
+from scripta_gateway.transports.frames import Oversized
 
 _CLIENTS_OWN: Constant = (BadRequest, UnknownModel, UnsupportedLanguage)
 """Errors that the same request would meet again."""
@@ -51,8 +52,6 @@ class NativeConnection(Connection):
         """Accepts or refuses an audio message; either way the client hears of it."""
         if not message:
             self._refuse("Audio data is empty")
-        elif len(message) > self.limits.max_message:
-            self._refuse(f"Audio data too large (max {self.limits.max_message} bytes)")
         elif self.session.ending:
             self._refuse("The stream has ended; open a new connection for more audio")
         else:
@@ -62,6 +61,11 @@ class NativeConnection(Connection):
                 await self.on_bad_audio(error)
             else:
                 self.accept(frames.received(len(message)))
+
+    async def on_oversized(self, message: Oversized) -> None:
+        """Refuses a message that was too large."""
+        what = "Message" if message.is_text else "Audio data"
+        self._refuse(f"{what} too large (max {message.limit} bytes)")
 
     async def on_text(self, text: str) -> None:
         """Carries out a command."""

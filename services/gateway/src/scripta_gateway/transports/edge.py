@@ -1,0 +1,52 @@
+"""What all sockets of the process share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripta_gateway.bounds import (
+    MIB,
+    SPARE_SOCKETS,
+    TEXT_BYTES,
+    UNFINISHED_BYTES,
+    UNFINISHED_SECONDS,
+)
+from scripta_gateway.settings import GatewaySettings
+from scripta_gateway.transports.frames import Limits
+from scripta_gateway.transports.message_room import MessageRoom
+from scripta_gateway.transports.sockets import Sockets
+
+_HARD_FACTOR = 4
+_HARD_LEAST = 16 * MIB
+_LARGE_MESSAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Limits and counts over all sockets.
+
+    Attributes:
+        limits: How large messages may be.
+        sockets: All sockets there are.
+        room: Where large messages find room.
+    """
+
+    limits: Limits
+    sockets: Sockets
+    room: MessageRoom
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> Edge:
+        """Returns the edge of a gateway with these settings."""
+        largest = settings.max_audio_size
+        return cls(
+            limits=Limits(
+                binary=largest,
+                text=TEXT_BYTES,
+                # Far beyond what is accepted, so that a client which sends too much hears so and
+                # keeps its connection; what is skipped costs no memory.
+                hard=max(_HARD_LEAST, _HARD_FACTOR * largest),
+            ),
+            sockets=Sockets(settings.max_sessions + SPARE_SOCKETS),
+            room=MessageRoom(max(UNFINISHED_BYTES, _LARGE_MESSAGES * largest), UNFINISHED_SECONDS),
+        )
