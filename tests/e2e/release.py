@@ -217,6 +217,10 @@ class Release:
         container = self.workload(component)["spec"]["template"]["spec"]["containers"][0]
         return next(str(each["value"]) for each in container["env"] if each["name"] == variable)
 
+    def broker_password(self) -> str:
+        """Returns the broker's password, as its Secret has it (encoded)."""
+        return str(self.kubectl.get("secret", password_name(self.helm.release))["data"]["password"])
+
     def metrics(self, pod: Pod, component: str) -> str:
         """Returns what a pod says to a scrape."""
         with self.kubectl.forward(f"pod/{pod.name}", PORTS[component]) as address:
@@ -251,3 +255,8 @@ def object_name(release: str, component: str) -> str:
     """Returns the name that the chart gives to a component's objects."""
     prefix = release if "scripta" in release else f"{release}-scripta"
     return f"{prefix}-{component}"
+
+
+def password_name(release: str) -> str:
+    """Returns the name of the Secret that the chart makes for the broker."""
+    return f"{object_name(release, BROKER)}-password"

@@ -22,6 +22,7 @@ def test_upgrade_and_rollback_change_and_restore_the_release(
     objects = release.objects()
     levels = [release.setting(part, "LOG_LEVEL") for part in (GATEWAY, TRANSCRIBER)]
     (broker,) = release.pods(BROKER)
+    password = release.broker_password()
 
     def upgrade() -> None:
         release.upgrade({"logs": {"level": "WARNING"}, "transcriber": {"slots": SLOTS}})
@@ -39,7 +40,8 @@ def test_upgrade_and_rollback_change_and_restore_the_release(
     assert_resumed(disturb(rollback, kind="returning"), settings.sessions)
     assert [release.setting(part, "LOG_LEVEL") for part in (GATEWAY, TRANSCRIBER)] == levels
     assert release.objects() == objects
-    # What does not concern the broker leaves it alone.
+    # What does not concern the broker leaves it alone, and its password above all.
+    assert release.broker_password() == password
     assert [pod.uid for pod in release.pods(BROKER)] == [broker.uid]
 
 

@@ -26,6 +26,7 @@ from .release import (
     gauge,
     kind_of,
     object_name,
+    password_name,
 )
 from .settings import E2ESettings, new_namespace
 from .speech import voices
@@ -65,6 +66,12 @@ def test_chart_makes_what_the_suite_looks_for(component: str, name: str) -> None
     container = pod.containers[0]
     assert container["name"] == CONTAINERS[component]
     assert PORTS[component] in [port["containerPort"] for port in container["ports"]]
+
+
+@pytest.mark.parametrize("name", ["scripta", "speech"])
+def test_broker_has_the_password_that_the_suite_looks_for(name: str) -> None:
+    (secret,) = rendered({}, name).all("Secret")
+    assert secret["metadata"]["name"] == password_name(name)
 
 
 @pytest.mark.parametrize("component", [GATEWAY, BROKER])
