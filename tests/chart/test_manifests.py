@@ -119,23 +119,6 @@ def test_only_the_flavour_with_a_broker_of_its_own_has_one() -> None:
         assert url["valueFrom"]["secretKeyRef"] == {"name": "scripta-broker", "key": "url"}
 
 
-def test_secrets_are_those_that_the_readme_makes() -> None:
-    """Guards pods that wait for a Secret that nobody has told of, and a password in a file."""
-    readme = (K8S / "README.md").read_text()
-    made = set(re.findall(r"create secret generic (\S+) --from-file=(\w+)=/dev/stdin", readme))
-    asked = {
-        (reference["name"], reference["key"])
-        for flavour in FLAVOURS
-        for container in containers(objects(flavour))
-        for entry in container["env"]
-        if (reference := entry.get("valueFrom", {}).get("secretKeyRef"))
-    }
-    assert asked == made == {("scripta-broker-password", "password"), ("scripta-broker", "url")}
-    assert not [
-        each for flavour in FLAVOURS for each in objects(flavour) if "Secret" in each["kind"]
-    ]
-
-
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_kustomize_names_the_images_of_your_own_registry(flavour: str, tmp_path: Path) -> None:
     """The way that the README shows; guards an image name that kustomize would not find."""

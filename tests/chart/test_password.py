@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
-import json
+import re
 import subprocess
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,8 @@ from scripta_local.ports import free_port
 
 from .cases import cases
 from .environment import environment
-from .rendering import NAMESPACE, RELEASE, SECRET, Release, Values, chart, read, render
+from .kubernetes_api import serve_secrets
+from .rendering import NAMESPACE, RELEASE, ROOT, SECRET, Release, Values, chart, read, render
 
 pytestmark = pytest.mark.chart
 
@@ -44,56 +43,16 @@ Until = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Starts the API of a cluster that has one Secret, or none; returns Helm's way to it."""
-    servers = []
+    """Starts the API of a cluster that has the Secret with some data, or none; for Helm."""
+    with ExitStack() as stack:
 
-    def start(data: Mapping[str, str]) -> helm_python.Config:
-        encoded = {key: b64encode(text.encode()).decode() for key, text in data.items()}
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": NAME, "namespace": NAMESPACE},
-            "data": encoded,
-        }
-        answers: dict[str, Any] = {
-            "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
-            "/api": {"kind": "APIVersions", "versions": ["v1"]},
-            "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-            "/api/v1": {
-                "kind": "APIResourceList",
-                "groupVersion": "v1",
-                "resources": [
-                    {"name": "secrets", "namespaced": True, "kind": "Secret", "verbs": ["get"]}
-                ],
-            },
-        }
-        if data:
-            answers[f"/api/v1/namespaces/{NAMESPACE}/secrets/{NAME}"] = secret
+        def start(data: Mapping[str, str]) -> helm_python.Config:
+            found = {key: b64encode(text.encode()).decode() for key, text in data.items()}
+            secrets = {NAME: found} if data else {}
+            address = stack.enter_context(serve_secrets(NAMESPACE, secrets))
+            return helm_python.Config(kube_apiserver=address, namespace=NAMESPACE)
 
-        class Answer(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                known = answers.get(self.path.partition("?")[0])
-                missing = {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
-                body = json.dumps(known or {"apiVersion": "v1", **missing}).encode()
-                self.send_response(200 if known else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing."""
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        address = f"http://127.0.0.1:{server.server_port}"
-        return helm_python.Config(kube_apiserver=address, namespace=NAMESPACE)
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def password(rendered: Mapping[str, str]) -> str:
@@ -255,3 +214,24 @@ def test_keda_gets_nothing_for_what_is_not_the_embedded_broker(
     release = render({**KEDA, **values})
     assert keda_login(release) == [login]
     assert not release.all("TriggerAuthentication")
+
+
+def test_plain_manifests_ask_for_the_secrets_that_their_readme_makes() -> None:
+    """Guards pods that wait for a Secret that nobody has told of, and a password in a file."""
+    objects = [
+        each
+        for path in sorted((ROOT / "k8s/manifests").glob("*/scripta.yaml"))
+        for each in read(path.read_text("utf-8"))
+    ]
+    asked = {
+        (reference["name"], reference["key"])
+        for each in objects
+        if each["kind"] in ("Deployment", "StatefulSet")
+        for container in each["spec"]["template"]["spec"]["containers"]
+        for entry in container["env"]
+        if (reference := entry.get("valueFrom", {}).get("secretKeyRef"))
+    }
+    readme = (ROOT / "k8s/README.md").read_text("utf-8")
+    made = set(re.findall(r"create secret generic (\S+) --from-file=(\w+)=/dev/stdin", readme))
+    assert asked == made == {("scripta-broker-password", "password"), ("scripta-broker", "url")}
+    assert "Secret" not in {each["kind"] for each in objects}
