@@ -52,7 +52,7 @@ class Attack:
         answer: What the attacker has to hear.
         seconds: How long it takes at least; ``--seconds`` if that is longer.
         fills_slots: Whether it speaks in so many sessions that newcomers may be refused.
-        stops_gateway: Whether the gateway gets SIGTERM during it, and has to exit with code 0.
+        stops_gateway: Whether the gateway gets SIGTERM during it, and has to stop in order.
     """
 
     key: str

@@ -59,7 +59,7 @@ class Record(Console):
                 self.errors.append("a traceback outside the log")
             return
         if isinstance(said, dict) and said.get("level") == "error":
-            self.errors.append(str(said.get("message")))
+            self.errors.append(str(said.get("message")).partition("\n")[0])
 
     def close(self) -> None:
         """Closes the file."""

@@ -85,7 +85,7 @@ def test_what_is_wrong_is_found_and_named(changes: dict[str, object], words: str
     assert words in table([outcome_of("no_json", **changes)])
 
 
-def test_stopping_gateway_has_to_exit_with_0_and_to_say_1012() -> None:
+def test_stopping_gateway_has_to_stop_in_order_and_to_say_1012() -> None:
     stopped = outcome_of("drain_in_a_flood", ends=["exited with code 0"], closed=["raw: 1012"])
     assert violations(stopped) == []
     broken = outcome_of("drain_in_a_flood", ends=["exited with code 1"], closed=["raw: 1006"])

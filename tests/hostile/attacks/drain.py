@@ -1,4 +1,4 @@
-"""Attacks while the gateway stops: it has to tell everybody, and to exit with code 0."""
+"""Attacks while the gateway stops: it has to tell everybody, and to stop in order."""
 
 from __future__ import annotations
 
