@@ -34,6 +34,27 @@ def box(name: bytes, data: bytes = b"", *, claimed: int | None = None) -> bytes:
     return struct.pack(">I", 8 + len(data) if claimed is None else claimed) + name + data
 
 
+def mp4_with_samples(count: int) -> bytes:
+    """Returns an MP4 file that claims so many samples of one byte, in less than a kilobyte."""
+    full = bytes(4)  # version and flags
+    entry = box(b"mp4a", bytes(6) + struct.pack(">HQHHIII", 1, 0, 1, 16, 0, 16_000 << 16, 0)[:30])
+    one = struct.pack(">I", 1)
+    table = (
+        box(b"stsd", full + one + entry)
+        + box(b"stts", full + one + struct.pack(">II", count, 1024))
+        + box(b"stsc", full + one + struct.pack(">III", 1, count, 1))
+        + box(b"stsz", full + struct.pack(">II", 1, count))
+        + box(b"stco", full + one + struct.pack(">I", 900))
+    )
+    header = box(b"mdhd", full + struct.pack(">IIIII", 0, 0, 16_000, count, 0))
+    handler = box(b"hdlr", full + bytes(4) + b"soun" + bytes(13))
+    media = box(b"mdia", header + handler + box(b"minf", box(b"stbl", table)))
+    track = box(b"trak", box(b"tkhd", full + bytes(8) + one + bytes(68)) + media)
+    movie = box(b"mvhd", full + struct.pack(">IIII", 0, 0, 16_000, count) + bytes(80))
+    start = box(b"ftyp", b"M4A \0\0\0\0M4A ") + box(b"moov", movie + track)
+    return start + box(b"mdat", bytes(100_000))
+
+
 def ogg_page(data: bytes, *, serial: int = 1, number: int = 0, flags: int = 0) -> bytes:
     """Returns an Ogg page with its right checksum."""
     sizes = [255] * (len(data) // 255) + [len(data) % 255]

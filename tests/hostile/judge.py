@@ -13,8 +13,8 @@ MAX_SECONDS: Final = 1.0
 LIVEZ_SECONDS: Final = 1.0
 NEWCOMER_SECONDS: Final = 2.0
 _STOPPED_WELL: Final = ("exited with code 0", "was killed by SIGTERM")
-"""uvicorn ends an orderly stop by the signal that asked for it; as a container's first process, which
-that signal does not end, it exits with 0."""
+"""uvicorn ends an orderly stop by the signal that asked for it; a container's first process, which
+that signal does not end, exits with 0."""
 
 
 def violations(outcome: Outcome, *, timing: bool = True) -> list[str]:

@@ -112,6 +112,18 @@ async def mulaw_at_8_khz(target: Target) -> None:
     await target.side_by_side(one, 10)
 
 
+@attack(answer=Answer.SERVICE)
+async def mp4_index(target: Target) -> None:
+    """Claims 2 million samples in MP4 files of 100 kB, an index of 48 MB, on 15 streams."""
+    await _side_by_side(target, 15, made.mp4_with_samples(2_000_000))
+
+
+@attack()
+async def mp4_index_beyond_measure(target: Target) -> None:
+    """Claims 100 million samples in an MP4 file of 100 kB, whose index takes 2.4 GB."""
+    await _side_by_side(target, 2, made.mp4_with_samples(100_000_000))
+
+
 def _short_flac() -> bytes:
     return made.encode("flac", "flac", 10.0, noise=500)
 
