@@ -6,7 +6,9 @@ import asyncio
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from io import BytesIO
+from typing import Any
 
+import av
 import pytest
 import pytest_asyncio
 from native import decided, talk, transcribe
@@ -22,6 +24,7 @@ pytestmark = [pytest.mark.images, pytest.mark.slow, pytest.mark.timeout(600)]
 Until = Callable[..., Awaitable[None]]
 
 START_SECONDS = 60.0
+CHUNK_BYTES = 65_536
 GATEWAY_STOP_SECONDS = 20
 TRANSCRIBER_STOP_SECONDS = 10
 
@@ -67,6 +70,22 @@ async def test_speech_becomes_words_and_health_checks_pass(
     assert two_cities().error_rate(text_of(session.finals)) < 0.1
     assert await asyncio.to_thread(gateway.healthy)
     assert await asyncio.to_thread(transcriber.healthy)
+
+
+async def test_compressed_speech_is_decoded_where_nothing_may_be_written(
+    start: Callable[[str], Awaitable[Container]],
+) -> None:
+    """Guards what decodes it: it has no folder for temporary files and may gain no privilege."""
+    recording = two_cities().until(20.0)
+    gateway, _ = await start("gateway"), await start("transcriber")
+    async with talk(url(gateway)) as session:
+        file = as_flac(recording)
+        for at in range(0, len(file), CHUNK_BYTES):
+            await session.send(file[at : at + CHUNK_BYTES])
+        finals = await session.end()
+    assert session.errors == []
+    assert text_of(finals).lower().startswith("it was the best of times")
+    assert await asyncio.to_thread(gateway.stop, GATEWAY_STOP_SECONDS) == 0
 
 
 async def test_health_check_fails_without_a_broker(
@@ -116,3 +135,17 @@ def test_transcriber_image_carries_the_recording_that_installations_are_tested_w
 def rest_of(recording: Recording, seconds: float) -> Recording:
     start = round(seconds * recording.rate) * 2
     return Recording(recording.name, recording.pcm[start:], recording.rate, recording.texts)
+
+
+def as_flac(recording: Recording) -> bytes:
+    """Returns a recording as a FLAC file."""
+    target = BytesIO()
+    with av.open(target, "w", format="flac") as file:
+        stream: Any = file.add_stream("flac", rate=recording.rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            recording.samples().reshape(1, -1), format="s16", layout="mono"
+        )
+        frame.sample_rate = recording.rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+    return target.getvalue()
