@@ -74,6 +74,19 @@ CONNECTIONS = Row(
             stacked=True,
         ),
         Panel(
+            title="Sessions not taken up",
+            description="Clients that came back and did not get their session. `unknown` is also a "
+            "wrong token: many of them, and no gateway was away, are somebody who guesses.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_resumes_refused_total", by=("namespace", "reason")),
+                    "{{namespace}} {{reason}}",
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
             title="Clients at a bound",
             description="Times that a client was refused, held back or closed by a bound that "
             "protects the others. A steady rate is a client with a fault, or a hostile one.",

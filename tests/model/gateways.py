@@ -7,7 +7,13 @@ from enum import StrEnum
 
 from scripta_common.broker import Broker
 from scripta_common.errors import SessionLost, Superseded
-from scripta_common.sessionlog import GatewayLog, NotResumable, SessionOptions
+from scripta_common.sessionlog import (
+    AheadOfLog,
+    Attachment,
+    GatewayLog,
+    NotResumable,
+    SessionOptions,
+)
 from scripta_common.wire import EntryKind, Interim, Reason, Ring
 from scripta_common.wire import Superseded as Notice
 from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore, Write
@@ -56,7 +62,7 @@ class Connection:
     @classmethod
     async def opened(cls, broker: Broker, gateway: str, client: Client) -> Connection:
         log = GatewayLog(broker, gateway, ttl=TTL)
-        assert await log.open(client.sid, SessionOptions())
+        assert await log.open(client.sid, SessionOptions(), token_digest=_digest(client))
         return cls(log, gateway, client, Exchange(Ledger(MAX_BACKLOG)))
 
     def speak(self) -> None:
@@ -123,7 +129,9 @@ class Connection:
                     self.client.written(entry)
             return lambda: self.exchange.appended(write, outcome, last)
         assert isinstance(write, Restore)
-        ours = await self._log.restore(sid, SessionOptions(), write.standing)
+        ours = await self._log.restore(
+            sid, SessionOptions(), write.standing, token_digest=_digest(self.client)
+        )
 
         def restored() -> bool:
             self.exchange.restored(write, ours)
@@ -146,11 +154,11 @@ class Connection:
             if progress is not None and not progress.over and self.exchange.ledger.outstanding:
                 await self._stay_in_line(progress.owner)
         if answer is Answer.ARRIVES:
-            polled, self._polled = self._polled, None
             try:
-                self._take(polled())
+                self._take(self._polled())
             except Superseded as error:
                 self.close(error.code)
+            self._polled = None
 
     async def _stay_in_line(self, owner: str) -> None:
         if self.exchange.looked_in_line(await self._log.is_served(owner)):
@@ -203,7 +211,7 @@ class Arrival:
         """Makes one call; returns the connection once it stands."""
         try:
             if self._takeover is None:
-                self._takeover = Takeover(await self._log.attach(self.client.sid))
+                self._takeover = Takeover(await self._attach())
             elif (after := self._takeover.next_read()) is not None:
                 entries = await self._log.read_entries(self.client.sid, after)
                 if not self._takeover.read(entries):
@@ -212,7 +220,14 @@ class Arrival:
                 return self._connect(self._takeover)
         except NotResumable as error:
             self.client.give_up(error.reason)
+        except AheadOfLog as error:
+            # The log has lost its last results. They come again, and must be the same.
+            del self.client.told[error.index :]
         return None
+
+    async def _attach(self) -> Attachment:
+        client = self.client
+        return await self._log.attach(client.sid, _digest(client), client.index)
 
     def _connect(self, takeover: Takeover) -> Connection | None:
         client, attachment = self.client, takeover.attachment
@@ -227,3 +242,7 @@ class Arrival:
         over = attachment.status != "open"
         connection.ending = over or any(e.kind is EntryKind.END for e in takeover.entries)
         return connection
+
+
+def _digest(client: Client) -> str:
+    return f"digest of {client.sid}"

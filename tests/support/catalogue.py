@@ -84,6 +84,11 @@ GATEWAY: Final = (
         },
     ),
     Metric(
+        "scripta_gateway_resumes_refused_total",
+        "counter",
+        {"reason": _one_of("unknown failed mid_file ahead")},
+    ),
+    Metric(
         "scripta_gateway_bounds_hit_total",
         "counter",
         {

@@ -38,6 +38,11 @@ class Talk:
         return self.socket.response.headers["scripta-session"]
 
     @property
+    def token(self) -> str:
+        """What it is taken up again by; only where it asked for events and is new."""
+        return str(self.of("session")[0]["token"])
+
+    @property
     def client_id(self) -> int:
         assert self.socket.response is not None
         return int(self.socket.response.headers["scripta-client-id"])

@@ -223,7 +223,7 @@ async def test_newer_connection_has_the_session_and_the_older_is_told(gateways: 
     async with talk(f"ws://127.0.0.1:{first}/ws", **query) as older:
         await older.speak(replace(recording, pcm=recording.pcm[:cut]))
         await older.until(lambda: len(older.acknowledged) == 50)
-        again = {**query, "session": older.sid, "from": len(older.finals)}
+        again = {**query, "resume": older.token, "from": len(older.finals)}
         async with talk(f"ws://127.0.0.1:{second}/ws", **again) as newer:
             assert await older.until_closed() == 1008
             assert [error["code"] for error in older.errors] == ["superseded"]
@@ -236,7 +236,8 @@ async def test_newer_connection_has_the_session_and_the_older_is_told(gateways: 
 
 
 async def test_session_that_nobody_knows_is_a_new_one_that_says_so(gateways: Stack) -> None:
-    async with talk(gateways.ws_url, events="true", session="0" * 32) as session:
+    token = f"{'0' * 32}.{'x' * 43}"
+    async with talk(gateways.ws_url, events="true", resume=token) as session:
         await session.until(lambda: session.frames)
         assert first_of(session) == {
             "status": "session",
@@ -245,6 +246,7 @@ async def test_session_that_nobody_knows_is_a_new_one_that_says_so(gateways: Sta
             "reason": "unknown",
         }
         assert session.of("session")[0]["session"] == session.sid != "0" * 32
+        assert session.token.startswith(session.sid)
         await session.speak(speech().until(3.0))
         finals = await session.end()
     assert "best of times" in finals[0]["text"]
@@ -259,6 +261,6 @@ async def test_stream_that_only_its_decoder_could_go_on_with_is_said_to_be_lost(
         await broken.until(lambda: broken.acknowledged)
         broken.socket.transport.abort()
         await broken.until_closed()
-    async with talk(gateways.ws_url, **query, session=broken.sid) as session:
+    async with talk(gateways.ws_url, **query, resume=broken.token) as session:
         await session.until(lambda: session.frames)
     assert first_of(session)["reason"] == "mid_file"

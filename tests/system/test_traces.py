@@ -155,9 +155,10 @@ async def test_session_that_moves_to_another_gateway_stays_in_its_trace(
     async with talk(stack.ws_url, events="true") as first:
         await first.send(bytes(3200))
         await first.until(lambda: first.finals)
+        token = first.token
         first.socket.transport.abort()
     other = f"ws://127.0.0.1:{stack.gateway_ports[1]}/ws"
-    async with talk(other, events="true", session=first.sid, **{"from": 1}) as second:
+    async with talk(other, events="true", resume=token, **{"from": 1}) as second:
         await second.until(lambda: second.of("session"))
         assert second.of("session")[0]["resumed"]
         await second.end()

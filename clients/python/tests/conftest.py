@@ -49,9 +49,10 @@ class Peer:
     async def open(
         self, session: str = "s-1", *, resumed: bool = False, received: int = 0, **more: object
     ) -> None:
-        """Says which session the connection has."""
+        """Says which session the connection has, and of a new one the token."""
         frame = {"status": "session", "session": session, "client_id": 7, "resumed": resumed}
-        await self.say(**frame, received=received, **{"resume_seconds": 20.0, **more})
+        told = {"resume_seconds": 20.0} | ({} if resumed else {"token": f"{session}.secret"})
+        await self.say(**frame, received=received, **{**told, **more})
 
     def drop(self) -> None:
         """Breaks the connection off without a word."""

@@ -163,12 +163,12 @@ async def test_break_is_told_and_made_good(gateway, scripta, recording):
     heard = []
 
     async def script(peer):
-        if "session" not in peer.asked:
+        if "resume" not in peer.asked:
             await peer.open()
             await peer.audio()
             await peer.socket.close(1012)
             return
-        assert (peer.asked["session"], peer.asked["from"]) == ("s-1", "0")
+        assert (peer.asked["resume"], peer.asked["from"]) == ("s-1.secret", "0")
         await peer.open(resumed=True)
         heard.append(await peer.until_end())
         await peer.final(1, "hello", 0.0, 0.5)
@@ -188,7 +188,7 @@ async def test_break_is_told_and_made_good(gateway, scripta, recording):
 
 async def test_lost_session_exits_1_and_says_what_is_lost(gateway, scripta, recording):
     async def script(peer):
-        if "session" not in peer.asked:
+        if "resume" not in peer.asked:
             await peer.open()
             await peer.ack(await peer.audio())
             await peer.final(1, "half", 0.0, 0.75)

@@ -181,16 +181,44 @@ def again(protocol, received, **more):
 
 
 def anew(protocol, reason="unknown"):
-    return protocol.reopened(opened("s-2", reason=reason), 0.5)
+    return protocol.reopened(opened("s-2", reason=reason, token="s-2.secret"), 0.5)
 
 
-def test_place_is_the_session_and_the_last_final(protocol):
+def offered(protocol):
+    protocol.receive('{"status":"session","session":"s-1","client_id":7,"token":"s-1.secret"}')
+
+
+def test_place_is_the_token_and_the_last_final(protocol):
     assert protocol.place is None
     protocol.opened("s-1", 7)
-    assert protocol.place == Place("s-1", 0)
+    assert protocol.place is None  # an id opens nothing
+    offered(protocol)
+    assert protocol.place == Place("s-1.secret", 0)
     protocol.receive(final(1))
     protocol.receive(final(2))
-    assert protocol.place == Place("s-1", 2)
+    assert protocol.place == Place("s-1.secret", 2)
+
+
+def test_token_is_kept_while_the_session_is_and_replaced_with_it(protocol):
+    """It is told once: the first frame of a connection that took the session up has none."""
+    offered(protocol)
+    again(protocol, 0)
+    assert protocol.place == Place("s-1.secret", 0)
+    anew(protocol)
+    assert protocol.place == Place("s-2.secret", 0)
+
+
+def test_server_that_lost_results_is_asked_from_the_last_that_it_has(protocol):
+    offered(protocol)
+    for index in (1, 2, 3):
+        protocol.receive(final(index))
+    assert protocol.recorded(1)
+    assert protocol.place == Place("s-1.secret", 1)
+    assert not protocol.recorded(1)  # nothing is changed by coming again
+    again(protocol, 0)
+    assert protocol.place == Place("s-1.secret", 3)
+    events = [protocol.receive(final(index)) for index in (2, 3, 4)]
+    assert [event and event.index for event in events] == [None, None, 4]
 
 
 def test_resumed_session_gets_what_it_lacks_and_then_the_end(protocol):
@@ -233,7 +261,7 @@ def test_new_session_that_lacks_nothing_goes_on_by_itself(protocol, reason):
     speak(protocol, b"one", b"four")
     assert anew(protocol, reason) == Restarted(reason, 0.0, 0.5)
     assert line(protocol) == [b"one", b"four"]
-    assert (protocol.session, protocol.place) == ("s-2", Place("s-2", 0))
+    assert (protocol.session, protocol.place) == ("s-2", Place("s-2.secret", 0))
 
 
 @pytest.mark.parametrize("reason", ["unknown", "mid_file", "failed"])
@@ -277,7 +305,7 @@ def test_new_session_where_words_may_be_lost_goes_on_with_times_and_indexes():
     assert event.words == (Word("x", 2.25, 2.5),)
     assert protocol.receive(interim(0.9)) is None
     assert protocol.receive(interim(1.1)).end == pytest.approx(3.1)
-    assert protocol.place == Place("s-2", 1)
+    assert protocol.place == Place("s-2.secret", 1)
     protocol.receive(received(4))
     protocol.end()
     assert protocol.receive('{"status":"ended","duration":1.5}') == Ended(3.5)

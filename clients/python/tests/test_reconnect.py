@@ -92,7 +92,7 @@ async def test_drop_in_mid_message_sends_it_again_whole(gateway):
     assert (trying.attempt, trying.delay) == (1, 0.0)
     assert "code 1006" in trying.why
     assert resumed.seconds >= 0
-    assert acts.asked[1] == acts.asked[0] | {"session": "s-1", "from": "0"}
+    assert acts.asked[1] == acts.asked[0] | {"resume": "s-1.secret", "from": "0"}
 
 
 @pytest.mark.parametrize(("received", "left"), [(1, TWO + THREE), (2, THREE), (3, b"")])
@@ -260,6 +260,40 @@ async def test_wait_that_the_server_asks_for_is_kept(gateway, refuse):
     assert [event.delay for event in events if isinstance(event, Reconnecting)] == [0.0, 1.0]
 
 
+async def test_client_ahead_of_the_server_comes_back_from_what_that_has(gateway, refuse):
+    """A broker that lost its last moments makes the same results again, from its audio."""
+
+    async def broken(peer):
+        await peer.open()
+        await peer.ack(await peer.audio())
+        for index in (1, 2, 3):
+            await peer.final(index, f"final {index}", index - 1, index)
+        await peer.audio()
+        peer.drop()
+
+    acts = Acts(broken, taken_up(1, finals=[2, 3, 4]))
+    answers = [None, refuse(400, '{"status":"error","error":"beyond","index":1}'), None]
+    events = await converse(acts, lambda script: gateway(script, lambda: answers.pop(0)), ONE, TWO)
+    finals = [event.index for event in events if isinstance(event, Final)]
+    assert finals == [1, 2, 3, 4]
+    assert acts.asked[1]["from"] == "1"
+
+
+@pytest.mark.parametrize("index", ["3", "4", '"1"', "true", "-1", "null"])
+async def test_server_that_refuses_all_places_is_not_asked_for_ever(gateway, refuse, index):
+    async def broken(peer):
+        await peer.open()
+        await peer.audio()
+        for number in (1, 2, 3):
+            await peer.final(number, f"final {number}", number - 1, number)
+        peer.drop()
+
+    body = f'{{"status":"error","error":"beyond","index":{index}}}'
+    answers = [None, refuse(400, body)]
+    with pytest.raises(Refused, match="beyond"):
+        await converse(Acts(broken), lambda script: gateway(script, lambda: answers.pop(0)), ONE)
+
+
 async def test_refusal_that_will_not_pass_is_raised(gateway, refuse):
     async def broken(peer):
         await peer.open()
@@ -281,7 +315,7 @@ async def test_connection_that_breaks_before_its_first_frame_is_one_more_try(gat
 
 async def test_connections_that_bring_nothing_are_one_outage(gateway):
     async def useless(peer):
-        await peer.open(resumed="session" in peer.asked)
+        await peer.open(resumed="resume" in peer.asked)
         peer.drop()
 
     acts = Acts(useless, useless, useless, taken_up(0))
@@ -293,7 +327,7 @@ async def test_server_that_only_lets_us_in_and_answers_nothing_is_given_up(gatew
     """As it is without a transcriber: held back for long, a connection seems dead to its pings."""
 
     async def useless(peer):
-        await peer.open(resumed="session" in peer.asked)
+        await peer.open(resumed="resume" in peer.asked)
         await asyncio.sleep(0.1)
         peer.drop()
 
@@ -435,7 +469,7 @@ async def test_session_whose_model_is_gone_goes_on_in_a_new_one_if_that_is_wante
     acts = Acts(losing_its_model(close), fresh)
     events = await converse(acts, gateway, bytes(32_000), ONE, on_lost="continue")
     assert heard == [ONE]
-    assert "session" not in acts.asked[1]
+    assert "resume" not in acts.asked[1]
     half, trying, restarted, rest, ended = events
     assert GONE in trying.why
     assert isinstance(restarted, Restarted)
@@ -519,7 +553,7 @@ async def test_session_that_ended_while_we_were_away_is_read_and_a_new_one_goes_
     acts = Acts(broken, ended, fresh)
     events = await converse(acts, gateway, bytes(32_000), ONE)
     assert heard == [ONE]
-    assert "session" not in acts.asked[2]
+    assert "resume" not in acts.asked[2]
     finals = [event for event in events if isinstance(event, Final)]
     assert [(final.index, final.text, final.start) for final in finals] == [
         (1, "first", 0.0),

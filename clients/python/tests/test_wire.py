@@ -45,6 +45,10 @@ FINAL = {
             {"status": "session", "session": "s", "client_id": 4, "resumed": False, "reason": "x"},
             Opened("s", 4, reason="x"),
         ),
+        (
+            {"status": "session", "session": "s", "client_id": 4, "token": "s.secret"},
+            Opened("s", 4, token="s.secret"),
+        ),
         ({"status": "error", "error": "no"}, Failure("no", None)),
         ({"status": "error", "error": "no", "code": "bad"}, Failure("no", "bad")),
         ({"status": "going_away"}, GoingAway()),
@@ -84,6 +88,7 @@ def test_keys_of_a_newer_server_are_ignored():
         '{"status":"received","size":true}',
         '{"status":"session","session":"s","client_id":4,"received":"7"}',
         '{"status":"session","session":"s","client_id":4,"resume_seconds":"30"}',
+        '{"status":"session","session":"s","client_id":4,"token":7}',
         json.dumps(FINAL | {"index": None}),
         json.dumps(FINAL | {"text": 3}),
         json.dumps(FINAL | {"start": "0"}),
@@ -119,8 +124,13 @@ def test_options_become_the_query():
 
 
 def test_address_of_a_session_asks_for_what_is_behind_the_last_final():
-    address = Options("en").address("ws://h/ws?tenant=a", Place("s/1", 3))
-    assert address == "ws://h/ws?tenant=a&language=en&events=true&session=s%2F1&from=3"
+    address = Options("en").address("ws://h/ws?tenant=a", Place("s.a/b", 3))
+    assert address == "ws://h/ws?tenant=a&language=en&events=true&resume=s.a%2Fb&from=3"
+
+
+def test_token_is_not_shown_by_what_holds_it():
+    """It would be in every traceback and log that prints one of them."""
+    assert "secret" not in repr(Place("s.secret", 3)) + repr(Opened("s", 4, token="s.secret"))
 
 
 @pytest.mark.parametrize(

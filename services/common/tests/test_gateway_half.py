@@ -72,7 +72,7 @@ async def ttl_of_all(redis: Redis) -> dict[bytes, int]:
 async def test_open_creates_the_state_and_puts_the_session_in_line(
     gateway: GatewayLog, redis: Redis
 ) -> None:
-    assert await gateway.open(SID, OPTIONS)
+    assert await gateway.open(SID, OPTIONS, token_digest="digest")
 
     state = await redis.hgetall(keys.state(SID))
     assert state.pop(b"created_ms").isdigit()
@@ -80,6 +80,7 @@ async def test_open_creates_the_state_and_puts_the_session_in_line(
     assert state == {
         b"status": b"open",
         b"gateway": b"gw",
+        b"token": b"digest",
         b"connection": b"1",
         b"epoch": b"0",
         b"owner": b"",

@@ -95,9 +95,9 @@ async def test_expired_lease_is_taken_over_within_the_pool(
 
 async def test_lost_session_is_restored_into_its_pool(gateway: GatewayLog, redis: Redis) -> None:
     standing = Standing(Checkpoint(), 0, 0, Intake(), 1)
-    assert await gateway.restore(SID, ON_GPU, standing)
+    assert await gateway.restore(SID, ON_GPU, standing, token_digest="digest")
     assert await lines(redis) == {LINE.encode(): 1}
-    attachment = await gateway.attach(SID)
+    attachment = await gateway.attach(SID, "digest", 0)
     assert attachment.options == ON_GPU
 
 

@@ -122,10 +122,9 @@ async def test_session_that_comes_back_keeps_its_pool_whatever_it_asks_for(
     await roster.enlist("gpu", GPU)
     server = await start_server()
     async with server.connect("events=true&model=whisper") as client:
-        sid = client.response.headers["scripta-session"]
-        await client.recv()
+        token = json.loads(await client.recv())["token"]
         client.transport.abort()
-        async with server.connect(f"events=true&session={sid}&model=gone") as again:
+        async with server.connect(f"events=true&resume={token}&model=gone") as again:
             assert json.loads(await again.recv())["resumed"]
             assert (await options_of(redis, again)).pool == "gpu"
 
@@ -179,10 +178,10 @@ async def test_client_that_comes_back_is_not_refused_by_a_full_line(
 ) -> None:
     server = await start_server(max_waiting=1)
     async with server.connect("events=true") as client:
-        sid = client.response.headers["scripta-session"]
+        token = json.loads(await client.recv())["token"]
         assert (await refusal(server)).status_code == 503
         client.transport.abort()
-        async with server.connect(f"events=true&session={sid}") as again:
+        async with server.connect(f"events=true&resume={token}") as again:
             assert json.loads(await again.recv())["resumed"]
 
 

@@ -130,10 +130,10 @@ async def test_session_that_is_taken_up_again_has_not_ended(
 ) -> None:
     change = await Change.of(server)
     client = await server.connect("events=true")
-    sid = client.response.headers["scripta-session"]
+    token = json.loads(await client.recv())["token"]
     client.transport.abort()
     await change.until("closes_total/1006", 1, until)
-    async with server.connect(f"events=true&session={sid}&from=0") as client:
+    async with server.connect(f"events=true&resume={token}&from=0") as client:
         await client.send('{"type":"end"}')
         assert await closed(client) == 1000
     await change.until("sessions_ended_total/completed", 1, until)
@@ -148,8 +148,8 @@ async def test_session_that_another_gateway_takes_up_is_superseded_here(
     first, second = await start_server(), await start_server()
     change = await Change.of(first)
     async with first.connect("events=true") as client:
-        sid = client.response.headers["scripta-session"]
-        async with second.connect(f"events=true&session={sid}&from=0"):
+        token = json.loads(await client.recv())["token"]
+        async with second.connect(f"events=true&resume={token}&from=0"):
             assert await closed(client) == 1008
             await change.until("sessions_ended_total/superseded", 1, until)
 

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scripta_common.sessionlog import SessionOptions
+from scripta_gateway.access.tokens import ResumeToken
 from scripta_transcriber.engines.base import Capabilities, Segment, Segmentation, Transcript
 
 pytestmark = pytest.mark.asgi
@@ -257,6 +258,7 @@ async def test_events_come_only_when_asked_for_and_in_order(server: Any, mock_wo
             await each.send('{"type":"end"}')
         frames, plainly = await hear_all(client), await hear_all(plain)
         headers = client.response.headers
+    assert ResumeToken.parse(frames[0].pop("token")).sid == headers["scripta-session"]
     assert frames[0] == {
         "status": "session",
         "session": headers["scripta-session"],

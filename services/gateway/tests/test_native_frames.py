@@ -82,6 +82,9 @@ def test_events() -> None:
     )
     refused = frames.Opening("abc", 5, False, 0, 30.0, reason="unknown")
     assert refused.frame().endswith(',"resume_seconds":30.0,"reason":"unknown"}')
+    offered = frames.Opening("abc", 5, False, 0, 30.0, token="abc.s3cret")
+    assert offered.frame().endswith(',"resume_seconds":30.0,"token":"abc.s3cret"}')
+    assert "s3cret" not in repr(offered)
     assert frames.going_away(7) == '{"status":"going_away","received":7}'
     assert frames.ended(1.23456) == '{"status":"ended","duration":1.235}'
 

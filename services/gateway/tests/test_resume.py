@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from scripta_common.errors import Superseded
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import SAMPLE_RATE, Final
+from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import Outcome
 from scripta_gateway.session import Session
@@ -39,8 +41,15 @@ class Gate:
         return await self._read(sid, after)
 
 
-async def come_back(hub: Hub, session: Session, index: int = 0) -> Session:
-    return await hub.resume(session.sid, index)
+async def open_session(hub: Hub) -> tuple[Session, ResumeToken]:
+    token = ResumeToken.make()
+    return await hub.open(OPTIONS, token), token
+
+
+async def say(session: Session) -> None:
+    """Puts a second of audio into the session's log."""
+    session.enter(SECOND, 1)
+    await session.write()
 
 
 async def upkeep(hub: Hub) -> None:
@@ -52,7 +61,7 @@ async def upkeep(hub: Hub) -> None:
 
 async def hears(session: Session, scribe: Any) -> bool:
     """Returns whether the transcript of what is said now reaches the session's client."""
-    await session.append(SECOND, 1)
+    await say(session)
     if scribe.claim is None:
         await scribe.take()
     await scribe.work(until_seq=session._exchange.ledger.last_seq)
@@ -66,11 +75,10 @@ async def hears(session: Session, scribe: Any) -> bool:
 async def superseded(session: Session) -> bool:
     """Returns whether the session's client is told so, once it has what is there."""
     async with asyncio.timeout(5):
-        while True:
-            try:
+        with suppress(Superseded):
+            while True:
                 await session.next_results()
-            except Superseded:
-                return True
+    return True
 
 
 @pytest.mark.parametrize("first_is_held_up", [True, False])
@@ -79,15 +87,15 @@ async def test_newest_of_two_that_come_back_together_has_the_session_and_hears(
 ) -> None:
     """Guards against a takeover that began first, ends last and leaves the newest one deaf."""
     hub = await make_hub()
-    opened = await hub.open(OPTIONS)
-    await opened.append(SECOND, 1)
+    opened, token = await open_session(hub)
+    await say(opened)
     gate = Gate(hub)
-    first = asyncio.create_task(come_back(hub, opened))
+    first = asyncio.create_task(hub.resume(token, 0))
     await gate.reached.wait()
     if not first_is_held_up:
         gate.open.set()
         await first
-    newest = await come_back(hub, opened)
+    newest = await hub.resume(token, 0)
     gate.open.set()
     older = await first
     assert older.connection < newest.connection
@@ -103,9 +111,9 @@ async def test_many_that_come_back_at_once_leave_one_that_hears(
     make_hub: MakeHub, scribe: Any
 ) -> None:
     hubs = [await make_hub(), await make_hub()]
-    opened = await hubs[0].open(OPTIONS)
-    await opened.append(SECOND, 1)
-    came = await asyncio.gather(*(come_back(hubs[n % 2], opened) for n in range(10)))
+    opened, token = await open_session(hubs[0])
+    await say(opened)
+    came = await asyncio.gather(*(hubs[n % 2].resume(token, 0) for n in range(10)))
     newest = max(came, key=lambda session: session.connection)
     assert len({session.connection for session in came}) == 10
     for hub in hubs:
@@ -120,13 +128,13 @@ async def test_takeover_that_is_itself_taken_over_at_another_gateway_learns_of_i
 ) -> None:
     """Its notice comes while nobody holds the session there yet."""
     hub, other = await make_hub(), await make_hub()
-    opened = await hub.open(OPTIONS)
-    await opened.append(SECOND, 1)
+    opened, token = await open_session(hub)
+    await say(opened)
     hub._forget(opened)
     gate = Gate(hub)
-    first = asyncio.create_task(come_back(hub, opened))
+    first = asyncio.create_task(hub.resume(token, 0))
     await gate.reached.wait()
-    newest = await come_back(other, opened)
+    newest = await other.resume(token, 0)
     gate.open.set()
     assert await superseded(await first)
     assert await hears(newest, scribe)
@@ -136,9 +144,9 @@ async def test_former_owner_that_missed_its_notice_learns_of_it_by_its_upkeep(
     make_hub: MakeHub, scribe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     hub, other = await make_hub(), await make_hub()
-    former = await hub.open(OPTIONS)
+    former, token = await open_session(hub)
     hub._doorbell._on_ring = lambda _: None
-    newest = await come_back(other, former)
+    newest = await other.resume(token, 0)
     await upkeep(hub)
     assert await superseded(former)
     hub.leave(former, comes_back=False, outcome=Outcome.SUPERSEDED)
@@ -150,10 +158,10 @@ async def test_one_that_lingers_and_missed_its_notice_is_forgotten(
     make_hub: MakeHub, scribe: Any
 ) -> None:
     hub, other = await make_hub(), await make_hub()
-    former = await hub.open(OPTIONS)
+    former, token = await open_session(hub)
     hub.leave(former, comes_back=True)
     hub._doorbell._on_ring = lambda _: None
-    newest = await come_back(other, former)
+    newest = await other.resume(token, 0)
     await upkeep(hub)
     assert not hub._sessions
     assert await hears(newest, scribe)

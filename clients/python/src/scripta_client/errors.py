@@ -80,14 +80,22 @@ class Refused(ConnectError):
         status: The HTTP status.
         message: What the server says.
         retry_after: Seconds after which to try again, where the server says so.
+        index: The last transcript that the session has, where the client said that it has more.
     """
 
-    def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        retry_after: float | None = None,
+        index: int | None = None,
+    ) -> None:
         again = "" if retry_after is None else f"; try again in {retry_after:g} s"
         super().__init__(f"refused: {message} (HTTP {status}){again}")
         self.status = status
         self.message = message
         self.retry_after = retry_after
+        self.index = index
 
 
 class SessionError(ScriptaError):

@@ -93,23 +93,21 @@ def _hint(error: Exception, timeout: float) -> str:
 
 
 def _refused(response: Response) -> Refused:
-    return Refused(
-        response.status_code,
-        _message(bytes(response.body or b"")) or response.reason_phrase or "no reason given",
-        _retry_after(response.headers.get("Retry-After")),
-    )
-
-
-def _message(body: bytes) -> str:
-    """Returns what a refusal's body says, on one line."""
-    text = body.decode("utf-8", "replace")
+    text = bytes(response.body or b"").decode("utf-8", "replace")
     try:
         content = json.loads(text)
     except ValueError:
         content = None
+    index = None
     if isinstance(content, dict):
         text = str(content.get("error") or content.get("detail") or text)
-    return " ".join(text.split())[:300]
+        index = content.get("index")
+    return Refused(
+        response.status_code,
+        " ".join(text.split())[:300] or response.reason_phrase or "no reason given",
+        _retry_after(response.headers.get("Retry-After")),
+        index if type(index) is int and index >= 0 else None,
+    )
 
 
 def _retry_after(value: str | None) -> float | None:

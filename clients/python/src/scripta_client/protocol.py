@@ -90,6 +90,10 @@ class NativeProtocol:
         self._goes_on_lossy = goes_on_lossy
         self._results = Continuity()
         self._resumed = False
+        # What takes the session up again; empty until the server has said it.
+        self._token = ""
+        # The last result that the server can have, where it has said that it is less than ours.
+        self._recorded: int | None = None
         # A failure of the session that may pass; the close follows.
         self._failure: SessionFailed | None = None
         # Why the session is of no use any more, though the stream goes on; the close follows.
@@ -109,9 +113,10 @@ class NativeProtocol:
     @property
     def place(self) -> Place | None:
         """Where to come back to; ``None`` asks for a new session."""
-        if self._lapsed or not self.session:
+        if self._lapsed or not self._token:
             return None
-        return Place(self.session, self._results.session_index)
+        index = self._results.session_index
+        return Place(self._token, index if self._recorded is None else min(index, self._recorded))
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -160,6 +165,18 @@ class NativeProtocol:
         self.session = session
         self.client_id = client_id
 
+    def recorded(self, index: int) -> bool:
+        """Notes that the server has results up to that index only, and lost some that are here.
+
+        It makes them anew, and they are not handed out twice.
+
+        Returns:
+            Whether the place to come back to is another one by that.
+        """
+        place = self.place
+        self._recorded = index
+        return self.place != place
+
     def reopened(self, frame: Opened, seconds: float) -> Resumed | Restarted:
         """Takes the first frame of a further connection; all that is left goes again.
 
@@ -177,9 +194,9 @@ class NativeProtocol:
         else:
             reason = self._lapsed or frame.reason or "unknown"
             event = Restarted(reason, self._start_over(reason), seconds)
-        self.opened(frame.session, frame.client_id)
-        self.resume_seconds = frame.resume_seconds
+        self._take_identity(frame)
         self._resumed = frame.resumed
+        self._recorded = None
         self.going_away = False
         self._failure = None
         self._lapsed = ""
@@ -199,8 +216,7 @@ class NativeProtocol:
                 if not self.outbox.acknowledge(frame.size):
                     raise ProtocolViolation(f"it acknowledged {frame.size} bytes out of turn")
             case Opened():
-                self.opened(frame.session, frame.client_id)
-                self.resume_seconds = frame.resume_seconds
+                self._take_identity(frame)
             case Failure():
                 return self._error(frame)
             case Final():
@@ -238,6 +254,12 @@ class NativeProtocol:
     @property
     def _accepted_seconds(self) -> float:
         return self.outbox.accepted_bytes / self._format.bytes_per_second
+
+    def _take_identity(self, frame: Opened) -> None:
+        self.opened(frame.session, frame.client_id)
+        self.resume_seconds = frame.resume_seconds
+        # Told once: a session that was taken up keeps the one it had.
+        self._token = frame.token if not frame.resumed else self._token
 
     def _take_up(self, frame: Opened) -> None:
         if frame.received < self.outbox.accepted:

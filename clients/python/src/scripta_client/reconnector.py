@@ -75,7 +75,7 @@ class Reconnector:
                 socket, frame = await self._dialer.open_again(self._protocol.place)
                 break
             except ScriptaError as failed:
-                if not may_pass(failed):
+                if not may_pass(failed) and not self._falls_back(failed):
                     raise
                 error = failed
         outage.connected(clock())
@@ -84,6 +84,11 @@ class Reconnector:
         except SessionError:
             await socket.close()  # ends the new session, which nobody wants
             raise
+
+    def _falls_back(self, error: ScriptaError) -> bool:
+        # The server has lost results that are here: come back from the last that it has.
+        known = error.index if isinstance(error, Refused) else None
+        return known is not None and self._protocol.recorded(known)
 
     def _outage_at(self, now: float) -> Outage:
         mark = self._protocol.progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -57,11 +57,11 @@ class Place:
     """Where a client left off: how it comes back to its session.
 
     Attributes:
-        session: The session's id.
+        token: What takes the session up again.
         index: Index of the last final that the client has; 0 for none.
     """
 
-    session: str
+    token: str = field(repr=False)
     index: int
 
 
@@ -117,7 +117,7 @@ class Options:
         path = parts.path if parts.path not in ("", "/") else "/ws"
         query = dict(parse_qsl(parts.query)) | self._query()
         if back_to is not None:
-            query |= {"session": back_to.session, "from": str(back_to.index)}
+            query |= {"resume": back_to.token, "from": str(back_to.index)}
         return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, urlencode(query), ""))
 
     def _query(self) -> dict[str, str]:
@@ -149,6 +149,7 @@ class Opened:
         resume_seconds: How long it waits for a client whose connection broke; ``None`` where
             the server does not say.
         reason: Why it is not the session that was asked for; empty where that is not so.
+        token: What takes the session up again; empty where it was told before.
     """
 
     session: str
@@ -157,6 +158,7 @@ class Opened:
     received: int = 0
     resume_seconds: float | None = None
     reason: str = ""
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def _opened(frame: _Fields) -> Opened:
         received=frame.integer("received", 0),
         resume_seconds=None if waits is None else frame.number("resume_seconds"),
         reason=frame.text("reason", ""),
+        token=frame.text("token", ""),
     )
 
 

@@ -30,7 +30,7 @@ from scripta_gateway.settings import GatewaySettings
 logger = logging.getLogger(__name__)
 
 
-# FastAPI's own would hold whole queries, and with them the ids that sessions are resumed by.
+# FastAPI's own would hold whole queries, and with them the tokens that sessions are resumed by.
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     "tracing": False,
     "metrics": False,

@@ -25,6 +25,7 @@ from scripta_common.metrics import LOOP_LAG
 from scripta_common.sessionlog import Doorbell, GatewayLog, LineFull, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
+from scripta_gateway.access.tokens import ResumeToken, make_session_id
 from scripta_gateway.admission import Admission
 from scripta_gateway.exchange import TAKEN_OVER
 from scripta_gateway.fleet_watch import FleetWatch
@@ -114,8 +115,12 @@ class Hub:
         except TimeoutError:
             raise BrokerUnavailable from None
 
-    async def open(self, options: SessionOptions) -> Session:
+    async def open(self, options: SessionOptions, token: ResumeToken | None = None) -> Session:
         """Opens a session and puts it in line for a transcriber of its pool, with its model.
+
+        Args:
+            options: What is asked of it.
+            token: By which its client can take it up again; ``None``: nobody can.
 
         Raises:
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
@@ -126,24 +131,25 @@ class Hub:
         """
         await self._check_room()
         try:
-            return await self._open(options)
+            return await self._open(options, token)
         except NoCapacity:
             # What it went by may be a second old: transcribers may have come.
             await self.fleet.look_anew()
-            return await self._open(options)
+            return await self._open(options, token)
 
-    async def _open(self, options: SessionOptions) -> Session:
+    async def _open(self, options: SessionOptions, token: ResumeToken | None) -> Session:
         place = self._admission.admit(self.fleet.known, options.model, options.language)
-        sid = secrets.token_hex(16)
+        sid = token.sid if token is not None else make_session_id()
+        digest = token.digest if token is not None else ""
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
         options = msgspec.structs.replace(
             options, client_id=number, pool=place.pool, model=place.model
         )
-        session = Session(self._log, sid, options, self._limits)
+        session = Session(self._log, sid, options, self._limits, token_digest=digest)
         self._hold(session)
         try:
-            await self._log.open(sid, options, most=place.most)
+            await self._log.open(sid, options, token_digest=digest, most=place.most)
         except BaseException as error:
             self._forget(session)
             if isinstance(error, LineFull):
@@ -152,20 +158,25 @@ class Hub:
         metrics.SESSIONS_OPENED.inc()
         return session
 
-    async def resume(self, sid: str, index: int) -> Session:
+    async def resume(self, token: ResumeToken, index: int) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.
 
         Args:
-            sid: The session.
+            token: The client's.
             index: Last result that the client has.
 
         Raises:
             NotResumable: The session can not be taken up; a new one can be opened.
+            AheadOfLog: The client says that it has more results than there are; whoever has the
+                session still has it.
             Draining, GatewayFull, BrokerUnavailable: As ``open``.
         """
         await self._check_room()
-        attachment = await self._log.attach(sid)
-        session = await Session.resumed(self._log, sid, attachment, index, self._limits)
+        sid, digest = token.sid, token.digest
+        attachment = await self._log.attach(sid, digest, index)
+        session = await Session.resumed(
+            self._log, sid, attachment, index, self._limits, token_digest=digest
+        )
         # Yet another connection may have taken it over meanwhile, here or at another gateway.
         # A notice of that found nobody here: the next upkeep asks the log.
         session.heard_at = float("-inf")

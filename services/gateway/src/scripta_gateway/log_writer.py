@@ -49,6 +49,7 @@ class LogWriter:
         limits: Bounds.
         exchange: What is to be written.
         stopwatch: Is told when the log had what.
+        token_digest: Digest of the token that takes the session up again; empty: none does.
 
     Attributes:
         room: Where it waits for room in the backlog.
@@ -63,10 +64,13 @@ class LogWriter:
         limits: Limits,
         exchange: Exchange,
         stopwatch: Stopwatch,
+        *,
+        token_digest: str = "",
     ) -> None:
         self._log = log
         self._sid = sid
         self._options = options
+        self._token_digest = token_digest
         self._patience = limits.broker_patience
         self._exchange = exchange
         self._stopwatch = stopwatch
@@ -116,7 +120,13 @@ class LogWriter:
         return True
 
     async def _restore(self, write: Restore, standing: Standing) -> None:
-        restore = partial(self._log.restore, self._sid, self._options, standing)
+        restore = partial(
+            self._log.restore,
+            self._sid,
+            self._options,
+            standing,
+            token_digest=self._token_digest,
+        )
         self._exchange.restored(write, await self._patiently(restore))
         seq = self._exchange.logged
         self.span.event("restored", {"scripta.seq": seq})

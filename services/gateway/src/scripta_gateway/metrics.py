@@ -55,6 +55,19 @@ class Outcome(StrEnum):
     """By a fault of ours, or for want of capacity."""
 
 
+class ResumeRefusal(StrEnum):
+    """Why a client that came back did not get its session."""
+
+    UNKNOWN = "unknown"
+    """There is none, or not by this token: which of the two is nobody's to know."""
+    FAILED = "failed"
+    """It has failed."""
+    MID_FILE = "mid_file"
+    """Only the decoder of the connection that broke could go on."""
+    AHEAD = "ahead"
+    """The client says that it has more results than there are."""
+
+
 _OTHER: Final = "other"
 _CLOSE_CODES: Final = (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013)
 _LEFT: Final = frozenset({1000, 1001, 1005})
@@ -91,6 +104,12 @@ REFUSALS = counters(
     "Clients refused before the upgrade.",
     "reason",
     (*(error.code for error in _REFUSALS), _OTHER),
+)
+RESUMES_REFUSED = counters(
+    "scripta_gateway_resumes_refused_total",
+    "Clients that came back and did not get their session.",
+    "reason",
+    ResumeRefusal,
 )
 BOUNDS_HIT = counters(
     "scripta_gateway_bounds_hit_total",

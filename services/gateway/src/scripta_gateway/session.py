@@ -53,12 +53,12 @@ class Session:
 
     Args:
         log: The session log.
-        sid: The session's id: secret enough to resume by.
+        sid: The session's id, which opens nothing.
         options: What the session was opened with.
         limits: Bounds.
-
         exchange: Where it stands with its log; by default at the start.
         stopwatch: Times its results; by default from the start.
+        token_digest: Digest of the token that takes it up again; empty: none does.
 
     Attributes:
         stopwatch: Times its results.
@@ -74,13 +74,23 @@ class Session:
         limits: Limits,
         exchange: Exchange | None = None,
         stopwatch: Stopwatch | None = None,
+        *,
+        token_digest: str = "",
     ) -> None:
         self.sid = sid
         self.options = options
         self.stopwatch = stopwatch or Stopwatch()
         self._log = log
         self._exchange = exchange or Exchange(Ledger(int(limits.backlog * SAMPLE_RATE)))
-        self._writer = LogWriter(log, sid, options, limits, self._exchange, self.stopwatch)
+        self._writer = LogWriter(
+            log,
+            sid,
+            options,
+            limits,
+            self._exchange,
+            self.stopwatch,
+            token_digest=token_digest,
+        )
         self._undelivered: deque[Recorded] = deque()
         self._interim: Interim | None = None
         # Set when there is something to deliver, to read up on, or to fail with.
@@ -94,7 +104,14 @@ class Session:
 
     @classmethod
     async def resumed(
-        cls, log: GatewayLog, sid: str, attachment: Attachment, index: int, limits: Limits
+        cls,
+        log: GatewayLog,
+        sid: str,
+        attachment: Attachment,
+        index: int,
+        limits: Limits,
+        *,
+        token_digest: str = "",
     ) -> Self:
         """Returns a session that an earlier connection began.
 
@@ -104,6 +121,7 @@ class Session:
             attachment: Where it stands; it is this connection's already.
             index: Last result that the client has.
             limits: Bounds.
+            token_digest: Digest of the token that takes it up again.
 
         Raises:
             NotResumable: The log has lost a part of it meanwhile.
@@ -117,7 +135,15 @@ class Session:
         ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
         exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
         stopwatch = Stopwatch(before=attachment.seq)
-        session = cls(log, sid, attachment.options, limits, exchange, stopwatch)
+        session = cls(
+            log,
+            sid,
+            attachment.options,
+            limits,
+            exchange,
+            stopwatch,
+            token_digest=token_digest,
+        )
         over = attachment.status != "open"
         session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
         session.read_up()

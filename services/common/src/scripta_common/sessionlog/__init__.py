@@ -7,6 +7,7 @@ change of more than one key is one script, and every script absorbs being run tw
 
 from scripta_common.sessionlog.doorbell import Doorbell
 from scripta_common.sessionlog.gateway import (
+    AheadOfLog,
     AppendOutcome,
     Attachment,
     GatewayLog,
@@ -26,6 +27,7 @@ from scripta_common.sessionlog.transcriber import (
 )
 
 __all__ = [
+    "AheadOfLog",
     "AppendOutcome",
     "Assignment",
     "Attachment",

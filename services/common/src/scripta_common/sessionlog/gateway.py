@@ -116,13 +116,25 @@ class NotResumable(Exception):
     """A session can not be taken up by another connection.
 
     Attributes:
-        reason: ``unknown`` (never there, or forgotten), ``failed``, or ``mid_file`` (its audio
-            broke off where only the decoder of then could go on).
+        reason: ``unknown`` (never there, forgotten, or not by this token), ``failed``, or
+            ``mid_file`` (its audio broke off where only the decoder of then could go on).
     """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class AheadOfLog(Exception):
+    """A client says that it has more results than the log; nothing has changed.
+
+    Attributes:
+        index: The last one that a client can have.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
 
 
 class LineFull(Exception):
@@ -143,12 +155,15 @@ class GatewayLog:
         self._gateway_id = gateway_id
         self._ttl_ms = int(ttl * 1000)
 
-    async def open(self, sid: str, options: SessionOptions, *, most: int | None = None) -> bool:
+    async def open(
+        self, sid: str, options: SessionOptions, *, token_digest: str = "", most: int | None = None
+    ) -> bool:
         """Creates a session and puts it in its pool's line; returns whether the id was free.
 
         Args:
             sid: The session.
             options: What it is opened with.
+            token_digest: Digest of the token that takes it up again; empty: none does.
             most: Sessions that its pool may have, leased or waiting; ``None`` for any number.
 
         Raises:
@@ -162,19 +177,26 @@ class GatewayLog:
             options.encode(),
             now_ms,
             self._ttl_ms,
+            token_digest,
         )
         if created and not await self._put_in_line(sid, options.pool, most):
             await self._broker.execute("DEL", keys.state(sid))
             raise LineFull(options.pool)
         return bool(created)
 
-    async def attach(self, sid: str) -> Attachment:
+    async def attach(self, sid: str, token_digest: str, index: int) -> Attachment:
         """Takes a session over for a new connection.
 
         The former connection is fenced at once, and its gateway told.
 
+        Args:
+            sid: The session.
+            token_digest: Digest of the token that its client has.
+            index: Last result that its client has.
+
         Raises:
             NotResumable: It can not be taken up; nothing has changed.
+            AheadOfLog: The log has not so many results; nothing has changed.
         """
         state = await self._broker.run(
             scripts.ATTACH,
@@ -182,9 +204,13 @@ class GatewayLog:
             self._gateway_id,
             self._ttl_ms,
             int(time.time() * 1000),
+            token_digest,
+            index,
         )
         if len(state) == 1:
             raise NotResumable(state[0].decode())
+        if len(state) == 2:
+            raise AheadOfLog(int(state[1]))
         former, connection, status, options, *numbers = state
         seq, samples, messages, partial, sample, checkpoint_seq, index = map(int, numbers)
         attachment = Attachment(
@@ -203,8 +229,16 @@ class GatewayLog:
         await self._broker.execute("PUBLISH", channel, notice)
         return attachment
 
-    async def restore(self, sid: str, options: SessionOptions, standing: Standing) -> bool:
+    async def restore(
+        self, sid: str, options: SessionOptions, standing: Standing, *, token_digest: str = ""
+    ) -> bool:
         """Writes a lost session anew and puts it in line; safe to repeat.
+
+        Args:
+            sid: The session.
+            options: What it was opened with.
+            standing: Where its gateway stands with it.
+            token_digest: As it was opened with.
 
         Returns:
             Whether it is still this connection's to restore.
@@ -224,6 +258,7 @@ class GatewayLog:
             standing.samples,
             intake.messages,
             int(intake.at_rest),
+            token_digest,
         )
         if restored:
             await self.assign(sid, options.pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final as Constant
 
 from starlette.websockets import WebSocket
@@ -14,18 +15,22 @@ from scripta_common.errors import (
     UnknownModel,
     UnsupportedLanguage,
 )
-from scripta_common.sessionlog import NotResumable
+from scripta_common.sessionlog import AheadOfLog, NotResumable
 from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
+from scripta_gateway import metrics
+from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.audio import AudioDecoder, AudioFormat
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
 from scripta_gateway.handshake import Handshake
 from scripta_gateway.hub import Hub
-from scripta_gateway.metrics import Dialect
+from scripta_gateway.metrics import Dialect, ResumeRefusal
 from scripta_gateway.session import Session
 from scripta_gateway.transports.frames import Oversized
+
+logger = logging.getLogger(__name__)
 
 _CLIENTS_OWN: Constant = (BadRequest, UnknownModel, UnsupportedLanguage)
 """Errors that the same request would meet again."""
@@ -44,9 +49,10 @@ class NativeConnection(Connection):
     opening: frames.Opening
 
     async def on_open(self) -> None:
-        """Names the session to a client that wants events."""
+        """Names the session to a client that wants events, and tells how to come back to it."""
         if self.query.events:
             await self.send(self.opening.frame())
+            self.can_come_back = True
 
     async def on_audio(self, message: bytes) -> None:
         """Accepts or refuses an audio message; either way the client hears of it."""
@@ -119,7 +125,7 @@ async def serve_native(
         session, opening = await _open(hub, query, handshake)
     except ScriptaError as error:
         status = 400 if isinstance(error, _CLIENTS_OWN) else 503
-        await refuse(websocket, handshake, error, status, frames.refused(str(error)))
+        await refuse(websocket, handshake, error, status, frames.not_opened(error))
         return
     try:
         headers = {
@@ -131,7 +137,7 @@ async def serve_native(
             headers=[(name.encode(), value.encode()) for name, value in headers.items()]
         )
     except BaseException:
-        hub.leave(session, comes_back=query.events)
+        hub.leave(session, comes_back=opening.resumed)  # of a new one, nobody has the token
         session.span.end()
         raise
     decoder = AudioDecoder(
@@ -140,7 +146,7 @@ async def serve_native(
     connection = NativeConnection(websocket, hub, session, decoder, limits)
     connection.query = query
     connection.opening = opening
-    connection.can_come_back = query.events
+    connection.can_come_back = opening.resumed
     await connection.run()
 
 
@@ -148,22 +154,40 @@ async def _open(
     hub: Hub, query: frames.Query, handshake: Handshake
 ) -> tuple[Session, frames.Opening]:
     reason: str | None = None
-    if query.session is not None and query.events:
+    if query.resume is not None:
         try:
-            session = await hub.resume(query.session, query.from_)
+            session = await _resume(hub, query.resume, query.from_)
         except NotResumable as error:
             reason = error.reason
         else:
             session.span = handshake.resume(session.options.traceparent)
             return session, _opening(hub, session, resumed=True)
     span = handshake.begin()
-    session = await hub.open(query.options(handshake.traceparent))
+    token = ResumeToken.make() if query.events else None
+    session = await hub.open(query.options(handshake.traceparent), token)
     session.span = span
-    return session, _opening(hub, session, resumed=False, reason=reason)
+    return session, _opening(hub, session, resumed=False, reason=reason, token=token)
+
+
+async def _resume(hub: Hub, token: ResumeToken, index: int) -> Session:
+    try:
+        return await hub.resume(token, index)
+    except NotResumable as error:
+        metrics.RESUMES_REFUSED[ResumeRefusal(error.reason)].inc()
+        logger.info("session not taken up", extra={"reason": error.reason})
+        raise
+    except AheadOfLog as error:
+        metrics.RESUMES_REFUSED[ResumeRefusal.AHEAD].inc()
+        raise frames.FromAhead(index, error.index) from None
 
 
 def _opening(
-    hub: Hub, session: Session, *, resumed: bool, reason: str | None = None
+    hub: Hub,
+    session: Session,
+    *,
+    resumed: bool,
+    reason: str | None = None,
+    token: ResumeToken | None = None,
 ) -> frames.Opening:
     return frames.Opening(
         session=session.sid,
@@ -172,4 +196,5 @@ def _opening(
         received=session.messages,
         resume_seconds=hub.resume_seconds,
         reason=reason,
+        token=token.reveal() if token is not None else None,
     )

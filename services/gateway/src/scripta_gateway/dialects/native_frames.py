@@ -6,18 +6,30 @@ Owns the names and forms on the wire at ``/ws``. Does not know sockets or the se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+)
 
 from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
+from scripta_gateway.access.tokens import ResumeToken
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
+
+_MOST_RESULTS = 2**53 - 1
+"""What the session log's scripts count to exactly."""
+_NO_TOKEN = "it is not a token; the first frame of a session's first connection tells it"
 
 
 class Query(BaseModel):
@@ -36,18 +48,24 @@ class Query(BaseModel):
     endpointing: int | None = Field(None, ge=100, le=5_000)
     max_segment: int | None = Field(None, ge=2_000, le=30_000)
     events: bool = False
-    session: str | None = Field(None, max_length=64)
-    from_: int = Field(0, ge=0, alias="from")
+    resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
+        None, repr=False
+    )
+    from_: int = Field(0, ge=0, le=_MOST_RESULTS, alias="from")
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> Query:
         """Returns the parameters; raises ``BadRequest`` that names the first bad one."""
         try:
-            return cls.model_validate(dict(parameters))
+            query = cls.model_validate(dict(parameters))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise BadRequest(f"Bad value for {name}: {first['msg']}") from None
+            name = str(first["loc"][0])
+            problem = _NO_TOKEN if name == "resume" else first["msg"]
+            raise BadRequest(f"Bad value for {name}: {problem}") from None
+        if query.resume is not None and not query.events:
+            raise BadRequest("resume needs events=true: the first frame tells what came of it")
+        return query
 
     def options(self, traceparent: str | None) -> SessionOptions:
         """Returns what of this concerns the transcriber."""
@@ -94,8 +112,29 @@ def received(size: int) -> str:
 
 
 def refused(message: str) -> str:
-    """Returns the error for one message; the connection goes on."""
+    """Returns the error for one message, or for a handshake."""
     return _json({"status": "error", "error": message})
+
+
+class FromAhead(BadRequest):
+    """The client says that it has more transcripts than there are.
+
+    Attributes:
+        index: The last one that there is.
+    """
+
+    def __init__(self, asked: int, index: int) -> None:
+        super().__init__(
+            f"Bad value for from: {asked} is beyond the session's last transcript, which is {index}"
+        )
+        self.index = index
+
+
+def not_opened(error: ScriptaError) -> str:
+    """Returns the answer to a handshake that is refused."""
+    if isinstance(error, FromAhead):
+        return _json({"status": "error", "error": str(error), "index": error.index})
+    return refused(str(error))
 
 
 def failed(error: ScriptaError) -> str:
@@ -108,12 +147,13 @@ class Opening:
     """How a session came to this connection, as a client that wants events is told.
 
     Attributes:
-        session: The session's id, to come back by.
+        session: The session's id, by which logs and traces know it.
         client_id: The client's number.
         resumed: Whether it is the session that the client came back to.
         received: Audio messages accepted since its start.
         resume_seconds: How long it waits for the client if the connection breaks.
         reason: Why the session that was asked for could not be taken up.
+        token: What the client comes back by; told only where the session is new.
     """
 
     session: str
@@ -122,6 +162,7 @@ class Opening:
     received: int
     resume_seconds: float
     reason: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     def frame(self) -> str:
         """Returns the first event of a connection."""
