@@ -28,7 +28,7 @@ from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import closing, metrics
-from scripta_gateway.audio import AudioDecoder
+from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN, MAX_SEND_SECONDS, Bound
 from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub

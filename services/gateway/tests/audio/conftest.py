@@ -1,4 +1,4 @@
-"""Speech, containers of it made on the spot, and a check that no thread outlives its test."""
+"""Speech, containers of it made on the spot, and a check that no decoder outlives its test."""
 
 from __future__ import annotations
 
@@ -17,24 +17,35 @@ import numpy as np
 import pytest
 from joined import joined
 
-from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
-from scripta_gateway.audio.pump import THREAD_PREFIX
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.processes import SHARED_PROCESSES
 
 Samples = np.ndarray[Any, np.dtype[np.int16]]
 
 
-def audio_threads() -> set[threading.Thread]:
-    return {t for t in threading.enumerate() if t.name.startswith(THREAD_PREFIX)}
+def living_decoders() -> set[int]:
+    """The processes that decode now, as the kernel sees them."""
+    zygote = SHARED_PROCESSES.zygote_pid
+    try:
+        return set(map(int, Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()))
+    except OSError:
+        return set(SHARED_PROCESSES.living)
+
+
+@pytest.fixture
+def decoders() -> Callable[[], set[int]]:
+    return living_decoders
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    before = audio_threads()
+def no_decoder_left() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 5
-    while audio_threads() - before and time.monotonic() < deadline:
+    while living_decoders() and time.monotonic() < deadline:
         threading.Event().wait(0.01)
-    assert audio_threads() - before == set()
+    assert living_decoders() == set()
+    assert SHARED_PROCESSES.living == frozenset()
 
 
 @pytest.fixture(scope="session")

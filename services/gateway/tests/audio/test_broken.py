@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from joined import joined
 
-from scripta_gateway.audio import AudioDecoder, AudioError, AudioFormat, DecoderLimits, StreamBudget
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.limits import DecoderLimits
 
 pytestmark = pytest.mark.unit
 
@@ -164,14 +167,14 @@ async def test_packed_silence_is_refused(budget: StreamBudget) -> None:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     message = await refuse([file.getvalue()], budget, seconds_per_message=100)
-    assert message == "it unpacks to more than 100 seconds of audio"
+    assert message == "it holds more than 100 seconds of audio; send it in several messages"
 
 
 async def test_many_files_in_one_message_share_its_bound(
     encoded: Callable[..., Any], budget: StreamBudget
 ) -> None:
     message = await refuse([encoded("wav").data * 5], budget, seconds_per_message=10)
-    assert message == "it is more than 10 seconds long"
+    assert message == "it holds more than 10 seconds of audio; send it in several messages"
 
 
 async def test_a_file_that_has_to_be_kept_is_bounded(
@@ -183,7 +186,7 @@ async def test_a_file_that_has_to_be_kept_is_bounded(
 
 
 async def test_kept_files_share_the_memory_of_the_process(encoded: Callable[..., Any]) -> None:
-    data, budget = encoded("m4a_index_last").data, StreamBudget(buffered_bytes=20_000)
+    data, budget = encoded("m4a_index_last").data, StreamBudget(kept_bytes=20_000)
     first, second = (AudioDecoder(AudioFormat(), budget=budget) for _ in range(2))
     await joined(first.feed(data[:15_000]))
     with pytest.raises(AudioError, match="too many MP4 files"):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from joined import joined
 
-from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 
 pytestmark = pytest.mark.unit
 

@@ -1,40 +1,38 @@
-"""A decoder's thread ends with it, whatever it was doing."""
+"""A decoder's process ends with it, whatever it was doing."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from joined import joined
 
-from scripta_gateway.audio import AudioDecoder, AudioFormat, StreamBudget
-from scripta_gateway.audio.pump import THREAD_PREFIX
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.processes import SHARED_PROCESSES
 
 pytestmark = pytest.mark.unit
 
-THREADED = ["flac", "ogg_opus", "webm_live", "mp3", "m4a_index_last", "m4a_index_first"]
+CODED = ["flac", "ogg_opus", "webm_live", "mp3", "m4a_index_last", "m4a_index_first"]
 
 
-def threads() -> int:
-    return sum(t.name.startswith(THREAD_PREFIX) for t in threading.enumerate())
+def decoding() -> int:
+    return len(SHARED_PROCESSES.living)
 
 
 async def cancel_in_mid_feed(decoder: AudioDecoder, data: bytes) -> None:
     feeding = asyncio.create_task(joined(decoder.feed(data)))
-    for _ in range(10_000):
-        await asyncio.sleep(0)
-        if threads():
-            break
+    while not decoding():
+        await asyncio.sleep(0.001)
     feeding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await feeding
 
 
-@pytest.mark.parametrize("kind", THREADED)
-async def test_close_in_mid_stream_ends_the_thread(
+@pytest.mark.parametrize("kind", CODED)
+async def test_close_in_mid_stream_ends_the_process(
     kind: str,
     encoded: Callable[..., Any],
     budget: StreamBudget,
@@ -44,31 +42,31 @@ async def test_close_in_mid_stream_ends_the_thread(
     for size in (60, len(data) // 2):
         decoder = AudioDecoder(AudioFormat(), budget=budget)
         await joined(decoder.feed(data[:size]))
-        assert threads() == 1
+        assert decoding() == 1
         await decoder.close()
         await decoder.close()
-        assert threads() == 0
+        assert decoding() == 0
     assert budget.free_streams == 4
     assert capfd.readouterr().err == ""
 
 
-async def test_a_finished_file_keeps_no_thread(
+async def test_a_finished_file_keeps_no_process(
     encoded: Callable[..., Any], budget: StreamBudget
 ) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
     await joined(decoder.feed(encoded("ogg_opus").data))
-    assert threads() == 0
+    assert decoding() == 0
     assert budget.free_streams == 4
 
 
-async def test_close_after_a_cancelled_feed_ends_the_thread(
+async def test_close_after_a_cancelled_feed_ends_the_process(
     encoded: Callable[..., Any], budget: StreamBudget
 ) -> None:
     data = encoded("ogg_vorbis").data * 40
     decoder = AudioDecoder(AudioFormat(), budget=budget)
     await cancel_in_mid_feed(decoder, data)
     await decoder.close()
-    assert threads() == 0
+    assert decoding() == 0
     assert budget.free_streams == 4
 
 

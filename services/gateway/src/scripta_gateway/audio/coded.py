@@ -1,131 +1,183 @@
-"""Compressed streams as sources: which pump decodes a kind, and where its bytes end."""
+"""Compressed streams as sources: each decoded in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import AsyncIterator, Callable
 from typing import Final as Constant
 
 from scripta_gateway.audio import mpeg
-from scripta_gateway.audio.demux import demux_mp4, demux_stream
-from scripta_gateway.audio.elementary import decode_flac, decode_mp3
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.decoder_process import DecoderLost, DecoderProcess
 from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.audio.extent import EbmlExtent, Extent, Mp4Extent, OggExtent
-from scripta_gateway.audio.inlet import Report, Signal
-from scripta_gateway.audio.limits import DecoderLimits, StreamBudget
-from scripta_gateway.audio.pump import Pump, PumpThread
+from scripta_gateway.audio.limits import DecoderLimits
+from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
-from scripta_gateway.audio.source import Progress
+from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
+from scripta_gateway.bounds import Bound
+from scripta_gateway.metrics import BOUNDS_HIT
+
+logger = logging.getLogger(__name__)
 
 
-def _goes_on_mp3(message: bytes) -> bool:
-    return mpeg.could_be_header(message) or mpeg.tag_bytes(message[:32]) != 0
+def _goes_on_mp3(head: bytes) -> bool:
+    return mpeg.could_be_header(head) or mpeg.tag_bytes(head) != 0
 
 
-def _goes_on_flac(message: bytes) -> bool:
-    return message[:1] == b"\xff" and (len(message) < 2 or message[1] & 0xFE == 0xF8)
+def _goes_on_flac(head: bytes) -> bool:
+    return head[:1] == b"\xff" and (len(head) < 2 or head[1] & 0xFE == 0xF8)
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """How a kind is decoded.
-
-    Attributes:
-        pump: Decodes it, on the thread.
-        extent: Makes what finds its end.
-        goes_on: Whether a message can continue the stream where it may be over.
-    """
-
-    pump: Pump
-    extent: Callable[[], Extent] | None = None
-    goes_on: Callable[[bytes], bool] = lambda _: True
-
-
-CODINGS: Constant = {
-    Kind.OGG: Coding(demux_stream("ogg"), OggExtent),
-    Kind.WEBM: Coding(demux_stream("matroska"), EbmlExtent),
-    Kind.MP4: Coding(demux_mp4, Mp4Extent),
-    Kind.MP3: Coding(decode_mp3, goes_on=_goes_on_mp3),
-    Kind.FLAC: Coding(decode_flac, goes_on=_goes_on_flac),
-    Kind.WAV: Coding(demux_stream("wav")),
+_GOES_ON: Constant[dict[Kind, Callable[[bytes], bool]]] = {
+    Kind.MP3: _goes_on_mp3,
+    Kind.FLAC: _goes_on_flac,
 }
+"""Whether a message can continue a stream where that may be over; others always can."""
+
+_HEAD_BYTES: Constant = 32
+_KEPT_FACTOR: Constant = 2
+"""Memory for a byte of a file that is kept: a buffer grows by more than comes in."""
 
 
 class CodedSource:
-    """A compressed file or stream, decoded on a thread of its own.
+    """A compressed file or stream.
 
     An error that comes with audio before it is raised by the next call, so that no audio is
     lost by it.
     """
 
-    def __init__(self, kind: Kind, limits: DecoderLimits, budget: StreamBudget) -> None:
-        coding = CODINGS[kind]
+    def __init__(
+        self,
+        kind: Kind,
+        limits: DecoderLimits,
+        budget: StreamBudget,
+        processes: DecoderProcesses = SHARED_PROCESSES,
+    ) -> None:
+        self.consumed: int | None = None
         self._kind = kind
-        self._goes_on = coding.goes_on
-        self._extent = coding.extent() if coding.extent is not None else None
-        self._thread = PumpThread(coding.pump, kind.value, limits, budget)
+        self._limits = limits
+        self._budget = budget
+        self._processes = processes
+        self._process: DecoderProcess | None = None
         self._failure: AudioError | None = None
         self._any_pcm = False
-        self._may_be_over = False
-        self._ended = False
+        self._pcm_now = False
+        self._kept = 0
+        self._last = Report()
 
     @property
     def at_rest(self) -> bool:
         """Never: the middle of a file means nothing without its start."""
         return False
 
-    async def feed(self, data: bytes) -> Progress:
-        """Returns the PCM that these bytes complete."""
+    async def feed(self, data: memoryview) -> AsyncIterator[bytes]:
+        """Yields the PCM that these bytes complete."""
+        self.consumed, self._pcm_now = None, False
         if self._failure is not None:
             raise self._failure
-        if self._ended or (self._may_be_over and not self._goes_on(data)):
-            return Progress(await self.flush(end=True), data)
-        end = self._extent.take(data) if self._extent is not None else None
-        pcm = self._pcm_of(await self._thread.send(data[:end]))
-        if end is None:
-            return Progress(pcm, b"" if self._ended and self._failure is None else None)
-        if self._failure is not None:
-            return Progress(pcm)
-        return Progress(pcm + await self._finish(), data[end:])
+        if self._last.ended or not self._goes_on(data):
+            async for pcm in self.flush(end=True):
+                yield pcm
+            self.consumed = 0
+            return
+        for at in range(0, len(data), PIECE_BYTES):
+            async for pcm in self._run(Command.DATA, data[at : at + PIECE_BYTES]):
+                yield pcm
+            if self._last.ended:
+                if self._failure is None:
+                    end = self._last.end
+                    self.consumed = len(data) if end is None else at + end
+                return
 
-    async def flush(self, *, end: bool) -> bytes:
-        """Returns what is held back; raises what the stream failed with."""
+    async def flush(self, *, end: bool) -> AsyncIterator[bytes]:
+        """Yields what is held back; raises what the stream failed with."""
+        self._pcm_now = False
         if self._failure is not None:
             raise self._failure
-        if end:
-            return await self._finish()
-        return self._pcm_of(await self._thread.send(Signal.FLUSH))
+        if not self._last.ended:
+            async for pcm in self._run(Command.END if end else Command.FLUSH, memoryview(b"")):
+                yield pcm
 
-    async def _finish(self) -> bytes:
-        """Ends the stream; an end that is cut off is no error where there was audio before."""
-        report = await self._thread.send(Signal.END)
-        self._ended = True
-        if report.error is not None and not (report.pcm or self._any_pcm):
-            raise report.error
-        return report.pcm
-
-    def _pcm_of(self, report: Report) -> bytes:
-        self._may_be_over, self._ended = report.at_rest, report.ended
-        self._any_pcm |= bool(report.pcm)
-        if report.error is not None:
-            self._failure = report.error
-            if not report.pcm:
-                raise report.error
-        return report.pcm
-
-    def expects(self, message: bytes) -> bool:
+    def expects(self, head: bytes) -> bool:
         """Whether the message is one more stream of an Ogg file that is only beginning."""
-        return (
-            self._kind is Kind.OGG
-            and self._extent is not None
-            and begins_ogg_stream(message)
-            and self._extent.expects_another_beginning()
-        )
-
-    def abort(self) -> None:
-        """Gives the stream up at once."""
-        self._thread.abort()
+        return self._kind is Kind.OGG and self._last.beginning and begins_ogg_stream(head)
 
     async def close(self) -> None:
-        """Ends the thread."""
-        await self._thread.stop()
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            # A caller that is cancelled here leaves a process that has been told to end.
+            await process.close()
+        finally:
+            self._budget.keep(-self._kept)
+            self._kept = 0
+            self._budget.close_stream()
+
+    def _goes_on(self, data: memoryview) -> bool:
+        could = _GOES_ON.get(self._kind)
+        return could is None or not self._last.at_rest or could(bytes(data[:_HEAD_BYTES]))
+
+    async def _run(self, command: Command, data: memoryview) -> AsyncIterator[bytes]:
+        """Yields the PCM of one command."""
+        report = await self._step(command, data)
+        while report.more:
+            self._any_pcm = self._pcm_now = True
+            yield report.pcm
+            report = await self._step(Command.NEXT)
+        if report.pcm:
+            self._any_pcm = self._pcm_now = True
+            yield report.pcm
+        if report.ended:
+            await self.close()
+        self._conclude(report)
+
+    def _conclude(self, report: Report) -> None:
+        self._last = report
+        if report.error is None:
+            return
+        if report.fault:
+            logger.error("audio decoder failed", extra={"reason": report.error})
+        if report.at_end and self._any_pcm:
+            return  # an end that is cut off is no error where there was audio before
+        self._failure = AudioError(report.error)
+        if not self._pcm_now:
+            raise self._failure
+
+    async def _step(self, command: Command, data: memoryview | bytes = b"") -> Report:
+        try:
+            process = self._process or await self._open()
+            report = await process.step(command, data)
+        except DecoderLost as lost:
+            raise self._lost(lost) from None
+        self._keep(report.kept)
+        return report
+
+    async def _open(self) -> DecoderProcess:
+        limits = self._limits
+        kept = _KEPT_FACTOR * limits.file_bytes if self._kind is Kind.MP4 else 0
+        opening = Opening(
+            self._kind, limits.file_bytes, limits.fruitless_bytes, limits.memory_bytes + kept
+        )
+        self._budget.open_stream()
+        self._process = DecoderProcess(self._processes, self._budget, opening, limits.step_seconds)
+        try:
+            await self._process.open()
+        except DecoderLost:
+            await self.close()
+            raise AudioError(
+                "this server can not open another compressed stream; try again later"
+            ) from None
+        return self._process
+
+    def _keep(self, count: int) -> None:
+        self._budget.keep(count - self._kept)
+        self._kept = count
+
+    def _lost(self, lost: DecoderLost) -> AudioError:
+        logger.warning("decoder lost", extra={"kind": self._kind.value, "reason": str(lost)})
+        if lost.late:
+            BOUNDS_HIT[Bound.DECODER_SECONDS].inc()
+            return AudioError(f"the {self._kind} data takes too long to decode")
+        return AudioError(f"the {self._kind} data could not be decoded: its decoder broke down")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final as Constant
 
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
+from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
-from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.audio.limits import SHARED_BUDGET, DecoderLimits, StreamBudget
+from scripta_gateway.audio.errors import AudioError, too_long
+from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.raw import RawSource, SampleFormat
-from scripta_gateway.audio.slices import slices_of
 from scripta_gateway.audio.sniff import Kind, begins_file, half_a_magic, sniff
 from scripta_gateway.audio.source import Source
 from scripta_gateway.audio.wav import WavSource
@@ -22,6 +23,12 @@ _ENCODINGS: Constant = {
     "mulaw": SampleFormat.MULAW,
     "alaw": SampleFormat.ALAW,
 }
+
+_HEAD_BYTES: Constant = 2048
+"""What is looked at to recognise a file: more than any frame of MP3 is long."""
+
+_FILES_PER_MESSAGE: Constant = 1000
+"""Each costs some work, however little audio is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +58,13 @@ class AudioDecoder:
         format: AudioFormat,
         *,
         limits: DecoderLimits | None = None,
-        budget: StreamBudget = SHARED_BUDGET,
+        budget: StreamBudget | None = None,
     ) -> None:
         self._format = format
         self._limits = limits or DecoderLimits()
-        self._budget = budget
+        self._budget = budget or StreamBudget()
         self._head = b""
-        self._kept = b""
-        self._broken = False
+        self._unfinished = False
         self._source: Source | None = None
         if format.encoding is not None:
             self._source = self._raw(_ENCODINGS[format.encoding])
@@ -66,7 +72,7 @@ class AudioDecoder:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is held back: a new decoder would take up the stream just here."""
-        if self._head or self._kept or self._broken:
+        if self._head or self._unfinished:
             return False
         return self._source is None or self._source.at_rest
 
@@ -74,13 +80,13 @@ class AudioDecoder:
         """Yields the PCM that a message completes, in slices of at most ``SLICE_BYTES``.
 
         There may be no slice. Together they are at most ``DecoderLimits.seconds_per_message``.
-        If the iteration is cancelled or not finished, the stream is given up and the next message
-        is looked at afresh.
+        The next one is decoded when it is asked for. If the iteration is cancelled or not
+        finished, the stream is given up and the next message is looked at afresh.
 
         Raises:
             AudioError: The message can not be decoded. The slices before it stand.
         """
-        for pcm in slices_of(await self._fed(message)):
+        async for pcm in self._bounded(self._fed(message)):
             yield pcm
 
     async def flush(self, *, end: bool = False) -> AsyncIterator[bytes]:
@@ -91,95 +97,80 @@ class AudioDecoder:
         Raises:
             AudioError: There is no audio in what came, or it was damaged.
         """
-        for pcm in slices_of(await self._flushed(end=end)):
+        async for pcm in self._bounded(self._flushed(end)):
             yield pcm
 
-    async def _fed(self, message: bytes) -> bytes:
-        if self._broken:
-            await self._drop()
-        try:
-            pcm = await self._feed(message)
-        except AudioError:
-            await self._drop()
-            raise
-        except BaseException:
-            self._give_up()
-            raise
-        pcm, self._kept = self._kept + pcm, b""
-        return pcm
-
-    async def _flushed(self, *, end: bool) -> bytes:
-        if self._broken:
-            await self._drop()
-        try:
-            pcm = await self._flush(end)
-        except AudioError:
-            await self._drop()
-            raise
-        except BaseException:
-            self._give_up()
-            raise
-        pcm, self._kept = self._kept + pcm, b""
-        return pcm
-
     async def close(self) -> None:
-        """Frees threads and memory, also if a call was cancelled; may be called again."""
-        self._head = self._kept = b""
+        """Ends processes and frees memory, also if a call was cancelled; may be called again."""
+        self._head = b""
         await self._drop()
 
-    async def _feed(self, message: bytes) -> bytes:
-        pcm: list[bytes] = []
-        seconds = self._limits.seconds_per_message
-        if self._format.encoding is None:
-            message, self._head = self._head + message, b""
-            await self._end_for_new_file(message)
-        while message:
-            if self._source is None:
-                kind = sniff(message)
-                if kind is None:
-                    self._head = message
-                    break
-                self._source = self._open(kind)
-            piece, rest = await self._source.feed(message)
-            pcm.append(piece)
-            if len(pcm) > 1 and sum(map(len, pcm)) > seconds * SAMPLE_RATE * BYTES_PER_SAMPLE:
-                raise AudioError(f"it is more than {seconds:.0f} seconds long")
-            if rest is None:
-                break
+    async def _bounded(self, slices: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yields slices while they are not too many; knows when somebody stops asking for them."""
+        if self._unfinished:
             await self._drop()
-            whole = rest if len(rest) == len(message) else b""
-            message = whole or self._next_file(rest)
-        return b"".join(pcm)
+        self._unfinished = True
+        seconds, given = self._limits.seconds_per_message, 0
+        try:
+            async for pcm in slices:
+                given += len(pcm)
+                if given > seconds * SAMPLE_RATE * BYTES_PER_SAMPLE:
+                    raise too_long(seconds)
+                yield pcm
+        except AudioError:
+            await self._drop()
+            raise
+        self._unfinished = False
 
-    async def _end_for_new_file(self, message: bytes) -> None:
-        """Ends the stream at hand, if the message begins a file; keeps what it held back."""
-        if self._source is None or begins_file(message) is None or self._source.expects(message):
+    async def _fed(self, message: bytes) -> AsyncIterator[bytes]:
+        if self._format.encoding is None:
+            if self._head:
+                message, self._head = self._head + message, b""
+            async for pcm in self._end_for_new_file(message[:_HEAD_BYTES]):
+                yield pcm
+        data, files = memoryview(message), 0
+        while data:
+            if self._source is None:
+                kind = sniff(bytes(data[:_HEAD_BYTES]))
+                if kind is None:
+                    self._head = bytes(data)
+                    return
+                files += 1
+                if files > _FILES_PER_MESSAGE:
+                    raise AudioError(f"it holds more than {_FILES_PER_MESSAGE} files")
+                self._source = self._open(kind)
+            async for pcm in self._source.feed(data):
+                yield pcm
+            consumed = self._source.consumed
+            if consumed is None:
+                return
+            await self._drop(unfinished=True)
+            data = data[consumed:]
+            if consumed and not _begins_next_file(bytes(data[:_HEAD_BYTES])):
+                return  # padding or a tag, not audio
+            await asyncio.sleep(0)  # others have their turn between files, however short
+
+    async def _end_for_new_file(self, head: bytes) -> AsyncIterator[bytes]:
+        """Ends the stream at hand, if the message begins a file; yields what it held back."""
+        if self._source is None or begins_file(head) is None or self._source.expects(head):
             return
         with suppress(AudioError):
-            self._kept += await self._source.flush(end=True)
-        await self._drop()
+            async for pcm in self._source.flush(end=True):
+                yield pcm
+        await self._drop(unfinished=True)
 
-    def _next_file(self, rest: bytes) -> bytes:
-        """Returns what follows a file in the same message if it begins another one.
-
-        Anything else there is padding or a tag, not audio.
-        """
-        if begins_file(rest) is not None:
-            return rest
-        return rest if half_a_magic(rest) and rest[:1] > b"\0" else b""
-
-    async def _flush(self, end: bool) -> bytes:
+    async def _flushed(self, end: bool) -> AsyncIterator[bytes]:
         if self._head and (end or not half_a_magic(self._head)):
             head, self._head = self._head, b""
             self._source = self._open(Kind.RAW)
-            piece, _ = await self._source.feed(head)
-            return piece + await self._source.flush(end=end)
-        if self._source is None:
-            return b""
-        pcm = await self._source.flush(end=end)
+            async for pcm in self._source.feed(memoryview(head)):
+                yield pcm
+        elif self._source is None:
+            return
+        async for pcm in self._source.flush(end=end):
+            yield pcm
         if end and self._format.encoding is None:
-            await self._drop()
-        return pcm
+            await self._drop(unfinished=True)
 
     def _open(self, kind: Kind) -> Source:
         if kind is Kind.RAW:
@@ -194,17 +185,16 @@ class AudioDecoder:
     def _coded(self, kind: Kind) -> CodedSource:
         return CodedSource(kind, self._limits, self._budget)
 
-    def _give_up(self) -> None:
-        self._broken = True
-        if self._source is not None:
-            self._source.abort()
-
-    async def _drop(self) -> None:
+    async def _drop(self, *, unfinished: bool = False) -> None:
         """Closes the stream at hand; raw audio by the client's word starts anew."""
-        source = self._source
-        if source is not None:
-            await source.close()
-        self._broken = False
-        self._source = None
+        source, self._source = self._source, None
+        self._unfinished = unfinished
         if self._format.encoding is not None:
             self._source = self._raw(_ENCODINGS[self._format.encoding])
+        if source is not None:
+            await source.close()
+
+
+def _begins_next_file(head: bytes) -> bool:
+    """Whether what lies behind a file in the same message is, or may be, another one."""
+    return begins_file(head) is not None or (half_a_magic(head) and head[:1] > b"\0")

@@ -17,10 +17,26 @@ from av.packet import Packet
 
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.extent import Mp4Extent
-from scripta_gateway.audio.inlet import Aborted, Inlet
+from scripta_gateway.audio.inlet import Inlet
+from scripta_gateway.audio.layouts import check_layout
 
-# The format is known and the headers say the rest: probing would only delay the first words.
-_OPTIONS: Constant = {"probesize": "32", "analyzeduration": "0"}
+_CODECS: Constant = (
+    "opus", "libopus", "vorbis", "flac", "mp3", "mp3float", "aac", "alac",
+    "pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be",
+    "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw",
+    "adpcm_ms", "adpcm_ima_wav", "gsm_ms",
+)  # fmt: skip
+"""What recorders, phones and browsers make. Every further one is more C code that is exposed."""
+
+_OPTIONS: Constant = {
+    # The format is known and the headers say the rest: probing would only delay the first words.
+    "probesize": "32",
+    "analyzeduration": "0",
+    # No decoder of pictures or subtitles, and nothing that a file names elsewhere.
+    "codec_whitelist": ",".join(_CODECS),
+    "format_whitelist": "ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,wav",
+    "protocol_whitelist": "",
+}
 _BUFFER_BYTES: Constant = 4096
 _MAX_BUFFER_BYTES: Constant = 256 * 1024
 _BAD_IN_A_ROW: Constant = 50
@@ -52,7 +68,6 @@ class PacketDecoder:
 
     def frames_of(self, codec: AudioCodecContext, packet: Packet[Any]) -> list[AudioFrame] | None:
         """Returns what is in a packet without passing it on; ``None`` if it is damaged."""
-        self._inlet.check()
         try:
             return codec.decode(packet)
         except FFmpegError:
@@ -69,7 +84,7 @@ class _Streamed:
     def __init__(self, inlet: Inlet, prefix: bytes = b"") -> None:
         self._inlet = inlet
         self._prefix = prefix
-        self._cause: Aborted | AudioError | None = None
+        self._cause: AudioError | None = None
 
     def read(self, size: int) -> bytes:
         if self._prefix:
@@ -79,7 +94,7 @@ class _Streamed:
             return b""
         try:
             return self._inlet.read(size)
-        except (Aborted, AudioError) as cause:
+        except AudioError as cause:
             self._cause = cause
             return b""
 
@@ -119,8 +134,10 @@ def _demux(
 def _codec_of(stream: AudioStream) -> AudioCodecContext:
     """Returns a decoder for a track."""
     codec: AudioCodecContext | None = stream.codec_context
-    if codec is None:
+    if codec is None or codec.name not in _CODECS:
         raise AudioError("the audio's codec is not supported")
+    if codec.layout.nb_channels and codec.sample_rate:
+        check_layout(codec.layout.nb_channels, codec.sample_rate)
     if codec.name == "opus" and "libopus" in av.codecs_available:
         # A quarter of the memory of libavcodec's own decoder: 50 kB a stream.
         slim = CodecContext.create("libopus", "r")
@@ -170,18 +187,13 @@ def _demux_whole(inlet: Inlet, head: bytes) -> None:
     """Keeps the file until its index, the last part, is there."""
     file = io.BytesIO(head)
     file.seek(0, io.SEEK_END)
-    taken = 0
-    try:
-        while part := inlet.read(64 * 1024):
-            if file.tell() + len(part) > inlet.limits.file_bytes:
-                raise AudioError(
-                    f"an mp4 file with its index at the end may have at most "
-                    f"{inlet.limits.file_bytes} bytes; put the index first (faststart)"
-                )
-            inlet.budget.buffer(len(part))
-            taken += len(part)
-            file.write(part)
-        file.seek(0)
-        _demux(inlet, file, "mov")
-    finally:
-        inlet.budget.unbuffer(taken)
+    while part := inlet.read(64 * 1024):
+        if file.tell() + len(part) > inlet.file_bytes:
+            raise AudioError(
+                f"an mp4 file with its index at the end may have at most "
+                f"{inlet.file_bytes} bytes; put the index first (faststart)"
+            )
+        file.write(part)
+        inlet.kept = file.tell()
+    file.seek(0)
+    _demux(inlet, file, "mov")

@@ -10,7 +10,7 @@ from av.packet import Packet
 
 from scripta_gateway.audio.demux import PacketDecoder
 from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.audio.flacframes import FlacCutter, checks_out
+from scripta_gateway.audio.flacframes import FlacCutter
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.mpeg import FrameCutter, FrameHeader, encoder_delay
 
@@ -77,11 +77,11 @@ class FlacPump:
 
     def _try_tail(self, frames: FlacCutter) -> None:
         """Decodes what may be the last frame before a pause; if not whole, it goes on waiting."""
-        tail = frames.tail
-        self._inlet.at_rest = not tail
-        # The decoder sees fast that a frame is not whole, but not that too much is there.
-        last = self._decoder.frames_of(self._codec, Packet(tail)) if tail else None
-        if last and checks_out(tail):
+        self._inlet.at_rest = not frames.tail_bytes
+        if not frames.tail_is_whole():
+            return
+        last = self._decoder.frames_of(self._codec, Packet(frames.tail))
+        if last:
             for frame in last:
                 self._inlet.sink.add(frame)
             frames.take_tail()

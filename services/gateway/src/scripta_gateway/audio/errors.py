@@ -11,3 +11,10 @@ class AudioError(BadAudio):
     The message completes "Audio cannot be decoded: " and is written for the client. The decoder
     stays usable: it looks at the next message afresh.
     """
+
+
+def too_long(seconds: float) -> AudioError:
+    """Returns the error of a message that holds more audio than one may."""
+    return AudioError(
+        f"it holds more than {seconds:.0f} seconds of audio; send it in several messages"
+    )

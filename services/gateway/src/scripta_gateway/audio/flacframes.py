@@ -29,14 +29,6 @@ _CRC8: Constant = _crc_table(8, 0x07)
 _CRC16: Constant = _crc_table(16, 0x8005)
 
 
-def checks_out(frame: bytes) -> bool:
-    """Whether the bytes are whole frames, by the check sum that each ends with."""
-    check = 0
-    for byte in frame:
-        check = (check << 8 & 0xFFFF) ^ _CRC16[check >> 8 ^ byte]
-    return check == 0
-
-
 def frame_number(data: bytes | bytearray, at: int) -> int | None:
     """Returns the number in the frame header at an offset, ``None`` if there is no header.
 
@@ -73,8 +65,25 @@ class FlacCutter:
     def __init__(self, largest: int) -> None:
         self._held = bytearray()
         self._searched = 1
+        self._check = self._checked = 0
         self._number: int | None = None
         self._search_limit = max(2 * largest, _LEAST_SEARCH)
+
+    @property
+    def tail_bytes(self) -> int:
+        """How long the tail is."""
+        return len(self._held)
+
+    def tail_is_whole(self) -> bool:
+        """Whether the tail is whole frames, by the check sum that each ends with.
+
+        Every byte is looked at once, however often this is asked.
+        """
+        check = self._check
+        for byte in memoryview(self._held)[self._checked :]:
+            check = (check << 8 & 0xFFFF) ^ _CRC16[check >> 8 ^ byte]
+        self._check, self._checked = check, len(self._held)
+        return check == 0 and bool(self._held)
 
     @property
     def tail(self) -> bytes:
@@ -99,6 +108,7 @@ class FlacCutter:
         self._number = self._number if number is None else number
         del self._held[:end]
         self._searched = 1
+        self._check = self._checked = 0
 
     def _next_header(self) -> int | None:
         """Returns the offset of the header after the first one, ``None`` if it has not come."""

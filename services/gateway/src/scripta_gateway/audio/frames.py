@@ -1,90 +1,118 @@
-"""Collects decoded frames as PCM, on the thread that decodes them."""
+"""Collects decoded frames as PCM, in the process that decodes them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final as Constant
 
 import numpy as np
-from av import AudioFrame
+from av import AudioFrame, AudioResampler
 
 from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.layouts import check_layout
 from scripta_gateway.audio.resample import Mono, Resampler
+from scripta_gateway.audio.slices import SLICE_BYTES
 
 _BATCH_SECONDS: Constant = 0.1
 _FULL_SCALE: Constant = {"u8": 128.0, "s16": 32768.0, "s32": 2.0**31, "s64": 2.0**63}
+_SAFE_PLANES: Constant = 2
 
 
-def to_mono(frame: AudioFrame) -> Mono:
-    """Returns the mean of a frame's channels as floats."""
-    form = frame.format.name.removesuffix("p")
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, len(frame.layout.channels)).T
-    if form == "u8":
-        values = values.astype(np.float32) - 128
-    mono: Mono
-    if len(values) == 1:
-        mono = values[0].astype(np.float32, copy=False)
-    else:
-        mono = values.mean(axis=0, dtype=np.float32)
-    if form in _FULL_SCALE:
-        mono = mono / np.float32(_FULL_SCALE[form])
-    return mono
+class Mixer:
+    """Mixes frames of any layout to one channel.
+
+    A planar frame of several channels is packed by libswresample first: the arrays that PyAV
+    makes of more than a few planes reach past their ends.
+    """
+
+    def __init__(self) -> None:
+        self._packer: AudioResampler | None = None
+        self._packs: tuple[str, str, int] | None = None
+
+    def to_mono(self, frame: AudioFrame) -> Mono:
+        """Returns the mean of a frame's channels as floats."""
+        form = frame.format.name.removesuffix("p")
+        channels = frame.layout.nb_channels
+        if frame.format.is_planar and channels > _SAFE_PLANES:
+            frame = self._packed(frame, form)
+        values = frame.to_ndarray()
+        if not frame.format.is_planar:
+            values = values.reshape(-1, channels).T
+        if form == "u8":
+            values = values.astype(np.float32) - 128
+        mono: Mono
+        if len(values) == 1:
+            mono = values[0].astype(np.float32, copy=False)
+        else:
+            mono = values.mean(axis=0, dtype=np.float32)
+        if form in _FULL_SCALE:
+            mono = mono / np.float32(_FULL_SCALE[form])
+        return mono
+
+    def _packed(self, frame: AudioFrame, form: str) -> AudioFrame:
+        packs = (form, frame.layout.name, frame.sample_rate)
+        if self._packer is None or self._packs != packs:
+            self._packer = AudioResampler(form, frame.layout, frame.sample_rate)
+            self._packs = packs
+        samples = frame.samples
+        frame.pts = None
+        packed = self._packer.resample(frame)
+        if len(packed) != 1 or packed[0].samples != samples:
+            raise AudioError("the channels of the audio could not be read")
+        return packed[0]
 
 
 class PcmSink:
-    """Takes frames of any layout and rate, gives PCM; bounded per message.
+    """Takes frames of any layout and rate, gives PCM.
+
+    Whenever a whole slice has come together, it is given away at once, so that little is held.
 
     Attributes:
         frames: How many ever came.
         samples: How many of a channel ever came, at their own rate.
+
+    Args:
+        give: Takes a whole slice.
     """
 
-    def __init__(self, seconds_per_message: float) -> None:
+    def __init__(self, give: Callable[[bytes], None]) -> None:
         self.frames = 0
         self.samples = 0
-        self._limit = seconds_per_message
-        self._seconds = 0.0
+        self._give = give
+        self._mixer = Mixer()
         self._batch: list[Mono] = []
         self._batch_seconds = 0.0
         self._resampler: Resampler | None = None
-        self._pcm: list[bytes] = []
+        self._pcm = b""
 
     def add(self, frame: AudioFrame, skip: int = 0) -> None:
         """Takes a frame without its first ``skip`` samples.
 
         Raises:
-            AudioError: The message decodes to more audio than one may.
+            AudioError: Its rate or its channels are not supported.
         """
         if frame.samples <= skip:
             return
+        check_layout(frame.layout.nb_channels, frame.sample_rate)
         self.frames += 1
-        seconds = (frame.samples - skip) / frame.sample_rate
         self.samples += frame.samples - skip
-        self._seconds += seconds
-        if self._seconds > self._limit:
-            self._pcm.clear()
-            self._batch.clear()
-            raise AudioError(f"it unpacks to more than {self._limit:.0f} seconds of audio")
         self._tune(frame.sample_rate)
-        self._batch.append(to_mono(frame)[skip:])
-        self._batch_seconds += seconds
+        self._batch.append(self._mixer.to_mono(frame)[skip:])
+        self._batch_seconds += (frame.samples - skip) / frame.sample_rate
         if self._batch_seconds >= _BATCH_SECONDS:
             self._convert()
 
     def take(self) -> bytes:
-        """Returns the PCM since the last call; the bound starts anew."""
+        """Returns the PCM that has not been given: less than two slices."""
         self._convert()
-        pcm = b"".join(self._pcm)
-        self._pcm.clear()
-        self._seconds = 0.0
+        pcm, self._pcm = self._pcm, b""
         return pcm
 
     def flush(self) -> None:
         """Adds what the rate conversion holds back to the PCM."""
         self._convert()
         if self._resampler is not None:
-            self._pcm.append(self._resampler.flush())
+            self._put(self._resampler.flush())
 
     def _tune(self, rate: int) -> None:
         if self._resampler is None or self._resampler.rate != rate:
@@ -94,6 +122,14 @@ class PcmSink:
     def _convert(self) -> None:
         if self._batch and self._resampler is not None:
             batch = np.nan_to_num(np.concatenate(self._batch), copy=False, posinf=1.0, neginf=-1.0)
-            self._pcm.append(self._resampler.push(batch))
+            self._put(self._resampler.push(batch))
         self._batch.clear()
         self._batch_seconds = 0.0
+
+    def _put(self, pcm: bytes) -> None:
+        pcm = self._pcm + pcm if self._pcm else pcm
+        at = 0
+        while len(pcm) - at > SLICE_BYTES:
+            self._give(pcm[at : at + SLICE_BYTES])
+            at += SLICE_BYTES
+        self._pcm = pcm[at:] if at else pcm

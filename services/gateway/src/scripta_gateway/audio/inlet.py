@@ -1,119 +1,98 @@
-"""The handshake between the event loop and a decoding thread, and the thread's end of it.
+"""A decoder's end of its stream: a blocking file of the bytes that have come and will come.
 
-The loop sends a command (bytes, flush, end, abort); the thread works until it needs more bytes
-and then answers with the PCM so far. Each command has exactly one answer, so the thread runs
-only while a caller waits. Nothing polls.
+The decoder reads from it as from a file and puts its audio into the sink. Whenever it needs more
+bytes, the command at hand is answered and the next one is waited for.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from dataclasses import dataclass
-from enum import Enum
-from queue import SimpleQueue
+import os
+import socket
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.extent import Extent
 from scripta_gateway.audio.frames import PcmSink
-from scripta_gateway.audio.limits import DecoderLimits, StreamBudget
-
-logger = logging.getLogger(__name__)
+from scripta_gateway.audio.steps import COMMAND_HEAD, Command, Opening, Report
 
 _HEADERS_PART: Constant = 64
 """Headers alone are at most this part of what a stream may bring without any audio."""
 
 
-class Signal(Enum):
-    """Commands without bytes."""
+class Channel:
+    """The socket to the gateway; when the gateway has gone, the process ends at once."""
 
-    FLUSH = "flush"
-    END = "end"
-    ABORT = "abort"
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
 
+    def receive(self) -> tuple[Command, bytes]:
+        """Returns the next command and its payload."""
+        command, size = COMMAND_HEAD.unpack(self._exactly(COMMAND_HEAD.size))
+        return Command(command), self._exactly(size)
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The answer to a command.
-
-    Attributes:
-        pcm: What was decoded since the last answer.
-        ended: The thread takes no more commands.
-        error: Why it ended, if not well.
-        at_rest: Whether the bytes so far ended on a boundary where the stream may be over.
-    """
-
-    pcm: bytes
-    ended: bool = False
-    error: AudioError | None = None
-    at_rest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command and the future that its answer goes to."""
-
-    command: bytes | Signal
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Report]
-
-    def reply(self, report: Report) -> None:
-        """Answers from the thread; a loop that is gone, or no longer waits, is no matter."""
+    def send(self, report: Report) -> None:
+        """Answers the command at hand."""
         try:
-            self.loop.call_soon_threadsafe(self._resolve, report)
-        except RuntimeError:
-            logger.debug("audio reply without a loop")
+            self._stream.sendall(report.packed())
+        except OSError:
+            os._exit(0)
 
-    def _resolve(self, report: Report) -> None:
-        if not self.answer.done():
-            self.answer.set_result(report)
-
-
-class Aborted(Exception):
-    """Unwinds the decoder of a stream that was given up."""
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            try:
+                part = self._stream.recv(size - len(data))
+            except OSError:
+                part = b""
+            if not part:
+                # Nobody is left who could be told anything; C code is perhaps on the stack.
+                os._exit(0)
+            data = data + part if data else part
+        return data
 
 
 class Inlet:
-    """The thread's end: a blocking file of the bytes that have come and are still to come.
+    """The file that a decoder reads from.
 
     Attributes:
+        name: The kind of audio, for messages to clients.
         sink: Takes the frames.
-        limits: The decoder's bounds.
-        budget: The process's bounds.
+        file_bytes: Bytes that may be kept of a file that has to be complete.
         ended: Whether no more bytes will come.
         at_rest: Set by the pump: whether the stream may be over here.
         excused: Set by the pump: fruitless bytes are not counted for now.
         fruitless_limit: Bytes without any audio after which the stream is refused.
-        aborted: Set by the loop: the stream was given up.
-        requests: What the loop asks for; one at a time, but for ``ABORT``.
+        kept: Set by the pump: bytes that it keeps of a file that has to be complete.
     """
 
-    def __init__(self, name: str, limits: DecoderLimits, budget: StreamBudget) -> None:
-        self.name = name
-        self.sink = PcmSink(limits.seconds_per_message)
-        self.limits = limits
-        self.budget = budget
+    def __init__(self, channel: Channel, opening: Opening, extent: Extent | None) -> None:
+        self.name = opening.kind
+        self.sink = PcmSink(self._give)
+        self.file_bytes = opening.file_bytes
         self.ended = False
         self.at_rest = False
         self.excused = False
-        self.fruitless_limit = limits.fruitless_bytes
-        self.aborted = False
-        self.requests: SimpleQueue[Request] = SimpleQueue()
-        self._request: Request | None = None
+        self.fruitless_limit = opening.fruitless_bytes
+        self.kept = 0
+        self._channel = channel
+        self._extent = extent
         self._data = memoryview(b"")
+        self._end: int | None = None
         self._fruitless = 0
         self._frames_seen = 0
+        self._busy = False
 
     def read(self, size: int) -> bytes:
         """Returns up to ``size`` bytes, waiting for at least one; none at the end.
 
         Raises:
-            Aborted: The stream was given up.
             AudioError: It went on too long without any audio.
         """
-        self.check()
         while not self._data and not self.ended:
-            self._next_command()
+            if self._end is not None:
+                self.ended = True
+            else:
+                self._next_command()
         part = bytes(self._data[:size])
         self._data = self._data[size:]
         self._count(len(part))
@@ -124,31 +103,52 @@ class Inlet:
         """Whether a read would find bytes without waiting."""
         return bool(self._data)
 
-    def check(self) -> None:
-        """Raises ``Aborted`` if the stream was given up."""
-        if self.aborted:
-            raise Aborted
+    def finish(self, error: str | None, *, fault: bool = False) -> None:
+        """Answers the command at hand for the last time."""
+        if not self._busy:
+            self._channel.receive()
+        report = Report(
+            self.sink.take(),
+            ended=True,
+            at_end=self.ended and not self._data,
+            end=self._end,
+            error=error,
+            fault=fault,
+        )
+        self._channel.send(report)
 
-    def answer(self, report: Report) -> None:
-        """Answers the command at hand, if one is."""
-        if self._request is not None:
-            self._request.reply(report)
-            self._request = None
+    def _give(self, pcm: bytes) -> None:
+        """Gives a slice and waits until the gateway has room for the next."""
+        self._channel.send(Report(pcm, more=True, kept=self.kept))
+        self._channel.receive()
 
     def _next_command(self) -> None:
-        """Answers that more bytes are needed and waits for what the loop says."""
-        if self._request is not None:
-            self.answer(Report(self.sink.take(), at_rest=self.at_rest))
-        self._request = self.requests.get()
-        match self._request.command:
-            case bytes() as data:
-                self._data = memoryview(data)
-            case Signal.FLUSH:
+        """Answers that more bytes are needed and waits for what the gateway says."""
+        if self._busy:
+            self._answer()
+        command, data = self._channel.receive()
+        self._busy = True
+        match command:
+            case Command.DATA:
+                if self._extent is not None:
+                    self._end = self._extent.take(data)
+                self._data = memoryview(data)[: self._end]
+            case Command.FLUSH:
                 self._flush()
-            case Signal.END:
+            case Command.END:
                 self.ended = True
-            case Signal.ABORT:
-                raise Aborted
+            case Command.OPEN | Command.NEXT:
+                raise ValueError(f"{command.name} came where it means nothing")
+
+    def _answer(self) -> None:
+        extent = self._extent
+        report = Report(
+            self.sink.take(),
+            at_rest=self.at_rest,
+            beginning=extent is not None and extent.expects_another_beginning(),
+            kept=self.kept,
+        )
+        self._channel.send(report)
 
     def _flush(self) -> None:
         self.sink.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Final as Constant
 
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripta_common.wire import SAMPLE_RATE
-from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.errors import too_long
 from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.resample import Mono, Resampler
-from scripta_gateway.audio.source import Progress
+from scripta_gateway.audio.slices import SLICE_SECONDS
 
 
 class SampleFormat(StrEnum):
@@ -28,6 +29,9 @@ class SampleFormat(StrEnum):
     MULAW = "mulaw"
     ALAW = "alaw"
 
+
+_STEP_BYTES: Constant = 64 * 1000 - 64 * 1000 % 768
+"""Most bytes that are converted at once: a millisecond of the event loop."""
 
 _BYTES: Constant = {
     SampleFormat.U8: 1,
@@ -104,34 +108,38 @@ class RawSource:
         self._as_is = (form, sample_rate, channels) == (SampleFormat.S16, SAMPLE_RATE, 1)
         self._carry = b""
         self._resampler = Resampler(sample_rate)
+        self.consumed: int | None = None
 
     @property
     def at_rest(self) -> bool:
         """Whether what came was taken over as it is, to the last byte."""
         return self._as_is and not self._carry
 
-    async def feed(self, data: bytes) -> Progress:
-        """Returns the PCM that these bytes complete; raw audio has no end."""
-        if len(data) > self._limits.seconds_per_message * self._rate * self._frame_bytes:
-            raise AudioError(f"it is more than {self._limits.seconds_per_message:.0f} seconds long")
-        if self._as_is:
-            return Progress(self._whole(data))
-        if len(data) > self._limits.off_loop_bytes:
-            return Progress(await asyncio.to_thread(self._convert, data))
-        return Progress(self._convert(data))
+    async def feed(self, data: memoryview) -> AsyncIterator[bytes]:
+        """Yields the PCM that these bytes complete; raw audio has no end.
 
-    async def flush(self, *, end: bool) -> bytes:
-        """Returns what the rate conversion holds back; part of a sample stays, or ends."""
+        Every slice is a short step, after which others have their turn on the event loop.
+        """
+        if len(data) > self._limits.seconds_per_message * self._rate * self._frame_bytes:
+            raise too_long(self._limits.seconds_per_message)
+        step = min(_STEP_BYTES, SLICE_SECONDS * self._rate * self._frame_bytes)
+        for at in range(0, len(data), step):
+            part = bytes(data[at : at + step])
+            if pcm := self._whole(part) if self._as_is else self._convert(part):
+                yield pcm
+            if at + step < len(data):
+                await asyncio.sleep(0)
+
+    async def flush(self, *, end: bool) -> AsyncIterator[bytes]:
+        """Yields what the rate conversion holds back; part of a sample stays, or ends."""
         if end:
             self._carry = b""
-        return self._resampler.flush()
+        if pcm := self._resampler.flush():
+            yield pcm
 
-    def expects(self, message: bytes) -> bool:
+    def expects(self, head: bytes) -> bool:
         """Whether a message that looks like a new file is not one: never."""
         return False
-
-    def abort(self) -> None:
-        """Does nothing: a conversion on a thread ends by itself."""
 
     async def close(self) -> None:
         """Does nothing: memory is all there is."""

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-
-class Progress(NamedTuple):
-    """What came of some bytes.
-
-    Attributes:
-        pcm: Mono s16le at 16 kHz.
-        rest: ``None`` while the stream goes on; at its end the bytes that lie behind it.
-    """
-
-    pcm: bytes
-    rest: bytes | None = None
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 
 class Source(Protocol):
-    """One file or stream while it is decoded. Calls do not overlap, but for ``abort``."""
+    """One file or stream while it is decoded. Calls do not overlap.
+
+    An iteration that is cancelled or left unfinished leaves nothing to do but ``close``.
+
+    Attributes:
+        consumed: After ``feed``: ``None`` while the stream goes on; at its end, how many of the
+            bytes belong to it.
+    """
+
+    consumed: int | None
 
     @property
     def at_rest(self) -> bool:
         """Whether it holds nothing back: another one would go on just here."""
 
-    async def feed(self, data: bytes) -> Progress:
-        """Takes more bytes; raises ``AudioError`` if they can not be decoded."""
+    def feed(self, data: memoryview) -> AsyncIterator[bytes]:
+        """Yields PCM in slices, mono s16le at 16 kHz; raises ``AudioError`` if it can not."""
 
-    async def flush(self, *, end: bool) -> bytes:
-        """Returns what is held back; after ``end`` the stream takes nothing more.
+    def flush(self, *, end: bool) -> AsyncIterator[bytes]:
+        """Yields what is held back; after ``end`` the stream takes nothing more.
 
         Raises ``AudioError`` where it is clear that no audio was found.
         """
 
-    def expects(self, message: bytes) -> bool:
+    def expects(self, head: bytes) -> bool:
         """Whether a message that looks like the start of a file belongs to this one."""
 
-    def abort(self) -> None:
-        """Gives the stream up at once, even while another call waits."""
-
     async def close(self) -> None:
-        """Frees threads and memory; may be called again."""
+        """Frees processes and memory; may be called again."""

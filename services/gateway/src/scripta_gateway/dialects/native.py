@@ -20,7 +20,7 @@ from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
 from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken
-from scripta_gateway.audio import AudioDecoder, AudioFormat
+from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse

@@ -1,0 +1,69 @@
+"""What all compressed streams of a gateway may have together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final as Constant
+
+from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.bounds import Bound
+from scripta_gateway.metrics import BOUNDS_HIT
+
+MIB: Constant = 1024 * 1024
+_TURNS_PER_CORE: Constant = 2
+
+
+class StreamBudget:
+    """Counts compressed streams, the bytes that they keep of whole files, and who may compute.
+
+    Belongs to one event loop.
+
+    Args:
+        streams: Decoders' processes at the same time.
+        kept_bytes: Bytes of files that have to be complete, over all streams.
+    """
+
+    def __init__(self, streams: int = 256, kept_bytes: int = 128 * MIB) -> None:
+        self._streams = streams
+        self._kept = kept_bytes
+        # More would only make each of them slower; the rest wait for a turn, first come first
+        # served.
+        self.turns = asyncio.Semaphore(_TURNS_PER_CORE * (os.cpu_count() or 1))
+
+    @property
+    def free_streams(self) -> int:
+        """How many more compressed streams may be opened."""
+        return self._streams
+
+    def open_stream(self) -> None:
+        """Takes one stream.
+
+        Raises:
+            AudioError: None is left.
+        """
+        if self._streams < 1:
+            BOUNDS_HIT[Bound.DECODERS].inc()
+            raise AudioError(
+                "too many compressed streams are open on this server; "
+                "try again later or send raw audio"
+            )
+        self._streams -= 1
+
+    def close_stream(self) -> None:
+        """Gives one stream back."""
+        self._streams += 1
+
+    def keep(self, count: int) -> None:
+        """Takes ``count`` bytes for files that have to be complete; gives them back if negative.
+
+        Raises:
+            AudioError: Not that many are left.
+        """
+        if self._kept < count:
+            BOUNDS_HIT[Bound.DECODER_MEMORY].inc()
+            raise AudioError(
+                "too many MP4 files are being uploaded to this server; try again later "
+                "or send the file with its index first (faststart)"
+            )
+        self._kept -= count

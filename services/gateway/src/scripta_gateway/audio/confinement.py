@@ -1,0 +1,91 @@
+"""What a decoder's process may do: compute within bounds, and talk to the gateway; nothing else.
+
+Set before any of a client's bytes is read. What a system does not know is left out: on macOS the
+deadline of a step, which the gateway keeps, bounds the processor time and indirectly the memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Final as Constant
+
+_NICE: Constant = 10
+"""Decoding gives way to the event loop, whose delays every session feels."""
+
+_NICEST: Constant = 19
+_PR_SET_NO_NEW_PRIVS: Constant = 38
+_PR_SET_CHILD_SUBREAPER: Constant = 36
+
+
+def confine(memory_bytes: int, file_descriptor: int) -> None:
+    """Takes from this process what it does not need.
+
+    Args:
+        memory_bytes: Address space that it may take besides what it has.
+        file_descriptor: The highest one that it keeps; it can open no other.
+    """
+    os.nice(_NICE)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
+    _limit(resource.RLIMIT_NOFILE, file_descriptor + 1)
+    taken = address_space()
+    if taken:
+        _limit(resource.RLIMIT_AS, taken + memory_bytes)
+    if sys.platform == "linux":
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def bound_next_step(cpu_seconds: int) -> None:
+    """Lets the kernel end this process (SIGXCPU) when it computes for longer than that from now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+
+
+def make_idle(pid: int) -> None:
+    """Lets a process compute only in time that nobody else wants."""
+    try:
+        if sys.platform == "linux":
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        else:
+            os.setpriority(os.PRIO_PROCESS, pid, _NICEST)
+    except OSError:
+        return
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of its children's orphans, so that it can end and reap them."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def address_space() -> int:
+    """Returns the bytes of address space that this process has; 0 if the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _limit(what: int, most: int) -> None:
+    try:
+        resource.setrlimit(what, (most, most))
+    except (ValueError, OSError):
+        # Set lower already, or unknown here.
+        return
+
+
+# Looked up while libraries can still be opened.
+_PRCTL: Constant = getattr(ctypes.CDLL(None), "prctl", None)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _PRCTL is not None:
+        _PRCTL(option, value, 0, 0, 0)

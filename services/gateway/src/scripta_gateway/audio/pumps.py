@@ -1,0 +1,39 @@
+"""Which pump decodes a kind of compressed audio, and what finds the end of its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final as Constant
+
+from scripta_gateway.audio.demux import demux_mp4, demux_stream
+from scripta_gateway.audio.elementary import decode_flac, decode_mp3
+from scripta_gateway.audio.extent import EbmlExtent, Extent, Mp4Extent, OggExtent
+from scripta_gateway.audio.inlet import Inlet
+from scripta_gateway.audio.sniff import Kind
+
+Pump = Callable[[Inlet], None]
+"""Decodes from an inlet into its sink until the inlet ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How a kind is decoded.
+
+    Attributes:
+        pump: Decodes it.
+        extent: Makes what finds its end; ``None`` where only the pump can tell.
+    """
+
+    pump: Pump
+    extent: Callable[[], Extent] | None = None
+
+
+CODINGS: Constant = {
+    Kind.OGG: Coding(demux_stream("ogg"), OggExtent),
+    Kind.WEBM: Coding(demux_stream("matroska"), EbmlExtent),
+    Kind.MP4: Coding(demux_mp4, Mp4Extent),
+    Kind.MP3: Coding(decode_mp3),
+    Kind.FLAC: Coding(decode_flac),
+    Kind.WAV: Coding(demux_stream("wav")),
+}
