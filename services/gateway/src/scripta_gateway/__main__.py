@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import secrets
 import sys
 
@@ -14,13 +13,9 @@ from scripta_common.tracing import Tracing
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 
-_M_ARENA_MAX = -8
-_ARENAS = 2
-
 
 def main() -> None:
     """Runs the gateway."""
-    _share_heaps()
     try:
         settings = GatewaySettings()
     except ValidationError as error:
@@ -39,14 +34,6 @@ def main() -> None:
     server = GatewayServer(settings, gateway_id, tracing)
     uvloop.run(server.serve())
     sys.exit(0 if server.started else 1)
-
-
-def _share_heaps() -> None:
-    # Each decoding thread would keep a heap of its own: a third of what a compressed stream costs.
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
-        if mallopt is not None:
-            mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from starlette.responses import Response
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
+from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
+from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
 from scripta_gateway.fleet_metrics import FleetCollector
@@ -50,6 +52,14 @@ def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+def _start_decoders() -> None:
+    # So that the first compressed stream does not wait for it. It ends with this process.
+    try:
+        SHARED_PROCESSES.start()
+    except OSError as error:
+        logger.warning("decoders not started", extra={"reason": str(error)})
+
+
 def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> FastAPI:
     """Returns the application; its hub is ``app.state.hub``.
 
@@ -78,10 +88,13 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         idle_close=settings.idle_timeout_seconds,
     )
 
+    budget = StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions))
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         upkeep = asyncio.create_task(hub.run(), name="hub")
         upkeep.add_done_callback(_stop_without_hub)
+        _start_decoders()
         logger.info("gateway started", extra={"gateway": gateway_id})
         yield
         upkeep.cancel()
@@ -108,7 +121,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     @app.websocket("/ws")
     async def native(websocket: WebSocket) -> None:
-        await serve_native(websocket, hub, limits, tracing)
+        await serve_native(websocket, hub, limits, budget, tracing)
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:

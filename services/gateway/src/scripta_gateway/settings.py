@@ -24,6 +24,12 @@ class GatewaySettings(CommonSettings):
         description="Sessions of a pool that may wait for a slot; beyond, new clients are refused "
         "with 503",
     )
+    max_decoders: int = Field(
+        0,
+        ge=0,
+        description="Compressed streams that are open at the same time, each a process of 4 MB; "
+        "beyond, they are refused. 0: as many as MAX_SESSIONS, or as the container's memory holds",
+    )
     idle_flush_seconds: float = Field(
         1.0, gt=0, description="Silence on the wire after which what was said is finalized"
     )

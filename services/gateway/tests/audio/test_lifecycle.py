@@ -22,10 +22,9 @@ def decoding() -> int:
     return len(SHARED_PROCESSES.living)
 
 
-async def cancel_in_mid_feed(decoder: AudioDecoder, data: bytes) -> None:
+async def cancel_in_mid_feed(decoder: AudioDecoder, data: bytes, until: Any) -> None:
     feeding = asyncio.create_task(joined(decoder.feed(data)))
-    while not decoding():
-        await asyncio.sleep(0.001)
+    await until(decoding)
     feeding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await feeding
@@ -60,21 +59,21 @@ async def test_a_finished_file_keeps_no_process(
 
 
 async def test_close_after_a_cancelled_feed_ends_the_process(
-    encoded: Callable[..., Any], budget: StreamBudget
+    encoded: Callable[..., Any], budget: StreamBudget, until: Any
 ) -> None:
     data = encoded("ogg_vorbis").data * 40
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    await cancel_in_mid_feed(decoder, data)
+    await cancel_in_mid_feed(decoder, data, until)
     await decoder.close()
     assert decoding() == 0
     assert budget.free_streams == 4
 
 
 async def test_a_cancelled_feed_leaves_the_decoder_usable(
-    encoded: Callable[..., Any], budget: StreamBudget, speech: Any
+    encoded: Callable[..., Any], budget: StreamBudget, speech: Any, until: Any
 ) -> None:
     decoder = AudioDecoder(AudioFormat(), budget=budget)
-    await cancel_in_mid_feed(decoder, encoded("ogg_vorbis").data * 40)
+    await cancel_in_mid_feed(decoder, encoded("ogg_vorbis").data * 40, until)
     assert await joined(decoder.feed(encoded("flac").data)) == speech.tobytes()
     await decoder.close()
 
@@ -86,7 +85,7 @@ async def test_the_loop_runs_while_a_large_file_is_decoded(
     feeding = asyncio.create_task(joined(decoder.feed(encoded("ogg_vorbis").data * 10)))
     turns = 0
     while not feeding.done():
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)  # a turn of a loop that has nothing to do; decoders are nice
         turns += 1
     assert await feeding
     assert turns > 20

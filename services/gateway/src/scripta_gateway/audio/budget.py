@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
@@ -12,6 +14,25 @@ from scripta_gateway.metrics import BOUNDS_HIT
 
 MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 2
+_DECODER_BYTES: Constant = 4 * MIB
+"""What a live stream's process takes, all told: 3 to 4 MB, by ``make bench-decoders``."""
+_OTHER_BYTES: Constant = 256 * MIB
+"""Left for the gateway, its sessions' audio and the zygote."""
+_LEAST_DECODERS: Constant = 16
+_MEMORY_LIMITS: Constant = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+def decoders_that_fit(most: int) -> int:
+    """Returns how many decoders the container's memory holds, ``most`` if there is no limit."""
+    for path in _MEMORY_LIMITS:
+        # The file says "max" where there is no limit, and an older one a number beyond all memory.
+        with suppress(OSError, ValueError):
+            room = int(path.read_text()) - _OTHER_BYTES
+            return min(most, max(_LEAST_DECODERS, room // _DECODER_BYTES))
+    return most
 
 
 class StreamBudget:

@@ -13,7 +13,7 @@ from typing import Final as Constant
 
 from av.error import FFmpegError
 
-from scripta_gateway.audio.confinement import bound_next_step, confine
+from scripta_gateway.audio.confinement import bound_next_step, confine, free_last_words
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.inlet import Channel, Inlet
 from scripta_gateway.audio.pumps import CODINGS, Pump
@@ -59,6 +59,8 @@ def _outcome(inlet: Inlet, pump: Pump) -> tuple[str | None, bool]:
     except AudioError as error:
         return str(error), False
     except MemoryError:
+        free_last_words()
+        inlet.hungry = True
         return f"the {inlet.name} data needs too much memory to decode", False
     except (FFmpegError, ValueError):
         return f"the {inlet.name} data is damaged or incomplete", False

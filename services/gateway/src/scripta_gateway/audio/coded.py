@@ -11,7 +11,7 @@ from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder_process import DecoderLost, DecoderProcess
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.limits import DecoderLimits
-from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
+from scripta_gateway.audio.processes import DecoderProcesses
 from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
 from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
 from scripta_gateway.bounds import Bound
@@ -51,7 +51,7 @@ class CodedSource:
         kind: Kind,
         limits: DecoderLimits,
         budget: StreamBudget,
-        processes: DecoderProcesses = SHARED_PROCESSES,
+        processes: DecoderProcesses,
     ) -> None:
         self.consumed: int | None = None
         self._kind = kind
@@ -137,6 +137,8 @@ class CodedSource:
         self._last = report
         if report.error is None:
             return
+        if report.hungry:
+            BOUNDS_HIT[Bound.DECODER_MEMORY].inc()
         if report.fault:
             logger.error("audio decoder failed", extra={"reason": report.error})
         if report.at_end and self._any_pcm:

@@ -16,6 +16,7 @@ from typing import Final as Constant
 _NICE: Constant = 10
 """Decoding gives way to the event loop, whose delays every session feels."""
 
+_LAST_WORDS_BYTES: Constant = 4 * 1024 * 1024
 _NICEST: Constant = 19
 _PR_SET_NO_NEW_PRIVS: Constant = 38
 _PR_SET_CHILD_SUBREAPER: Constant = 36
@@ -28,14 +29,15 @@ def confine(memory_bytes: int, file_descriptor: int) -> None:
         memory_bytes: Address space that it may take besides what it has.
         file_descriptor: The highest one that it keeps; it can open no other.
     """
+    taken = address_space()  # while a file can still be opened
     os.nice(_NICE)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_NOFILE, file_descriptor + 1)
-    taken = address_space()
     if taken:
-        _limit(resource.RLIMIT_AS, taken + memory_bytes)
+        most = taken + memory_bytes
+        _limit(resource.RLIMIT_AS, most, most + _LAST_WORDS_BYTES)
     if sys.platform == "linux":
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
@@ -74,9 +76,15 @@ def address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _limit(what: int, most: int) -> None:
+def free_last_words() -> None:
+    """Gives a process that has used up its memory enough to say so."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    _limit(resource.RLIMIT_AS, hard)
+
+
+def _limit(what: int, most: int, hard: int | None = None) -> None:
     try:
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(what, (most, most if hard is None else hard))
     except (ValueError, OSError):
         # Set lower already, or unknown here.
         return

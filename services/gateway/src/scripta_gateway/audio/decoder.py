@@ -13,6 +13,7 @@ from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
 from scripta_gateway.audio.errors import AudioError, too_long
 from scripta_gateway.audio.limits import DecoderLimits
+from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 from scripta_gateway.audio.raw import RawSource, SampleFormat
 from scripta_gateway.audio.sniff import Kind, begins_file, half_a_magic, sniff
 from scripta_gateway.audio.source import Source
@@ -59,10 +60,12 @@ class AudioDecoder:
         *,
         limits: DecoderLimits | None = None,
         budget: StreamBudget | None = None,
+        processes: DecoderProcesses = SHARED_PROCESSES,
     ) -> None:
         self._format = format
         self._limits = limits or DecoderLimits()
         self._budget = budget or StreamBudget()
+        self._processes = processes
         self._head = b""
         self._unfinished = False
         self._source: Source | None = None
@@ -183,7 +186,7 @@ class AudioDecoder:
         return RawSource(form, self._format.sample_rate, self._format.channels, self._limits)
 
     def _coded(self, kind: Kind) -> CodedSource:
-        return CodedSource(kind, self._limits, self._budget)
+        return CodedSource(kind, self._limits, self._budget, self._processes)
 
     async def _drop(self, *, unfinished: bool = False) -> None:
         """Closes the stream at hand; raw audio by the client's word starts anew."""

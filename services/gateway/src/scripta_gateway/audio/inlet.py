@@ -63,6 +63,7 @@ class Inlet:
         excused: Set by the pump: fruitless bytes are not counted for now.
         fruitless_limit: Bytes without any audio after which the stream is refused.
         kept: Set by the pump: bytes that it keeps of a file that has to be complete.
+        hungry: Set where the stream ended for want of memory.
     """
 
     def __init__(self, channel: Channel, opening: Opening, extent: Extent | None) -> None:
@@ -74,6 +75,7 @@ class Inlet:
         self.excused = False
         self.fruitless_limit = opening.fruitless_bytes
         self.kept = 0
+        self.hungry = False
         self._channel = channel
         self._extent = extent
         self._data = memoryview(b"")
@@ -114,6 +116,7 @@ class Inlet:
             end=self._end,
             error=error,
             fault=fault,
+            hungry=self.hungry,
         )
         self._channel.send(report)
 

@@ -21,7 +21,9 @@ from scripta_gateway.audio.orders import FORK, KILL, ORDER_BYTES, SLOW
 
 logger = logging.getLogger(__name__)
 
-_MODULE: Constant = "scripta_gateway.audio.zygote"
+PROGRAM: Constant = (
+    "import sys; from scripta_gateway.audio.zygote import main; main(int(sys.argv[1]))"
+)
 _ENVIRONMENT: Constant = {
     # Nothing of the gateway's own: that has the broker's password in it.
     "PATH": os.defpath,
@@ -34,9 +36,14 @@ _STOP_SECONDS: Constant = 2.0
 
 
 class DecoderProcesses:
-    """Starts, slows down and ends the processes that decode. Belongs to no event loop."""
+    """Starts, slows down and ends the processes that decode. Belongs to no event loop.
 
-    def __init__(self) -> None:
+    Args:
+        program: What the zygote runs; its argument is the number of its control socket.
+    """
+
+    def __init__(self, program: str = PROGRAM) -> None:
+        self._program = program
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._started_at = 0.0
@@ -71,7 +78,7 @@ class DecoderProcesses:
         ours, theirs = socket.socketpair()
         try:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", _RUN, str(theirs.fileno())],
+                [sys.executable, "-I", "-B", "-c", self._program, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd="/",
@@ -199,8 +206,6 @@ class DecoderProcesses:
                 pass  # another process is its parent, and reaps it
             self._orphans.discard(pid)
 
-
-_RUN: Constant = f"import sys, {_MODULE} as zygote; zygote.main(int(sys.argv[1]))"
 
 SHARED_PROCESSES: Constant = DecoderProcesses()
 """The gateway's."""

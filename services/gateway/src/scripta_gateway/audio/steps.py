@@ -48,6 +48,7 @@ class Flag(IntFlag):
     AT_END = 8
     BEGINNING = 16
     FAULT = 32
+    HUNGRY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Report:
         kept: Bytes that the process keeps of a file that has to be complete.
         error: Why the stream ended, in words for the client, if not well.
         fault: Whether the error is ours.
+        hungry: Whether the stream ended for want of memory.
     """
 
     pcm: bytes = b""
@@ -107,6 +109,7 @@ class Report:
     kept: int = 0
     error: str | None = None
     fault: bool = False
+    hungry: bool = False
 
     def packed(self) -> bytes:
         """Returns it as bytes."""
@@ -117,6 +120,7 @@ class Report:
             | Flag.AT_END * self.at_end
             | Flag.BEGINNING * self.beginning
             | Flag.FAULT * self.fault
+            | Flag.HUNGRY * self.hungry
         )
         error = (self.error or "").encode()
         end = _NO_END if self.end is None else self.end
@@ -138,6 +142,7 @@ class Report:
             kept=kept,
             error=body[pcm_bytes:].decode(errors="replace") or None,
             fault=bool(flags & Flag.FAULT),
+            hungry=bool(flags & Flag.HUNGRY),
         )
 
 

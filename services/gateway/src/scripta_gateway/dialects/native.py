@@ -20,6 +20,7 @@ from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
 from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
@@ -116,7 +117,11 @@ class NativeConnection(Connection):
 
 
 async def serve_native(
-    websocket: WebSocket, hub: Hub, limits: ConnectionLimits, tracing: Tracing
+    websocket: WebSocket,
+    hub: Hub,
+    limits: ConnectionLimits,
+    budget: StreamBudget,
+    tracing: Tracing,
 ) -> None:
     """Serves one client of ``/ws`` from the handshake to the close."""
     handshake = Handshake(websocket, tracing, "native")
@@ -141,7 +146,10 @@ async def serve_native(
         session.span.end()
         raise
     decoder = AudioDecoder(
-        AudioFormat(encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels)
+        AudioFormat(
+            encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels
+        ),
+        budget=budget,
     )
     connection = NativeConnection(websocket, hub, session, decoder, limits)
     connection.query = query
