@@ -7,6 +7,7 @@ from typing import Final
 
 from .attack import Answer
 from .rounds import Outcome
+from .told import NO_ANSWER
 
 P99_SECONDS: Final = 0.25
 MAX_SECONDS: Final = 1.0
@@ -62,6 +63,8 @@ def _neighbours(outcome: Outcome) -> list[str]:
 
 def _attacker(outcome: Outcome) -> list[str]:
     told = outcome.told
+    if NO_ANSWER in told.ends:
+        return [f"{told.ends[NO_ANSWER]} requests were never answered"]
     match outcome.attack.answer:
         case Answer.REASON if not told.reasons:
             return [f"the attacker was not told why ({told.summary()})"]

@@ -56,7 +56,7 @@ def outcome_of(key: str, **changes: object) -> Outcome:
         "peak": 100 << 20,
         "processes": 2,
         "errors": [],
-        "told": Told.of_json({"reasons": {"no": 1}, "ends": {}, "notes": [], "served": 0}),
+        "told": Told.of_json({"reasons": {"no": 1}, "ends": {}, "notes": {}, "served": 0}),
         "own_delay": 0.0,
     }
     return Outcome(**{**good, **changes})  # type: ignore[arg-type]

@@ -12,6 +12,8 @@ from typing import Any
 _SPEAKING = frozenset({1002, 1003, 1007, 1008, 1009, 1010, 1012, 1013})
 """Close codes that say what was wrong by themselves."""
 _TEXT_CHARS = 90
+NO_ANSWER = "no answer"
+"""How a request ends for which the attacker has waited long enough."""
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Told:
 
     reasons: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
     served: int = 0
 
     def response(self, status: int, body: str) -> None:
@@ -63,25 +65,27 @@ class Told:
 
     def note(self, text: str) -> None:
         """Notes something for the table."""
-        self.notes.append(text)
+        self.notes[text] += 1
 
     def as_json(self) -> dict[str, Any]:
         """Returns it for the way from the attacker's process to the suite's."""
         return {
             "reasons": dict(self.reasons),
             "ends": dict(self.ends),
-            "notes": self.notes,
+            "notes": dict(self.notes),
             "served": self.served,
         }
 
     @classmethod
     def of_json(cls, data: Mapping[str, Any]) -> Told:
         """Returns what ``as_json`` made."""
-        return cls(Counter(data["reasons"]), Counter(data["ends"]), data["notes"], data["served"])
+        return cls(
+            Counter(data["reasons"]), Counter(data["ends"]), Counter(data["notes"]), data["served"]
+        )
 
     def summary(self, most: int = 3) -> str:
         """Returns the most frequent of it in a line."""
-        parts = [*self.notes]
+        parts = [_times(text, number) for text, number in self.notes.items()]
         parts += [_times(text, number) for text, number in self.reasons.most_common(most)]
         parts += [_times(text, number) for text, number in self.ends.most_common(2)]
         if self.served:

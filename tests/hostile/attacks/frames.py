@@ -76,7 +76,7 @@ async def one_byte_fragments(target: Target) -> None:
     await _flood(target, message)
 
 
-@attack()
+@attack(answer=Answer.SERVICE)
 async def endless_continuation(target: Target) -> None:
     """Begins a message and goes on with empty fragments without end."""
     async with Line(target) as line:

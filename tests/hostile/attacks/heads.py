@@ -7,6 +7,7 @@ import socket
 
 from ..attack import Answer, Target, attack
 from ..line import Line
+from ..told import NO_ANSWER
 from ..wire import MIB, request, upgrade
 
 _HEADER = b"X-A: " + b"a" * 8000 + b"\r\n"
@@ -112,7 +113,7 @@ async def headers_without_number(target: Target) -> None:
     await _ask(target, upgrade(headers=[f"X-{n}: a" for n in range(5000)]))
 
 
-@attack()
+@attack(answer=Answer.SERVICE)
 async def big_cookie(target: Target) -> None:
     """Sends handshakes with a cookie of 9 kB."""
     await _ask(target, upgrade(headers=["Cookie: " + "a" * 9000]))
@@ -241,7 +242,7 @@ async def _ask(target: Target, head: bytes, *, once: bool = False) -> None:
                 status = await asyncio.wait_for(line.read_head(), min(5.0, target.left + 1))
         except TimeoutError:
             status = 0
-            target.told.ended("no answer in 5 s")
+            target.told.ended(NO_ANSWER)
         if status == 101:
             target.told.note("it was accepted")
         answers += status != 0
