@@ -62,6 +62,10 @@ class RawClient:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    def abort(self) -> None:
+        """Cuts the connection."""
+        self.writer.transport.abort()
+
     async def send(self, data: bytes) -> None:
         """Sends bytes; waits while the other side does not read."""
         self.writer.write(data)

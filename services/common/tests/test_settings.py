@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +19,25 @@ pytestmark = pytest.mark.unit
     [
         ("redis://localhost:6379/0", "redis://localhost:6379/0"),
         ("redis://:secret@host:1/0", "redis://:***@host:1/0"),
-        ("rediss://user:secret@host/2?x=1", "rediss://user:***@host/2?x=1"),
-        ("redis://user@host:1", "redis://user@host:1"),
+        ("rediss://user:secret@host/2", "rediss://user:***@host/2"),
+        ("rediss://u:s@host?ssl_ca_certs=/a/b.pem", "rediss://u:***@host?ssl_ca_certs=/a/b.pem"),
+        ("valkeys://u:s@host", "valkeys://u:***@host"),
+        ("redis://secret@host:1", "redis://***@host:1"),
+        ("redis+cluster://u:secret@a:1,[::1]:2", "redis+cluster://u:***@a:1,[::1]:2"),
+        (
+            "redis+sentinel://u:s@a,b:1/m/3?sentinel%5Fpassword=secret&sentinel_username=v",
+            "redis+sentinel://u:***@a,b:1/m/3?sentinel_password=***&sentinel_username=v",
+        ),
+        (
+            "redis+sentinel://a/m?sentinel_password=a%26b=c",
+            "redis+sentinel://a/m?sentinel_password=***",
+        ),
+        ("redis+sentinel://a/m?Sentinel_Password=secret", "redis+sentinel://***"),
+        ("redis://:sec/ret@host", "redis://***"),
+        ("redis://:sec?ret@host", "redis://***"),
+        ("redis://:sec#ret@host", "redis://***"),
+        ("redis://user:secret@host/0?password=secret", "redis://***"),
+        ("secret", "***"),
         ("redis://:s%40cret@[::1]:6379/0", "redis://:***@[::1]:6379/0"),
         ("redis://:se:c@ret@host:1/0", "redis://:***@host:1/0"),
         ("redis://user:@host:1/0", "redis://user:***@host:1/0"),
@@ -28,9 +47,23 @@ def test_password_is_masked_and_all_else_shown(url: str, shown: str) -> None:
     assert mask_password(url) == shown
 
 
-@given(st.text(alphabet="abcXYZ019-._~%:@!$&'()*+,;=", min_size=6))
-def test_no_password_is_ever_shown(password: str) -> None:
-    assert password not in mask_password(f"redis://user:{password}@host:6379/0")
+@given(
+    st.text(alphabet="abcXYZ019-._~%:@!$&'()+,;=/?#[] ", min_size=6),
+    st.sampled_from(
+        [
+            "redis://user:{}@host:6379/0",
+            "redis://{}@host:6379/0",
+            "rediss://:{}@host",
+            "redis+cluster://u:{}@one:1,two",
+            "redis+sentinel://u:p@one,two/name?sentinel_password={}",
+            "redis+sentinel://u:p@one,two/name?sentinel_username=u&sentinel_password={}",
+        ]
+    ),
+)
+def test_no_password_is_ever_shown(password: str, form: str) -> None:
+    assert password not in mask_password(form.format(password))
+    escaped = quote(password, safe="")
+    assert escaped not in mask_password(form.format(escaped))
 
 
 def test_defaults_serve_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:

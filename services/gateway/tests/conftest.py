@@ -198,7 +198,9 @@ async def start_server(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
         async def start(url: str = shared_broker.url, **settings: Any) -> Server:
             port = free_port()
             server = Server(
-                GatewaySettings(redis_url=url, app_host="127.0.0.1", app_port=port, **settings)
+                GatewaySettings(
+                    redis_url=url, app_port=port, **{"app_host": "127.0.0.1", **settings}
+                )
             )
             serving = asyncio.create_task(server.serve())
 

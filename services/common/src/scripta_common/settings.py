@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import parse_qsl, quote
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from scripta_common.topology import Topology
+from scripta_common.topology import SHOWN_OPTIONS, BadBrokerUrl, Topology
 
+_MASK: Final = "***"
 _ENDPOINT = r"^(https?://\S+)?$"
 
 
@@ -72,6 +73,25 @@ class CommonSettings(BaseSettings):
 
 
 def mask_password(url: str) -> str:
-    """Returns a broker URL with its passwords replaced by ``***``."""
-    url = re.sub(r"(?<=[?&]sentinel_password=)[^&]*", "***", url)
-    return re.sub(r"(?<=://)([^/?:@]*):[^/?]*@", r"\1:***@", url)
+    """Returns a broker URL without anything that may be a password.
+
+    What is shown is put together from what the URL means, so that no way of writing a password
+    gets past. A name without a password is masked, too: it is mostly a password in the wrong place.
+    Of a URL that can not be used nothing is shown but its scheme.
+    """
+    scheme, _, rest = url.partition("://")
+    try:
+        Topology.parse(url)
+    except BadBrokerUrl:
+        return f"{scheme}://{_MASK}" if scheme.isascii() and rest else _MASK
+    address, question, query = rest.partition("?")
+    netloc, slash, place = address.partition("/")
+    credentials, at, hosts = netloc.rpartition("@")
+    name, colon, _ = credentials.partition(":")
+    if credentials:
+        credentials = f"{name}:{_MASK}" if colon else _MASK
+    options = [
+        f"{quote(option)}={quote(value, safe='/') if option in SHOWN_OPTIONS else _MASK}"
+        for option, value in parse_qsl(query, keep_blank_values=True)
+    ]
+    return f"{scheme}://{credentials}{at}{hosts}{slash}{place}{question}{'&'.join(options)}"

@@ -32,6 +32,9 @@ _TEXT_OPTIONS: Final = frozenset(
     {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_ciphers"}
 )
 
+SHOWN_OPTIONS: Final = _TEXT_OPTIONS | {"sentinel_username"}
+"""Options whose values are no secrets."""
+
 _SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
 
 _FORM: Final = (

@@ -79,5 +79,6 @@ class GatewayServer(uvicorn.Server):
         left = int(give_up_at - time.monotonic())
         self.config.timeout_graceful_shutdown = max(_CLOSE_SECONDS, left)
         await super().shutdown(sockets)
-        # Here, because uvicorn ends the process by the signal that it got.
         await asyncio.to_thread(self._tracing.close, FLUSH_SECONDS)
+        # uvicorn would end the process by the signal that it got, and not with exit code 0.
+        self._captured_signals.clear()

@@ -28,9 +28,9 @@ async def dial() -> AsyncIterator[Callable[..., Any]]:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             plain.setblocking(False)
             await asyncio.get_running_loop().sock_connect(plain, (host, int(port)))
-            reader, writer = await asyncio.open_connection(sock=plain, limit=2**20)
-            stack.callback(writer.transport.abort)
-            return RawClient(reader, writer)
+            client = RawClient(*await asyncio.open_connection(sock=plain, limit=2**20))
+            stack.callback(client.abort)
+            return client
 
         yield connect
 

@@ -34,6 +34,8 @@ def listen(hosts: str, port: int) -> list[socket.socket]:
         CannotListen: There is no such address here, or the port is taken.
     """
     names = [host.strip() for host in hosts.split(",") if host.strip()]
+    if not names:
+        raise CannotListen("Cannot listen: APP_HOST names no address")
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(names, port):

@@ -1,0 +1,101 @@
+"""A gateway's process that is told to stop, whatever its clients have left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from raw_client import RawClient, frame, request, upgrade
+
+from scripta_local.broker import Broker as BrokerProcess
+from scripta_local.ports import free_port
+
+pytestmark = pytest.mark.asgi
+
+
+@dataclass
+class Process:
+    """A gateway's process."""
+
+    address: str
+    process: asyncio.subprocess.Process
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[Process]:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "REDIS_URL": url,
+        "APP_HOST": "127.0.0.1",
+        "APP_PORT": str(port),
+        "DRAIN_SECONDS": "3",
+        "DRAIN_SPREAD_SECONDS": "0",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripta_gateway"),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Process(f"127.0.0.1:{port}", process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        upgrade("/ws", "Cookie: " + "a" * 20_000),
+        upgrade("/ws", *(f"X-{n}: a" for n in range(200))),
+        upgrade("/ws", "Content-Length: 3"),
+        upgrade().removesuffix(b"\r\n"),
+        request("/livez", end=False),
+        b"",
+        upgrade() + frame(2, bytes(100), length=1000),
+        upgrade() + frame(2, bytes(100_000), length=1_000_000),
+        upgrade() + frame(8, b"\x03\xe8"),
+    ],
+)
+async def test_process_ends_well_whatever_clients_have_left_behind(
+    shared_broker: BrokerProcess, until: Callable[..., Awaitable[None]], left: bytes
+) -> None:
+    """Guards the drain: a handshake that was never answered ended it with an assertion."""
+    async with running(shared_broker.url) as gateway:
+        host, _, port = gateway.address.rpartition(":")
+
+        async def dial() -> RawClient:
+            return RawClient(*await asyncio.open_connection(host, int(port)))
+
+        async def serves() -> bool:
+            try:
+                client = await dial()
+            except OSError:
+                return False
+            await client.send(request("/readyz"))
+            ready = (await client.answer()).status == 200
+            client.abort()
+            return ready
+
+        await until(serves, 20)
+        live = await dial()
+        await live.shake()
+        odd = await dial()
+        await odd.send(left)
+        await asyncio.sleep(0.2)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert (await live.closed())[0] == 1012
+        live.writer.close()
+        _, errors = await asyncio.wait_for(gateway.process.communicate(), 20)
+        odd.abort()
+    assert gateway.process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors
