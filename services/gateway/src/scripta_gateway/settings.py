@@ -10,7 +10,11 @@ from scripta_common.settings import CommonSettings
 class GatewaySettings(CommonSettings):
     """What can be set on a gateway; the names are those of the environment, in lower case."""
 
-    app_host: str = Field("0.0.0.0", description="Address to listen on")
+    app_host: str = Field(
+        "0.0.0.0",
+        description="Address to listen on, or several with commas; :: alone is every one, of IPv6 "
+        "and of IPv4",
+    )
     app_port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
