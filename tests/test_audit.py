@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_server import serve_json
 
 from scripta_local.ports import free_port
 
@@ -45,31 +44,13 @@ Database = Callable[[Mapping[str, Any]], str]
 @pytest.fixture
 def database() -> Iterator[Database]:
     """Starts a database that answers about each package what it is given, else with an error."""
-    servers = []
+    with ExitStack() as stack:
 
-    def start(answers: Mapping[str, Any]) -> str:
-        class Answer(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                known = answers.get(query["package"]["name"])
-                body = json.dumps(known).encode()
-                self.send_response(503 if known is None else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def start(answers: Mapping[str, Any]) -> str:
+            server = serve_json(lambda _, query: answers.get(query["package"]["name"]), error=503)
+            return f"{stack.enter_context(server)}/query"
 
-            def log_message(self, format: str, *arguments: object) -> None:
-                """Says nothing."""
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/query"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 @pytest.fixture

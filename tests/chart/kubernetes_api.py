@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from json_server import serve_json
 
 _SECRETS = {"name": "secrets", "namespaced": True, "kind": "Secret", "verbs": ["get"]}
 _DISCOVERY: dict[str, Any] = {
@@ -16,7 +15,6 @@ _DISCOVERY: dict[str, Any] = {
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
     "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [_SECRETS]},
 }
-_MISSING = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound"}
 
 
 @contextmanager
@@ -37,23 +35,5 @@ def serve_secrets(namespace: str, secrets: Mapping[str, Mapping[str, str]]) -> I
         for name, data in secrets.items()
     }
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known = answers.get(self.path.partition("?")[0])
-            body = json.dumps(known or {**_MISSING, "code": 404}).encode()
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serve_json(lambda path, _: answers.get(path)) as address:
+        yield address
