@@ -109,7 +109,7 @@ async def test_transcript_has_exactly_the_documented_names(server: Any, mock_wor
         (b"\1" * (6 * MAX), f"Audio data too large (max {MAX} bytes)"),
         ("{", "Message is not valid JSON"),
         ("", "Message is not valid JSON"),
-        ("[" * 50_000, "Message is not valid JSON"),
+        ("[" * 50_000, 'Message has no "type"'),
         ('{"kind":"end"}', 'Message has no "type"'),
         ('{"type":"stop"}', "Unknown message type: 'stop'"),
     ],

@@ -31,14 +31,31 @@ def test_commands_are_understood(text: str, command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "finalize", '{"type":"end"', "[" * 200_000, "\x00", '{"type":"\\ud800"}']
+    "text",
+    [
+        *("", "{", "finalize", '{"type":"end"', '{"type":"end"} {', "\x00", '{"type":"\\ud800"}'),
+        '{"more":' + "[" * 200_000,
+    ],
 )
 def test_what_is_not_json_is_refused(text: str) -> None:
     with pytest.raises(BadFrame, match=r"^Message is not valid JSON$"):
         parse_command(text)
 
 
-@pytest.mark.parametrize("text", ["1", "null", "[]", '"end"', "{}", '{"type":1}', '{"Type":"end"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "null",
+        "[]",
+        "[" * 200_000,
+        '"end"',
+        "{}",
+        '{"type":1}',
+        '{"type":null}',
+        '{"Type":"end"}',
+    ],
+)
 def test_json_without_a_type_is_refused(text: str) -> None:
     with pytest.raises(BadFrame, match=r'^Message has no "type"$'):
         parse_command(text)
@@ -121,8 +138,12 @@ def test_interim() -> None:
     )
 
 
+def asked(parameters: dict[str, str]) -> Query:
+    return Query.parse(parameters.items())
+
+
 def test_query_defaults() -> None:
-    query = Query.parse({})
+    query = Query.parse([])
     assert (query.encoding, query.sample_rate, query.channels) == (None, 16_000, 1)
     assert (query.interim_results, query.events) == (False, False)
     assert query.options(None) == SessionOptions()
@@ -130,7 +151,7 @@ def test_query_defaults() -> None:
 
 def test_query_with_everything_and_names_that_are_not_known() -> None:
     model = "sherpa-".ljust(128, "x")
-    query = Query.parse(
+    query = asked(
         {
             "encoding": "mulaw",
             "sample_rate": "8000",
@@ -180,4 +201,45 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
 )
 def test_bad_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(BadRequest, match=f"^Bad value for {name}: "):
-        Query.parse({name: value})
+        asked({name: value})
+
+
+def test_bad_values_are_told_in_plain_words_with_nothing_of_what_was_sent() -> None:
+    """It may be a token, under another name. Nor does a pattern tell anybody anything."""
+    for name in ("resume", "from", "encoding", "sample_rate", "language", "model", "events"):
+        with pytest.raises(BadRequest) as refused:
+            asked({name: "s3cret!"})
+        text = str(refused.value)
+        assert text.startswith(f"Bad value for {name}: it has to be ")
+        assert "s3cret" not in text
+        assert not set(text) & set("^$[]{}\\")
+
+
+def test_every_parameter_says_what_it_takes() -> None:
+    assert all(field.description for field in Query.model_fields.values())
+
+
+@pytest.mark.parametrize("name", ["encoding", "from", "events"])
+def test_parameter_that_is_given_twice_is_refused(name: str) -> None:
+    """Which of the two counts would be a guess, and another one in each proxy."""
+    value = {"encoding": "mulaw", "from": "1", "events": "true"}[name]
+    with pytest.raises(BadRequest, match=f"^{name} is given more than once$"):
+        Query.parse([(name, value), ("tier", "a"), (name, value)])
+    Query.parse([("tier", "a"), ("tier", "b")])  # nobody's but the client's own
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [*(field.alias or name for name, field in Query.model_fields.items()), "tier"]
+            ),
+            st.text(max_size=20) | st.sampled_from(["1", "true", "16000", "en", "auto"]),
+        ),
+        max_size=6,
+    )
+)
+def test_no_query_breaks_the_parser(parameters: list[tuple[str, str]]) -> None:
+    with suppress(BadRequest):
+        query = Query.parse(parameters)
+        assert len(query.options(None).encode()) < 500

@@ -126,7 +126,7 @@ async def serve_native(
     """Serves one client of ``/ws`` from the handshake to the close."""
     handshake = Handshake(websocket, tracing, "native")
     try:
-        query = frames.Query.parse(websocket.query_params)
+        query = frames.Query.parse(websocket.query_params.multi_items())
         session, opening = await _open(hub, query, handshake)
     except ScriptaError as error:
         status = 400 if isinstance(error, _CLIENTS_OWN) else 503

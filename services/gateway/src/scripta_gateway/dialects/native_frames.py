@@ -5,7 +5,7 @@ Owns the names and forms on the wire at ``/ws``. Does not know sockets or the se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    StringConstraints,
     ValidationError,
 )
 
@@ -26,43 +25,74 @@ from scripta_common.wire import Final, Interim, Word
 from scripta_gateway.access.tokens import ResumeToken
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
-
+_LONGEST_TAG = 35
+"""Characters that a language tag can need, by the standard of tags (RFC 5646)."""
+_MODEL = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 _MOST_RESULTS = 2**53 - 1
 """What the session log's scripts count to exactly."""
-_NO_TOKEN = "it is not a token; the first frame of a session's first connection tells it"
+_FLAG = "true or false"
 
 
 class Query(BaseModel):
-    """Query parameters of ``/ws``; unknown names are tolerated."""
+    """Query parameters of ``/ws``; unknown names are tolerated.
+
+    A parameter's description says what its value is; it follows ``Bad value for …: it has to be``.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    encoding: Literal["linear16", "mulaw", "alaw"] | None = None
-    sample_rate: int = Field(16_000, ge=8_000, le=96_000)
-    channels: int = Field(1, ge=1, le=8)
-    language: Annotated[str, StringConstraints(pattern=_LANGUAGE)] | None = None
-    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")] | (
-        None
-    ) = None
-    interim_results: bool = False
-    endpointing: int | None = Field(None, ge=100, le=5_000)
-    max_segment: int | None = Field(None, ge=2_000, le=30_000)
-    events: bool = False
-    resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
-        None, repr=False
+    encoding: Literal["linear16", "mulaw", "alaw"] | None = Field(
+        None, description="linear16, mulaw or alaw"
     )
-    from_: int = Field(0, ge=0, le=_MOST_RESULTS, alias="from")
+    sample_rate: int = Field(16_000, ge=8_000, le=96_000, description="a number from 8000 to 96000")
+    channels: int = Field(1, ge=1, le=8, description="a number from 1 to 8")
+    language: str | None = Field(
+        None,
+        pattern=_LANGUAGE,
+        max_length=_LONGEST_TAG,
+        description="a language tag such as en or en-GB, or auto",
+    )
+    model: str | None = Field(
+        None, pattern=_MODEL, description="the name of a model, such as moonshine"
+    )
+    interim_results: bool = Field(False, description=_FLAG)
+    endpointing: int | None = Field(
+        None, ge=100, le=5_000, description="a number of milliseconds from 100 to 5000"
+    )
+    max_segment: int | None = Field(
+        None, ge=2_000, le=30_000, description="a number of milliseconds from 2000 to 30000"
+    )
+    events: bool = Field(False, description=_FLAG)
+    resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
+        None,
+        repr=False,
+        description="a token as the first frame of a session's first connection tells it",
+    )
+    from_: int = Field(
+        0,
+        ge=0,
+        le=_MOST_RESULTS,
+        alias="from",
+        description="the index of the last transcript that you have, or 0",
+    )
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, str]) -> Query:
-        """Returns the parameters; raises ``BadRequest`` that names the first bad one."""
+    def parse(cls, parameters: Iterable[tuple[str, str]]) -> Query:
+        """Returns the parameters; raises ``BadRequest`` that names the first bad one.
+
+        Nothing of what was sent is repeated: it may be a token, under whatever name.
+        """
+        takes = {field.alias or name: field.description for name, field in cls.model_fields.items()}
+        given: dict[str, str] = {}
+        for name, value in parameters:
+            if name in given and name in takes:
+                raise BadRequest(f"{name} is given more than once")
+            given[name] = value
         try:
-            query = cls.model_validate(dict(parameters))
+            query = cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = str(first["loc"][0])
-            problem = _NO_TOKEN if name == "resume" else first["msg"]
-            raise BadRequest(f"Bad value for {name}: {problem}") from None
+            name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+            raise BadRequest(f"Bad value for {name}: it has to be {takes[name]}") from None
         if query.resume is not None and not query.events:
             raise BadRequest("resume needs events=true: the first frame tells what came of it")
         return query
@@ -91,19 +121,25 @@ class BadFrame(Exception):
     """A text frame that is not understood; the message is for the client."""
 
 
+class _Frame(msgspec.Struct):
+    """What is of interest in a text frame; whatever else is in it is passed over unread."""
+
+    type: str
+
+
 def parse_command(text: str) -> Command:
     """Returns the command of a text frame; raises ``BadFrame``."""
     try:
-        frame: Any = msgspec.json.decode(text)
+        kind = msgspec.json.decode(text, type=_Frame).type
+    except msgspec.ValidationError:
+        raise BadFrame('Message has no "type"') from None
     except (msgspec.DecodeError, RecursionError):
         raise BadFrame("Message is not valid JSON") from None
-    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-        raise BadFrame('Message has no "type"')
     try:
-        return Command(frame["type"])
+        return Command(kind)
     except ValueError:
         known = ", ".join(Command)
-        raise BadFrame(f"Unknown message type: {frame['type'][:40]!r} (known: {known})") from None
+        raise BadFrame(f"Unknown message type: {kind[:40]!r} (known: {known})") from None
 
 
 def received(size: int) -> str:
