@@ -20,7 +20,6 @@ T = TypeVar("T")
 LEASE = 60.0
 """Seconds: nothing expires by itself while the model runs."""
 TTL = 3600.0
-_BEAT = LEASE / 4
 
 
 class Phase(StrEnum):
@@ -90,12 +89,13 @@ class Transcriber:
     ) -> None:
         self.name = name
         self.log = TranscriberLog(broker, name, lease=LEASE, ttl=TTL)
-        self.leases = Leases(slots, _BEAT)
+        self.leases = Leases(slots)
         self.works: dict[bytes, Work] = {}
         self.frozen = False
         self._cutting_of = cutting_of
         self.placing: list[Assignment] = []
-        self._now = 0.0
+        # The lease whose claim was made and not answered.
+        self._asked = b""
 
     async def take(self) -> None:
         """Takes a session in line, if there is one and a slot for it."""
@@ -108,14 +108,18 @@ class Transcriber:
         if not self.placing:
             return
         assignment = self.placing[0]
-        match self.leases.offered(assignment.entry_id):
+        again = assignment.entry_id == self._asked
+        match Offer.TAKE if again else self.leases.offered(assignment.entry_id):
             case Offer.TAKE:
+                self._asked = assignment.entry_id
                 claim = await self._in_group(lambda: self.log.claim(assignment))
                 if not answered:
                     return  # the call is made again
+                self._asked = b""
                 if claim is not None:
                     self.leases.take(claim.entry_id)
                     self.works[claim.entry_id] = Work(claim, self._cutting_of(claim.sid))
+                self.leases.leave(assignment.entry_id)
             case Offer.PUT_BACK:
                 await self._in_group(lambda: self.log.put_back(assignment))
         if self.placing:  # the group may have been lost
@@ -146,15 +150,14 @@ class Transcriber:
                 raise
             work.part(Ending.FAILED)
 
-    async def beat(self, seconds: float = _BEAT) -> None:
+    async def beat(self) -> None:
         """Renews its leases and takes over expired ones."""
-        self._now += seconds
-        if leases := self.leases.held:
-            held = await self._in_group(lambda: self.log.renew(leases))
-            if held is None:
-                return
-            self._cut_off(self.leases.renewed(leases, held))
-        if count := self.leases.beat(self._now):
+        leases = self.leases.held
+        held = await self._in_group(lambda: self.log.renew(leases))
+        if held is None:
+            return
+        self._cut_off(self.leases.renewed(leases, held))
+        if count := self.leases.wanted:
             self.placing += await self._in_group(lambda: self.log.reclaim(count)) or []
 
     def drain(self) -> None:
@@ -189,7 +192,10 @@ class Transcriber:
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
+            for assignment in self.placing:
+                self.leases.leave(assignment.entry_id)
             self.placing.clear()
+            self._asked = b""
             await self.log.join()
             self._cut_off(self.leases.working)
             return None

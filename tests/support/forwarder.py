@@ -23,17 +23,24 @@ class Forwarder:
         targets: Ports on loopback, in the order in which they are tried.
         allowance: Bytes from a client after which its connection is cut; ``None`` for never.
         rotates: Whether each connection begins with another target than the last one.
+        delay: Seconds that everything takes on its way, in each direction.
 
     Attributes:
         blocked: Whether new connections are closed at once.
     """
 
     def __init__(
-        self, targets: Sequence[int], *, allowance: int | None = None, rotates: bool = False
+        self,
+        targets: Sequence[int],
+        *,
+        allowance: int | None = None,
+        rotates: bool = False,
+        delay: float = 0.0,
     ) -> None:
         self._targets = list(targets)
         self._allowance = allowance
         self._rotates = rotates
+        self._delay = delay
         self.blocked = False
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -55,9 +62,13 @@ class Forwarder:
         await asyncio.gather(*self._serving)
 
     @property
-    def ws_url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"ws://{HOST}:{self._server.sockets[0].getsockname()[1]}/ws"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/ws"
 
     def cut(self) -> None:
         """Breaks all connections off on both sides, without a word."""
@@ -101,12 +112,18 @@ class Forwarder:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowance: int | None
     ) -> None:
         left = allowance
+        loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(_BLOCK_BYTES):
                 if left is not None:
                     data, left = data[:left], left - len(data)
-                writer.write(data)
-                await writer.drain()
+                if self._delay:
+                    loop.call_later(self._delay, writer.write, data)
+                else:
+                    writer.write(data)
+                    await writer.drain()
                 if left is not None and left <= 0:
                     raise Spent
+        if self._delay:
+            await asyncio.sleep(self._delay)
         writer.close()

@@ -252,26 +252,123 @@ async def test_reclaim_takes_no_more_than_it_is_told(
 
 
 async def test_reclaim_leaves_the_others_their_share(
-    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
 ) -> None:
     """Guards a dead transcriber's sessions against all ending up with whoever looks first."""
     for number in range(5):
         await expire(redis, await lease(f"session-{number}"))
     one, two = make_transcriber("one"), make_transcriber("two")
-    # Known so far are the caller and the former owner.
+    await one.renew([])
+    await transcriber.renew([])  # heard of, and two is not
     assert len(await one.reclaim(10)) == 3
+    await two.renew([])
     assert len(await two.reclaim(10)) == 1
     assert len(await one.reclaim(10)) == 1
 
 
 async def test_transcriber_that_is_alone_takes_all_that_has_expired(
-    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
 ) -> None:
     for number in range(5):
         await expire(redis, await lease(f"session-{number}"))
+    await transcriber.renew([])
     survivor = make_transcriber("survivor", lease=0.05)
     await asyncio.sleep(0.1)  # so long is the former owner silent
+    await survivor.renew([])
     assert len(await survivor.reclaim(10)) == 5
+
+
+async def heard(redis: Redis, name: str, *, last: float, since: float) -> None:
+    """Makes the broker believe when it heard a transcriber: seconds ago, and since when."""
+    seconds, micros = await redis.time()
+    now = seconds * 1000 + micros // 1000
+    record = f"{now - round(last * 1000)} {now - round(since * 1000)}"
+    await redis.hset(keys.beats(keys.DEFAULT_POOL), name, record)
+
+
+@pytest.mark.parametrize(
+    ("last", "since", "takes"),
+    [
+        (1, 100, True),  # regularly, and for long
+        (1, 31, True),  # for two beats of 15 s
+        (1, 29, False),  # the broker stood still, and has not served everybody for two beats
+        (31, 100, False),  # this call may be the first behind a standstill
+    ],
+)
+async def test_leases_that_look_expired_behind_a_standstill_are_not_taken(
+    make_transcriber: MakeTranscriber,
+    lease: Lease,
+    redis: Redis,
+    last: float,
+    since: float,
+    takes: bool,
+) -> None:
+    """Guards live owners: behind a standstill whoever came first took all their sessions."""
+    await expire(redis, await lease())
+    await heard(redis, "other", last=last, since=since)
+    assert bool(await make_transcriber("other").reclaim(10)) is takes
+
+
+@pytest.mark.parametrize(("pause", "goes_on"), [(29, True), (31, False)])
+async def test_heartbeats_are_regular_while_no_two_are_missing(
+    make_transcriber: MakeTranscriber, redis: Redis, pause: float, goes_on: bool
+) -> None:
+    other = make_transcriber("other")
+    await heard(redis, "other", last=pause, since=100)
+    await other.renew([])
+    last, since = map(int, (await redis.hget(keys.beats(keys.DEFAULT_POOL), "other")).split())
+    assert last - since > 90_000 if goes_on else last == since
+
+
+async def test_newcomer_takes_over_at_once(
+    make_transcriber: MakeTranscriber, lease: Lease, redis: Redis
+) -> None:
+    """Guards sessions whose transcribers all died against waiting for the new one's habits."""
+    await expire(redis, await lease())
+    other = make_transcriber("other")
+    await other.renew([])
+    assert len(await other.reclaim(10)) == 1
+
+
+async def test_consumers_of_the_killed_are_removed_and_no_others(
+    make_transcriber: MakeTranscriber, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    """Guards the group against growing by each transcriber that was ever killed."""
+    claim = await lease()
+    for number in range(3):
+        killed = make_transcriber(f"killed-{number}")
+        await killed.renew([])
+        assert await killed.next_assignment(0.01) is None
+    await asyncio.sleep(0.3)
+    living = make_transcriber("living")
+    await living.renew([])
+    assert await living.next_assignment(0.01) is None
+    assert await living.tidy(silent_ms=250) == 3
+    names = {consumer["name"] for consumer in await redis.xinfo_consumers(keys.ASSIGN, keys.GROUP)}
+    assert names == {b"tr", b"living"}
+    assert await redis.hkeys(keys.beats(keys.DEFAULT_POOL)) == [b"living"]
+    assert await holders(redis) == {claim.entry_id: b"tr"}
+
+
+async def test_consumer_that_lives_after_all_is_made_again(
+    gateway: GatewayLog, make_transcriber: MakeTranscriber, redis: Redis
+) -> None:
+    slow = make_transcriber("slow")
+    await slow.join()
+    assert await slow.next_assignment(0.01) is None
+    await asyncio.sleep(0.02)
+    assert await slow.tidy(silent_ms=1) == 1
+    assert await slow.renew([b"1-0"]) == set()
+    await gateway.open(SID, SessionOptions())
+    assert await slow.next_assignment(2) is not None
+    assert set((await holders(redis)).values()) == {b"slow"}
+
+
+async def test_leave_forgets_the_heartbeats(transcriber: TranscriberLog, redis: Redis) -> None:
+    await transcriber.join()
+    await transcriber.renew([])
+    await transcriber.leave()
+    assert not await redis.exists(keys.beats(keys.DEFAULT_POOL))
 
 
 async def test_lease_whose_entry_was_deleted_is_not_claimed(

@@ -253,7 +253,7 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 choice = engines.choose(msgspec.structs.replace(claim.options, model=None))
                 return Transcription(claim, MessageSegmenter(claim.checkpoint), choice, tools)
 
-            worker = Worker(log, slots=100, lease=1.5, transcribe=transcribe)
+            worker = Worker(log, slots=100, transcribe=transcribe)
             channel = keys.transcriber_channel(log._id)
             bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
             for work in (bell.run(), worker.run()):

@@ -209,7 +209,7 @@ async def make_transcriber(
             return Transcription(claim, segmenter(claim.checkpoint), choice, tools)
 
         misfits = Misfits(half, Roster(broker), keys.DEFAULT_POOL, engines.have, gone=0.2)
-        worker = Worker(half, slots=slots, lease=lease, transcribe=transcribe, misfits=misfits)
+        worker = Worker(half, slots=slots, transcribe=transcribe, misfits=misfits)
         channel = keys.transcriber_channel(name)
         bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
         made.append(Transcriber(broker, half, engine, worker, bell, scheduler, clock))

@@ -15,13 +15,18 @@ import httpx
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
 
+from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.fleet import Pool
 from scripta_common.sessionlog import GatewayLog, Roster, SessionOptions
+from scripta_common.tracing import Tracing
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port
 from scripta_transcriber.probes import ProbeServer
+from scripta_transcriber.service import TranscriberService
+from scripta_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.store
 
@@ -234,3 +239,48 @@ async def test_probes_tell_a_model_that_loads_from_one_that_is_loaded() -> None:
         assert (await client.get("/livez")).status_code == 200
         loaded = True
         assert (await client.get("/startupz")).status_code == 200
+
+
+@pytest.mark.parametrize("attendant", ["probes", "presence", "loop-lag"])
+@pytest.mark.parametrize("how", ["fails", "just ends"])
+async def test_process_that_nobody_can_see_ends(
+    shared_broker: BrokerProcess,
+    redis: Redis,
+    call: Any,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    attendant: str,
+    how: str,
+) -> None:
+    """Guards a fleet against members that work on without probes, presence or lag."""
+    dies = asyncio.Event()
+
+    async def die(*_: Any) -> None:
+        await dies.wait()
+        if how == "fails":
+            raise ValueError("it broke")
+
+    settings = TranscriberSettings(
+        redis_url=shared_broker.url,
+        engine="mock",
+        health_host="127.0.0.1",
+        health_port=free_port(),
+        drain_seconds=2,
+    )
+    service = TranscriberService(settings, "tr", Tracing())
+    if attendant == "loop-lag":
+        monkeypatch.setattr("scripta_transcriber.service.watch_loop", die)
+    else:
+        part: Any = getattr(service, f"_{attendant}")
+        monkeypatch.setattr(part, "serve" if attendant == "probes" else "run", die)
+    running = asyncio.create_task(service.run())
+    session = await call()
+    await session.say("one")
+    await session.results(1)
+    dies.set()
+    with pytest.raises(RuntimeError, match=attendant) as ended:
+        await asyncio.wait_for(running, 10)
+    assert isinstance(ended.value.__cause__, ValueError) is (how == "fails")
+    # What it was at has been put back in line.
+    assert await redis.xpending_range(keys.ASSIGN, keys.GROUP, "-", "+", 10) == []
+    assert await redis.xlen(keys.ASSIGN) == 1

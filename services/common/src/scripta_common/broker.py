@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any, Final, NoReturn, cast
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import AskError, NoPermissionError, NoScriptError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from scripta_common import metrics
 from scripta_common.broker_faults import is_transient
@@ -28,8 +30,10 @@ from scripta_common.keys import ASSIGN
 from scripta_common.lanes import Argument, Command, count_fault
 from scripta_common.loop_metrics import Histogram
 from scripta_common.metrics import Command as Kind
-from scripta_common.servers import COMMAND_TIMEOUT, OneServer, Server, Servers
+from scripta_common.servers import COMMAND_TIMEOUT, CONNECT_TIMEOUT, OneServer, Server, Servers
 from scripta_common.topology import Topology
+
+_KEY_PLACES: Final = {"XINFO": 2, "XGROUP": 2, "EVALSHA": 3, "EVAL": 3}
 
 _TIMERS: Final = {command.value: timer for command, timer in metrics.BROKER_SECONDS.items()}
 _OTHER: Final = metrics.BROKER_SECONDS[Kind.OTHER]
@@ -74,6 +78,9 @@ class Broker:
             "legacy_responses": False,
             "socket_connect_timeout": COMMAND_TIMEOUT,
             "socket_keepalive": True,
+            # Where the broker is far away, each thing that a new connection says first costs time.
+            "driver_info": None,
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
         self._servers: Servers
         if topology.kind == "cluster":
@@ -125,18 +132,38 @@ class Broker:
             BrokerUnavailable: No answer well after that time; the command may have run.
         """
         try:
-            async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
-                return await self._execute_alone(command)
+            return await self._execute_alone(seconds + COMMAND_TIMEOUT, command)
         except Exception as error:
             self._servers.failed(error)
             _raise(error)
 
-    async def _execute_alone(self, command: Command) -> Any:
+    async def run_apart(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
+        """Runs a script on a connection that no other command uses meanwhile, once.
+
+        It waits for nothing that others have issued, not even where the way to the broker is long
+        and the lanes are seldom free.
+
+        Raises:
+            BrokerUnavailable: As ``execute_blocking``.
+        """
+        rest = (len(keys), *keys, *arguments)
+        began = time.perf_counter()
+        try:
+            return await self.execute_blocking(0, "EVALSHA", script.digest, *rest)
+        except NoScriptError:
+            return await self.execute_blocking(0, "EVAL", script.source, *rest)
+        finally:
+            _TIMERS.get(script.name, _OTHER).observe(time.perf_counter() - began)
+
+    async def _execute_alone(self, seconds: float, command: Command) -> Any:
         key, redirected = _key_of(command), 0
         while True:
-            server = self._servers.known(key) or await self._servers.find(key)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                server = self._servers.known(key) or await self._servers.find(key)
+                await server.connect_blocking()
             try:
-                return await server.blocking.execute_command(*command)  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(seconds):
+                    return await server.blocking.execute_command(*command)  # type: ignore[no-untyped-call]
             except AskError as error:
                 self._servers.failed(error)
                 redirected += 1
@@ -188,11 +215,11 @@ class Broker:
             _raise(errors[0])
         return None
 
-    async def ping(self) -> None:
-        """Raises ``BrokerUnavailable`` unless the broker answers."""
+    async def ping(self, key: str = ASSIGN) -> None:
+        """Raises ``BrokerUnavailable`` unless the broker answers; by default, where the line is."""
         # A command on a key and not PING: in a Cluster it asks the shard with the line that new
         # sessions go into. Another one that hangs is no reason to send new clients away.
-        await self.execute("EXISTS", ASSIGN)
+        await self.execute("EXISTS", key)
 
     async def aclose(self) -> None:
         """Closes all connections; commands under way or in line are cancelled."""
@@ -209,12 +236,12 @@ def _memory(told: Mapping[str, Any]) -> Memory:
 
 
 def _key_of(command: Command) -> str:
-    # Streams stand behind the options of XREADGROUP, some keys behind a subcommand; all else begins
-    # with its key.
+    # Streams stand behind the options of XREADGROUP, some keys behind a subcommand or a script; all
+    # else begins with its key.
     name = command[0]
     if name == "XREADGROUP":
         return str(command[command.index("STREAMS") + 1])
-    place = 2 if name in ("XINFO", "XGROUP") else 1
+    place = _KEY_PLACES.get(str(name), 1)
     return str(command[place]) if place < len(command) else ""
 
 

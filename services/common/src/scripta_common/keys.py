@@ -26,6 +26,14 @@ def assign(pool: str) -> str:
     return ASSIGN if pool == DEFAULT_POOL else f"{ASSIGN}:{pool}"
 
 
+def beats(pool: str) -> str:
+    """Hash: when each transcriber of a pool was heard, and since when without a break.
+
+    In a Cluster it is on the server that has the pool's line.
+    """
+    return f"{PREFIX}beats:{{{assign(pool)}}}"
+
+
 def state(sid: str) -> str:
     """Hash: what a session is, and who owns it."""
     return f"{PREFIX}{{{sid}}}:state"

@@ -31,6 +31,8 @@ class Command(StrEnum):
     ACCUSE = "accuse"
     ACQUIT = "acquit"
     HEARTBEAT = "heartbeat"
+    RECLAIM = "reclaim"
+    TIDY = "tidy"
     HANDOFF = "handoff"
     DROP = "drop"
     ENLIST = "enlist"

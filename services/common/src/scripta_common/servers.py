@@ -20,6 +20,10 @@ COMMAND_TIMEOUT: Final = 2.0
 """Seconds a command may take before its connection is given up."""
 
 
+CONNECT_TIMEOUT: Final = 2 * COMMAND_TIMEOUT
+"""Seconds until a connection stands: that takes several round trips."""
+
+
 class Asking(tuple[str | bytes | int, ...]):
     """A command that a server answers although it is still getting the key from another one."""
 
@@ -46,6 +50,11 @@ class Server:
         # the server has already handed out.
         self.blocking = connect(socket_timeout=None, retry=Retry(NoBackoff(), 0))
         self.lanes = Lanes(self._send, pass_on)
+
+    async def connect_blocking(self) -> None:
+        """Has a connection ready for the next blocking read, whose time-out then is its own."""
+        pool = self.blocking.connection_pool
+        await pool.release(await pool.get_connection())  # type: ignore[no-untyped-call]
 
     async def aclose(self, gone: Exception | None = None) -> None:
         """Closes all connections; ``gone`` is as ``Lanes`` takes it."""

@@ -12,9 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Final
-
-_PATIENT_BEATS: Final = 2
 
 
 class Offer(StrEnum):
@@ -64,41 +61,54 @@ class Leases:
 
     Args:
         slots: Leases at a time.
-        beat: Seconds between two renewals.
     """
 
-    def __init__(self, slots: int, beat: float) -> None:
+    def __init__(self, slots: int) -> None:
         self.draining = False
         self._slots = slots
-        self._beat = beat
         # Whether the transcription is still at work (otherwise its lease is being given up).
         self._held: dict[bytes, bool] = {}
-        self._beaten_at: float | None = None
-        # Beats left until expired leases are taken over again.
-        self._patience = 0
+        # Those whose sessions are being claimed; each has its slot already.
+        self._placing: set[bytes] = set()
 
     @property
     def held(self) -> tuple[bytes, ...]:
         """The leases to renew."""
-        return tuple(self._held)
+        return (*self._held, *self._placing)
 
     @property
     def free(self) -> int:
         """Slots without a session."""
-        return self._slots - len(self._held)
+        return self._slots - len(self._held) - len(self._placing)
+
+    @property
+    def wanted(self) -> int:
+        """How many expired leases may be taken over."""
+        return 0 if self.draining else self.free
 
     def offered(self, entry_id: bytes) -> Offer:
-        """Decides about an assignment, new in line or expired with its former owner."""
-        if entry_id in self._held:
+        """Decides about an assignment, new in line or expired with its former owner.
+
+        A slot is kept for one that is to be taken, until ``take`` or ``leave``.
+        """
+        if entry_id in self._held or entry_id in self._placing:
             return Offer.GO_ON
         # A drain's own blocked read may get what it has just handed off.
-        return Offer.TAKE if self.free and not self.draining else Offer.PUT_BACK
+        if not self.wanted:
+            return Offer.PUT_BACK
+        self._placing.add(entry_id)
+        return Offer.TAKE
 
     def take(self, entry_id: bytes) -> None:
         """Notes that the session of a lease was claimed and its transcription begins."""
-        if entry_id in self._held or not self.free:
-            raise RuntimeError(f"lease {entry_id!r} taken beyond {self._held} of {self._slots}")
+        if entry_id not in self._placing:
+            raise RuntimeError(f"lease {entry_id!r} was not offered; held are {self._held}")
+        self._placing.discard(entry_id)
         self._held[entry_id] = True
+
+    def leave(self, entry_id: bytes) -> None:
+        """Frees the slot of a lease that was to be taken and was not; else does nothing."""
+        self._placing.discard(entry_id)
 
     def renewed(self, asked: Collection[bytes], held: Collection[bytes]) -> list[bytes]:
         """Takes the answer to a renewal; returns the leases whose transcriptions must end.
@@ -113,23 +123,6 @@ class Leases:
     def working(self) -> list[bytes]:
         """The leases whose transcriptions are at work: all others are being given up."""
         return [entry_id for entry_id in self._held if self._works(entry_id)]
-
-    def beat(self, now: float) -> int:
-        """Notes a beat; returns how many expired leases may be taken over.
-
-        After a late beat the broker may have stood still, and with it all renewals: their owners
-        get two beats to renew, or whoever comes first would take all sessions of all others.
-
-        Args:
-            now: Seconds on any clock that does not jump.
-        """
-        late = self._beaten_at is not None and now - self._beaten_at > 2 * self._beat
-        self._beaten_at = now
-        if late:
-            self._patience = _PATIENT_BEATS
-        elif self._patience:
-            self._patience -= 1
-        return 0 if self._patience or self.draining else self.free
 
     def ended(self, entry_id: bytes, ending: Ending) -> Farewell:
         """Takes the end of a transcription; returns what becomes of its lease."""

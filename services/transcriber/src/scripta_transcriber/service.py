@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 
 from scripta_common import keys
 from scripta_common.broker import Broker
@@ -85,6 +86,7 @@ class TranscriberService:
 
         Raises:
             EngineError: The model can not be loaded; the message names the fix.
+            RuntimeError: A part that it can not do without has ended.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,17 +94,19 @@ class TranscriberService:
         probes = asyncio.create_task(self._probes.serve(), name="probes")
         presence = asyncio.create_task(self._presence.run(), name="presence")
         lag = asyncio.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
+        serving = asyncio.create_task(self._serve(), name="serve")
         try:
-            await self._serve()
+            await _attended(serving, (probes, presence, lag))
         finally:
-            presence.cancel()
-            lag.cancel()
-            await asyncio.wait([presence, lag])
+            # Stopped early, it still hands off what it can.
+            for task in (serving, presence, lag):
+                task.cancel()
+                await asyncio.wait([task])
             await self._presence.leave()
             self._scheduler.close()
             await self._broker.aclose()
             self._probes.should_exit = True
-            await probes
+            await asyncio.wait([probes])
         logger.info("transcriber stopped")
 
     async def _serve(self) -> None:
@@ -122,7 +126,7 @@ class TranscriberService:
             stopping.cancel()
 
     async def _start_worker(self) -> Worker:
-        pool, lease = self._settings.pool, self._settings.lease_seconds
+        pool = self._settings.pool
         facts = {"pool": pool, "slots": self._slots, "threads": self._settings.threads}
         detector = await self._engines.load(facts)
         tools = Tools(
@@ -145,7 +149,6 @@ class TranscriberService:
         self._worker = Worker(
             self._log,
             slots=self._slots,
-            lease=lease,
             transcribe=transcribe,
             misfits=Misfits(self._log, self._roster, pool, self._engines.have),
             settle=self._settings.drain_seconds / 2,
@@ -175,7 +178,22 @@ class TranscriberService:
             return "Not in the group of transcribers, or draining."
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                await self._broker.ping()
+                await self._broker.ping(keys.assign(self._settings.pool))
         except (BrokerUnavailable, TimeoutError):
             return "The broker does not answer."
         return None if self._presence.offering else "Its slots are not announced yet."
+
+
+async def _attended(serving: asyncio.Task[None], attendants: Sequence[asyncio.Task[None]]) -> None:
+    """Waits until the service has ended; raises if one of its attendants ends before.
+
+    Without its probes nobody would know how it is, without its presence no gateway would know its
+    slots: better to start again than to work on unseen.
+    """
+    await asyncio.wait((serving, *attendants), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        ended = next(task for task in attendants if task.done())
+        error = None if ended.cancelled() else ended.exception()
+        logger.critical("attendant ended", extra={"task": ended.get_name()}, exc_info=error)
+        raise RuntimeError(f"the transcriber can not do without its {ended.get_name()}") from error
+    await serving

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from redis.exceptions import ResponseError
@@ -22,8 +22,10 @@ from scripta_common.logs import bind
 from scripta_common.sessionlog import Assignment, Claim, Fenced, SessionGone, TranscriberLog
 from scripta_common.tracing import trace_of
 from scripta_transcriber import metrics
+from scripta_transcriber.farewells import bid
+from scripta_transcriber.heartbeat import keep_beat
 from scripta_transcriber.lease_trace import NO_TRACES, LeaseTrace, LeaseTraces
-from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
+from scripta_transcriber.leases import Ending, Leases, Offer
 from scripta_transcriber.metrics import How
 from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.transcription import Transcription
@@ -31,8 +33,10 @@ from scripta_transcriber.transcription import Transcription
 logger = logging.getLogger(__name__)
 
 _ASSIGNMENT_WAIT: Final = 1.0
-_HEARTBEATS_PER_LEASE: Final = 4
 _RETRY_SECONDS: Final = 0.3
+_MOST_RENEWALS: Final = 6
+"""Heartbeats whose answers are awaited at once: enough for a broker two seconds away."""
+_TIDY_SECONDS: Final = 60.0
 
 
 class Worker:
@@ -41,7 +45,6 @@ class Worker:
     Args:
         log: The session log.
         slots: Sessions at a time.
-        lease: Seconds without a heartbeat after which a session may be taken over.
         transcribe: Makes the transcription of a claimed session.
         misfits: Which sessions are left to others; none by default.
         settle: Seconds for which a drain lets a session finish the commit it is at.
@@ -53,15 +56,13 @@ class Worker:
         log: TranscriberLog,
         *,
         slots: int,
-        lease: float,
         transcribe: Callable[[Claim], Transcription],
         misfits: Misfits | None = None,
         settle: float = 3.0,
         traces: LeaseTraces = NO_TRACES,
     ) -> None:
         self._log = log
-        self._beat = lease / _HEARTBEATS_PER_LEASE
-        self._leases = Leases(slots, self._beat)
+        self._leases = Leases(slots)
         self._transcribe = transcribe
         self._misfits = misfits
         self._settle = settle
@@ -69,11 +70,15 @@ class Worker:
         self._live: dict[bytes, Transcription] = {}
         self._by_session: dict[str, Transcription] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
-        self._placing = asyncio.Lock()
         self._freed = asyncio.Event()
         # Set while it drains and holds no lease: nothing is left to beat for.
         self._drained = asyncio.Event()
+        # What runs while it serves; claims join it.
+        self._group = asyncio.TaskGroup()
         self._joined = asyncio.Event()
+        # Whether the broker did not answer the last time: that is logged once.
+        self._away = False
+        self._tidied_at = float("-inf")
         metrics.SLOTS.set(slots)
 
     @property
@@ -97,8 +102,12 @@ class Worker:
         """Serves until it has drained, is cancelled or fails; hands off what is still at work."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._repeat(self.claim_once, self._takes_sessions), name="claim")
-                tasks.create_task(self._repeat(self.beat_once, self._has_leases), name="heartbeat")
+                self._group = tasks
+                tasks.create_task(self._claim_on(), name="claim")
+                for once, most in ((self.renew_once, _MOST_RENEWALS), (self.take_over_once, 1)):
+                    attempt = partial(self._attempt, once)
+                    beat = keep_beat(attempt, self._log.beat, self._drained, most=most)
+                    tasks.create_task(beat, name="heartbeat")
             await self._settled()  # what was claimed in the moment that the drain began
         finally:
             # Left at work when the threads end, a session would be taken for one that has failed.
@@ -135,15 +144,17 @@ class Worker:
         for entry_id in self._leases.working:
             self._tasks[entry_id].cancel(why)
 
-    def _takes_sessions(self) -> bool:
-        return not self._leases.draining
-
-    def _has_leases(self) -> bool:
-        return not self._leases.draining or bool(self._tasks)
+    async def _claim_on(self) -> None:
+        while not self._leases.draining:
+            if not await self._attempt(self.claim_once):
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def claim_once(self) -> None:
         """Waits for a free slot and then, for a bounded time, for a session to fill it."""
-        if not self._leases.free:
+        if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            await self._log.tidy()
+        while not self._leases.free:
             self._freed.clear()
             await self._freed.wait()
             if self._leases.draining:
@@ -152,54 +163,67 @@ class Worker:
             await self._misfits.rest()
         assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
         if assignment is not None:
-            await self._start(assignment, How.NEW)
+            self._start(assignment, How.NEW)
 
-    async def beat_once(self) -> None:
-        """Renews the leases, lets go of lost ones, takes over those that have expired."""
-        if leases := self._leases.held:
-            self._let_go(self._leases.renewed(leases, await self._log.renew(leases)))
-        if count := self._leases.beat(time.monotonic()):
+    async def renew_once(self) -> None:
+        """Renews the leases and lets go of those that are lost."""
+        leases = self._leases.held
+        self._let_go(self._leases.renewed(leases, await self._log.renew(leases)))
+
+    async def take_over_once(self) -> None:
+        """Takes over leases that have expired."""
+        if count := self._leases.wanted:
             for assignment in await self._log.reclaim(count):
-                await self._start(assignment, How.EXPIRED)
+                self._start(assignment, How.EXPIRED)
         if self._misfits is not None:
             await self._misfits.look()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._beat):
-                await self._drained.wait()
 
     def _let_go(self, lost: Iterable[bytes]) -> None:
         for entry_id in lost:
             logger.warning("lease lost", extra={"session": self._live[entry_id].claim.sid})
             self._tasks[entry_id].cancel("lease lost")
 
-    async def _repeat(
-        self, once: Callable[[], Awaitable[None]], wanted: Callable[[], bool]
-    ) -> None:
-        while wanted():
-            try:
-                if not self._joined.is_set():
-                    await self._log.join()
-                    self._joined.set()
-                await once()
-            except BrokerUnavailable as error:
+    async def _attempt(self, once: Callable[[], Awaitable[None]]) -> bool:
+        """Returns whether it could be done; what the broker is to blame for passes."""
+        try:
+            if not self._joined.is_set():
+                await self._log.join()
+                self._joined.set()
+            await once()
+        except BrokerUnavailable as error:
+            if not self._away:
+                self._away = True
                 logger.warning("broker unavailable", extra={"error": describe(error)})
-                await asyncio.sleep(_RETRY_SECONDS)
-            except ResponseError as error:
-                if "NOGROUP" not in str(error):
-                    raise
-                # The broker came back empty: nobody holds a lease any more.
-                logger.warning("assignment stream lost")
-                self._joined.clear()
-                self._let_go(self._leases.working)
+            return False
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            # The broker came back empty: nobody holds a lease any more.
+            logger.warning("assignment stream lost")
+            self._joined.clear()
+            self._let_go(self._leases.working)
+        self._away = False
+        return True
 
-    async def _start(self, assignment: Assignment, how: How) -> None:
-        # New and expired leases come from two loops: one slot must not go to both.
-        async with self._placing:
-            match self._leases.offered(assignment.entry_id):
-                case Offer.TAKE:
-                    await self._claim(assignment, how)
-                case Offer.PUT_BACK:
-                    await self._log.put_back(assignment)
+    def _start(self, assignment: Assignment, how: How) -> None:
+        # New and expired leases come from two loops, and claims take their time: a slot is kept
+        # for each, and none waits for another's.
+        match self._leases.offered(assignment.entry_id):
+            case Offer.TAKE:
+                work = partial(self._claim, assignment, how)
+            case Offer.PUT_BACK:
+                work = partial(self._log.put_back, assignment)
+            case Offer.GO_ON:
+                return
+        self._group.create_task(self._place(assignment, work), name="place")
+
+    async def _place(self, assignment: Assignment, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            # Cut short or failed, the lease expires and another transcriber takes it over.
+            await self._attempt(work)
+        finally:
+            self._leases.leave(assignment.entry_id)
+            self._freed.set()
 
     async def _claim(self, assignment: Assignment, how: How) -> None:
         if self._misfits is not None and await self._misfits.leave(assignment):
@@ -264,30 +288,4 @@ class Worker:
         quietly = ending in (Ending.OVER, Ending.STOPPED)
         level = logging.INFO if quietly else logging.WARNING
         logger.log(level, "session left", extra={"ending": ending})
-        match self._leases.ended(claim.entry_id, ending):
-            case Farewell.DROP:
-                await self._drop_quietly(claim)
-            case Farewell.HAND_OFF:
-                await self._hand_off(claim)
-            case Farewell.RELEASE:
-                await self._release_quietly(claim)
-
-    async def _hand_off(self, claim: Claim) -> None:
-        try:
-            await self._log.hand_off(claim)
-        except (BrokerUnavailable, ResponseError):
-            logger.warning("not handed off; its lease will expire")
-        else:
-            logger.info("session handed off")
-
-    async def _release_quietly(self, claim: Claim) -> None:
-        try:
-            await self._log.release(claim)
-        except (BrokerUnavailable, ResponseError):
-            logger.warning("not released; its gateway will see that nobody has it")
-
-    async def _drop_quietly(self, claim: Claim) -> None:
-        try:
-            await self._log.drop(claim.entry_id)
-        except (BrokerUnavailable, ResponseError):
-            logger.warning("lease not dropped; it will expire")
+        await bid(self._leases.ended(claim.entry_id, ending), self._log, claim)

@@ -16,10 +16,10 @@ from scripta_common.sessionlog.gateway import (
     Progress,
     Standing,
 )
+from scripta_common.sessionlog.leasing import Assignment
 from scripta_common.sessionlog.options import SessionOptions
 from scripta_common.sessionlog.roster import Roster
 from scripta_common.sessionlog.transcriber import (
-    Assignment,
     Claim,
     Fenced,
     SessionGone,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scripta_common import keys
-from scripta_common.broker import Argument, Broker
+from scripta_common.broker import Broker
+from scripta_common.lanes import Argument
 from scripta_common.sessionlog import scripts
 from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.options import SessionOptions

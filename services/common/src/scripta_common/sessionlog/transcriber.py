@@ -1,24 +1,20 @@
-"""The transcriber's half of the session log: lease, read audio, commit, let go.
+"""The transcriber's half of the session log: claim, read audio, commit, let go.
 
-A lease is a pending entry of the assignment stream; its age is the server's to tell. The epoch
-that a claim gives goes with every commit, so an owner that has lost its lease without noticing
-is refused.
+The epoch that a claim gives goes with every commit, so an owner that has lost its lease without
+noticing is refused.
 """
 
 from __future__ import annotations
 
-import math
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from redis.exceptions import ResponseError
 
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.sessionlog import scripts
 from scripta_common.sessionlog.entries import read_entries
+from scripta_common.sessionlog.leasing import Assignment, Leasing
 from scripta_common.sessionlog.options import SessionOptions
 from scripta_common.wire import (
     Checkpoint,
@@ -39,14 +35,6 @@ class Fenced(Exception):
 
 class SessionGone(Exception):
     """The broker does not know the session any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A lease just taken: the pending entry and the session it stands for."""
-
-    entry_id: bytes
-    sid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +62,7 @@ class Claim:
     former_span: str = ""
 
 
-class TranscriberLog:
+class TranscriberLog(Leasing):
     """Session log as one transcriber sees it.
 
     Args:
@@ -95,74 +83,8 @@ class TranscriberLog:
         ttl: float,
         pool: str = keys.DEFAULT_POOL,
     ) -> None:
-        self._broker = broker
-        self._id = transcriber_id
-        self._assign = keys.assign(pool)
-        self._lease_ms = int(lease * 1000)
+        super().__init__(broker, transcriber_id, lease=lease, pool=pool)
         self._ttl_ms = int(ttl * 1000)
-
-    async def join(self) -> None:
-        """Makes sure the group exists; entries from before it are delivered too."""
-        try:
-            await self._broker.execute(
-                "XGROUP", "CREATE", self._assign, keys.GROUP, "0", "MKSTREAM"
-            )
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-        # An empty stream that nobody has put anything into must not stay for ever either.
-        await self._broker.execute("PEXPIRE", self._assign, keys.ASSIGN_TTL_MS)
-
-    async def leave(self) -> None:
-        """Removes this consumer from the group, unless it still holds a lease."""
-        pending = await self._broker.execute(
-            "XPENDING", self._assign, keys.GROUP, "-", "+", 1, self._id
-        )
-        if not pending:  # deleting a consumer would destroy its pending entries
-            await self._broker.execute("XGROUP", "DELCONSUMER", self._assign, keys.GROUP, self._id)
-
-    async def next_assignment(self, wait: float) -> Assignment | None:
-        """Waits up to ``wait`` seconds for a session in line and leases it."""
-        answer = await self._broker.execute_blocking(
-            wait,
-            *("XREADGROUP", "GROUP", keys.GROUP, self._id, "COUNT", 1),
-            *("BLOCK", max(1, int(wait * 1000)), "STREAMS", self._assign, ">"),
-        )
-        if not answer:
-            return None
-        return _assignments(answer[self._assign.encode()])[0]
-
-    async def reclaim(self, count: int) -> list[Assignment]:
-        """Leases sessions whose owner's heartbeat has stopped: up to ``count``, its fair share."""
-        asked_at = time.monotonic()
-        # XAUTOCLAIM looks at ten entries for each it may claim and would miss the expired ones
-        # behind that many live ones.
-        expired = await self._broker.execute(
-            *("XPENDING", self._assign, keys.GROUP, "IDLE", self._lease_ms, "-", "+", count)
-        )
-        # A late answer is of a time when nobody could renew.
-        if not expired or time.monotonic() - asked_at > self._lease_ms / 2000:
-            return []
-        share = math.ceil(len(expired) / await self._count_members())
-        # Who comes second finds an idle time of nothing and gets nothing.
-        rows = await self._broker.execute(
-            *("XCLAIM", self._assign, keys.GROUP, self._id, self._lease_ms),
-            *(entry_id for entry_id, *_ in expired[:share]),
-        )
-        return _assignments(rows)
-
-    async def _count_members(self) -> int:
-        """Returns how many transcribers have been heard of within a lease, this one included."""
-        consumers = await self._broker.execute("XINFO", "CONSUMERS", self._assign, keys.GROUP)
-        heard = {c[b"name"] for c in consumers if c[b"idle"] < self._lease_ms}
-        return len(heard | {self._id.encode()})
-
-    async def renew(self, leases: Sequence[bytes]) -> set[bytes]:
-        """Renews leases; returns those still held. The others have a new owner."""
-        held = await self._broker.run(
-            scripts.HEARTBEAT, [self._assign], keys.GROUP, self._id, keys.ASSIGN_TTL_MS, *leases
-        )
-        return set(held)
 
     async def options(self, sid: str) -> SessionOptions | None:
         """Returns what a session was opened with; ``None`` if the broker does not know it."""
@@ -309,13 +231,6 @@ class TranscriberLog:
             )
         )
 
-    async def drop(self, entry_id: bytes) -> None:
-        """Gives up a lease for good: its session needs no owner, or has another lease.
-
-        A lease that has passed to another transcriber is left to it.
-        """
-        await self._broker.run(scripts.DROP, [self._assign], keys.GROUP, self._id, entry_id)
-
     async def release(self, claim: Claim) -> None:
         """Says that nobody owns a session any more, unless somebody else does already."""
         await self._broker.run(scripts.RELEASE, [keys.state(claim.sid)], claim.epoch)
@@ -324,18 +239,3 @@ class TranscriberLog:
         """Puts a live session back in line; another transcriber goes on at the checkpoint."""
         await self._broker.run(scripts.RELEASE, [keys.state(claim.sid)], claim.epoch)
         await self.put_back(Assignment(claim.entry_id, claim.sid))
-
-    async def put_back(self, assignment: Assignment) -> None:
-        """Puts a session back in line and gives up its lease, if it still is ours."""
-        await self._broker.run(
-            scripts.HANDOFF,
-            [self._assign],
-            keys.GROUP,
-            self._id,
-            assignment.entry_id,
-            assignment.sid,
-        )
-
-
-def _assignments(rows: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[Assignment]:
-    return [Assignment(entry_id, fields[1].decode()) for entry_id, fields in rows]
