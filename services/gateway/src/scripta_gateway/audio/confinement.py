@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final as Constant
 
-_NICE: Constant = 10
+_NICE: Constant = 5
 """Decoding gives way to the event loop, whose delays every session feels."""
 
 _LAST_WORDS_BYTES: Constant = 4 * 1024 * 1024

@@ -41,6 +41,72 @@ class DecoderLost(Exception):
         self.late = late
 
 
+class _Wire:
+    """The socket to a process, read whenever something comes.
+
+    The loop watches it all the time, for watching it anew at each step costs more than the step.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+        self._received = b""
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: DecoderLost | None = None
+        self.closed = asyncio.Event()
+        self._loop.add_reader(stream.fileno(), self._on_readable)
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes; in a moment, for the process reads while nothing else is asked of it."""
+        try:
+            sent = self._stream.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            raise DecoderLost from None
+        if sent < len(data):
+            await self._loop.sock_sendall(self._stream, data[sent:])
+
+    async def exactly(self, size: int) -> bytes:
+        """Returns so many bytes; raises ``DecoderLost`` if they will not come."""
+        if len(self._received) < size:
+            if self._lost is not None:
+                raise self._lost
+            self._wanted, self._waiter = size, self._loop.create_future()
+            await self._waiter
+        data, self._received = self._received[:size], self._received[size:]
+        return data
+
+    def give_up(self, lost: DecoderLost) -> None:
+        """Makes whoever waits, and waits later, get an error."""
+        self._lost = lost
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(lost)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._loop.remove_reader(self._stream.fileno())
+        self._stream.close()
+
+    def _on_readable(self) -> None:
+        try:
+            part = self._stream.recv(_RECV_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            part = b""
+        if not part:
+            self._loop.remove_reader(self._stream.fileno())
+            self.closed.set()
+            self.give_up(self._lost or DecoderLost())
+            return
+        self._received = self._received + part if self._received else part
+        waiter = self._waiter
+        if waiter is not None and len(self._received) >= self._wanted and not waiter.done():
+            waiter.set_result(None)
+
+
 class DecoderProcess:
     """A decoder's process. Calls do not overlap; a cancelled one leaves nothing but ``close``."""
 
@@ -51,9 +117,10 @@ class DecoderProcess:
         self._budget = budget
         self._opening = opening
         self._seconds = seconds
-        self._socket: socket.socket | None = None
+        self._wire: _Wire | None = None
         self._pid = 0
-        self._received = b""
+        self._has_turn = False
+        self._overdue: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Has the process forked.
@@ -61,14 +128,13 @@ class DecoderProcess:
         Raises:
             DecoderLost: It can not be.
         """
-        loop = asyncio.get_running_loop()
         for _ in range(2):  # a zygote may die with the order in its hands
             try:
-                self._socket = self._processes.fork()
+                self._wire = _Wire(self._processes.fork())
                 async with asyncio.timeout(_OPEN_SECONDS):
-                    self._pid = int.from_bytes(await self._exactly(loop, _PID_BYTES), "little")
-                    self._processes.born(self._pid)
-                    await self._send(loop, Command.OPEN, self._opening.packed())
+                    self._pid = int.from_bytes(await self._wire.exactly(_PID_BYTES), "little")
+                self._processes.born(self._pid)
+                await self._send(self._wire, Command.OPEN, self._opening.packed())
             except TimeoutError:
                 self._processes.restart()
                 await self.close()
@@ -85,78 +151,57 @@ class DecoderProcess:
         Raises:
             DecoderLost: The process crashed, or took too long and was ended.
         """
+        wire = self._wire
+        if wire is None:
+            raise DecoderLost
         # Waiting for a turn does not count: the step has not begun.
         await self._budget.turns.acquire()
-        turn = _Turn(self._budget.turns)
+        self._has_turn = True
         loop = asyncio.get_running_loop()
-        slow = loop.call_later(_STEP_AT_ONCE_SECONDS, self._slow_down, turn)
+        self._overdue = loop.call_later(_STEP_AT_ONCE_SECONDS, self._go_on_slowly, wire)
         try:
-            async with asyncio.timeout(self._seconds):
-                await self._send(loop, command, data)
-                head = await self._exactly(loop, REPORT_HEAD.size)
-                return Report.unpacked(head, await self._exactly(loop, body_bytes(head)))
-        except TimeoutError:
-            raise DecoderLost(late=True) from None
+            await self._send(wire, command, data)
+            head = await wire.exactly(REPORT_HEAD.size)
+            return Report.unpacked(head, await wire.exactly(body_bytes(head)))
         except (OSError, ValueError):
             raise DecoderLost from None
         finally:
-            slow.cancel()
-            turn.end()
+            self._overdue.cancel()
+            self._end_turn()
 
     async def close(self) -> None:
         """Ends the process, whatever it does, and waits until it is gone; may be called again."""
-        stream, self._socket = self._socket, None
-        if stream is None:
+        wire, self._wire = self._wire, None
+        if wire is None:
             return
         if self._pid:
             self._processes.kill(self._pid)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_END_SECONDS):
-                while self._pid and await loop.sock_recv(stream, _RECV_BYTES):
-                    continue
+                # Cancelled here, it has been told to end all the same.
+                while self._pid and not wire.closed.is_set():
+                    await wire.closed.wait()
         except TimeoutError:
             self._processes.restart()
             self._processes.kill(self._pid)
-        except OSError:
-            pass  # it has gone with something unread
         finally:
-            stream.close()
+            wire.close()
             self._processes.gone(self._pid)
             self._pid = 0
-            self._received = b""
 
-    def _slow_down(self, turn: _Turn) -> None:
+    def _go_on_slowly(self, wire: _Wire) -> None:
+        """Lets the others compute; the rest of the step is done in time that nobody wants."""
         self._processes.slow_down(self._pid)
-        turn.end()
+        self._end_turn()
+        left = self._seconds - _STEP_AT_ONCE_SECONDS
+        self._overdue = asyncio.get_running_loop().call_later(
+            left, wire.give_up, DecoderLost(late=True)
+        )
 
-    async def _send(
-        self, loop: asyncio.AbstractEventLoop, command: Command, data: bytes | memoryview
-    ) -> None:
-        await loop.sock_sendall(self._open_socket(), COMMAND_HEAD.pack(command, len(data)) + data)
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._budget.turns.release()
 
-    async def _exactly(self, loop: asyncio.AbstractEventLoop, size: int) -> bytes:
-        while len(self._received) < size:
-            part = await loop.sock_recv(self._open_socket(), _RECV_BYTES)
-            if not part:
-                raise DecoderLost
-            self._received = self._received + part if self._received else part
-        data, self._received = self._received[:size], self._received[size:]
-        return data
-
-    def _open_socket(self) -> socket.socket:
-        if self._socket is None:
-            raise DecoderLost
-        return self._socket
-
-
-class _Turn:
-    """A step's right to compute; given back once."""
-
-    def __init__(self, turns: asyncio.Semaphore) -> None:
-        self._turns: asyncio.Semaphore | None = turns
-
-    def end(self) -> None:
-        if self._turns is not None:
-            self._turns.release()
-            self._turns = None
+    async def _send(self, wire: _Wire, command: Command, data: bytes | memoryview) -> None:
+        await wire.send(COMMAND_HEAD.pack(command, len(data)) + data)

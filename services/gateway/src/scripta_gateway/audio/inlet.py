@@ -15,6 +15,7 @@ from scripta_gateway.audio.extent import Extent
 from scripta_gateway.audio.frames import PcmSink
 from scripta_gateway.audio.steps import COMMAND_HEAD, Command, Opening, Report
 
+_RECV_BYTES: Constant = 16 * 1024
 _HEADERS_PART: Constant = 64
 """Headers alone are at most this part of what a stream may bring without any audio."""
 
@@ -24,11 +25,20 @@ class Channel:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
+        self._ahead = b""
 
     def receive(self) -> tuple[Command, bytes]:
         """Returns the next command and its payload."""
-        command, size = COMMAND_HEAD.unpack(self._exactly(COMMAND_HEAD.size))
-        return Command(command), self._exactly(size)
+        data = self._ahead
+        while len(data) < COMMAND_HEAD.size:
+            data += self._some(_RECV_BYTES)
+        command, size = COMMAND_HEAD.unpack_from(data)
+        end = COMMAND_HEAD.size + size
+        while len(data) < end:
+            data += self._some(max(_RECV_BYTES, end - len(data)))
+        # Only an opening has the next command right behind it.
+        self._ahead = data[end:]
+        return Command(command), data[COMMAND_HEAD.size : end]
 
     def send(self, report: Report) -> None:
         """Answers the command at hand."""
@@ -37,17 +47,14 @@ class Channel:
         except OSError:
             os._exit(0)
 
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            try:
-                part = self._stream.recv(size - len(data))
-            except OSError:
-                part = b""
-            if not part:
-                # Nobody is left who could be told anything; C code is perhaps on the stack.
-                os._exit(0)
-            data = data + part if data else part
+    def _some(self, size: int) -> bytes:
+        try:
+            data = self._stream.recv(size)
+        except OSError:
+            data = b""
+        if not data:
+            # Nobody is left who could be told anything; C code is perhaps on the stack.
+            os._exit(0)
         return data
 
 
