@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,9 @@ bench-accuracy: $(DEV) ## Measure word error rates on real speech
 
 bench-memory: $(DEV) ## Measure the gateway's memory for each live session
 	@$(BIN)/python bench/memory.py $(ARGS)
+
+bench-decoders: $(DEV) ## Measure what live compressed streams cost the gateway (ARGS="--base ../before")
+	@$(BIN)/python bench/decoders.py $(ARGS)
 
 bench-cost: $(DEV) ## Measure what a second of audio costs each process, by what is said
 	@$(BIN)/python bench/cost.py $(ARGS)

@@ -21,6 +21,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, quantiles
@@ -148,10 +149,8 @@ def processes_of(gateway: int) -> list[int]:
     found, at = [gateway], 0
     while at < len(found):
         path = Path(f"/proc/{found[at]}/task/{found[at]}/children")
-        try:
+        with suppress(OSError):  # it has ended meanwhile
             found += map(int, path.read_text().split())
-        except OSError:
-            pass  # it has ended meanwhile
         at += 1
     return found
 

@@ -31,7 +31,7 @@ class GatewaySettings(CommonSettings):
     max_decoders: int = Field(
         0,
         ge=0,
-        description="Compressed streams that are open at the same time, each a process of 4 MB; "
+        description="Compressed streams that are open at the same time, each a process of 5 MB; "
         "beyond, they are refused. 0: as many as MAX_SESSIONS, or as the container's memory holds",
     )
     idle_flush_seconds: float = Field(

@@ -14,8 +14,8 @@ from scripta_gateway.metrics import BOUNDS_HIT
 
 MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 2
-_DECODER_BYTES: Constant = 4 * MIB
-"""What a live stream's process takes, all told: 3 to 4 MB, by ``make bench-decoders``."""
+_DECODER_BYTES: Constant = 5 * MIB
+"""What a live stream's process takes, all told: 3.4 to 4.8 MB, by ``make bench-decoders``."""
 _OTHER_BYTES: Constant = 256 * MIB
 """Left for the gateway, its sessions' audio and the zygote."""
 _LEAST_DECODERS: Constant = 16
