@@ -119,7 +119,7 @@ async def test_session_that_can_not_write_delays_the_upkeep_of_none(
     stuck, other = await hub.open(OPTIONS), await hub.open(OPTIONS)
     await redis.config_set("maxmemory", "1")
     writing = asyncio.create_task(append(stuck, SECOND, 1))
-    await asyncio.sleep(0.1)
+    await until(lambda: stuck._writer.busy)
     writing.cancel()
     await asyncio.wait([writing])
     for _ in range(2):  # the second time, the poll of the stuck one is still under way

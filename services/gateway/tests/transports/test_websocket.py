@@ -208,13 +208,15 @@ async def test_pongs_do_not_pile_up_for_a_client_that_does_not_read(
     assert connection.transport.get_write_buffer_size() < 256 * 1024
 
 
-async def test_latest_ping_is_answered_once_the_client_reads_again(server: Any, dial: Any) -> None:
+async def test_latest_ping_is_answered_once_the_client_reads_again(
+    server: Any, dial: Any, until: Until
+) -> None:
     client: RawClient = await dial(server)
     await client.shake()
     (connection,) = server.server_state.connections
     connection.pause_writing()
     await client.send(frame(9, b"one") + frame(9, b"two"))
-    await asyncio.sleep(0.1)
+    await until(lambda: connection._pong == b"two")
     connection.resume_writing()
     assert await client.hear() == (10, b"two")
 
