@@ -1,11 +1,11 @@
-"""Many talkers on one gateway, at the pace of speech, with the mock engine: acks and processor time.
+"""Many talkers on one gateway, live, with the mock engine: acknowledgements and processor time.
 
 Every talker sends 100 ms of audio every 100 ms, whatever comes back, as microphones do. An
 acknowledgement is timed from the moment at which its message was due, so that a client which falls
 behind shows as late, too. Printed are the times of the acknowledgements and, of each process, the
-share of a core that it used and, behind the plus sign, the share of the time for which it waited for
-one. A process whose two figures come to 1 is what limits the crowd: by itself if it hardly waited,
-else the machine is too small, or busy with something else.
+share of a core that it used and, behind the plus sign, the share of the time for which it waited
+for one. A process whose two figures come to 1 is what limits the crowd: by itself if it hardly
+waited, else the machine is too small, or busy with something else.
 
 Run with ``make bench-crowd``; ``ARGS="--talkers 100 200 400 --seconds 20"`` for other crowds.
 """
@@ -174,8 +174,8 @@ async def bench(crowds: list[int], seconds: float) -> None:
     gc.disable()  # pauses of the clients' would pass for those of the system
     env = {"MAX_SESSIONS": str(2 * max(crowds)), "SLOTS": str(2 * max(crowds))}
     print(
-        f"{'talkers':>7} {'acks/s':>8} {'p50 ms':>7} {'p95':>7} {'p99':>7} {'max':>7} {'late %':>6} "
-        f"{'unacked':>8}"
+        f"{'talkers':>7} {'acks/s':>8} {'p50 ms':>7} {'p95':>7} {'p99':>7} {'max':>7} "
+        f"{'late %':>6} {'unacked':>8}"
         + "".join(f" {name:>12}" for name in ("gateway", "transcriber", "broker", "clients")),
         flush=True,
     )

@@ -1,7 +1,7 @@
 """Acknowledgements when the broker is far away: how much they lag behind after a minute of speech.
 
-The whole system runs with the mock engine, and all that goes to the broker and comes back is held up
-on its way, so that a call takes a round trip of some milliseconds. Talkers send at the pace of
+The whole system runs with the mock engine, and all that goes to the broker and comes back is held
+up on its way, so that a call takes a round trip of some milliseconds. Talkers send at the pace of
 speech, whatever comes back. An acknowledgement can not come before one round trip; how late the
 last ones are tells whether a session keeps up.
 

@@ -8,6 +8,7 @@ import sys
 import uvloop
 from pydantic import ValidationError
 
+from scripta_common.garbage import spare_the_loop
 from scripta_common.logs import configure_logging
 from scripta_common.tracing import Tracing
 from scripta_gateway.server import GatewayServer
@@ -32,6 +33,7 @@ def main() -> None:
         settings.otel_exporter_otlp_traces_endpoint,
     )
     server = GatewayServer(settings, gateway_id, tracing)
+    spare_the_loop()
     uvloop.run(server.serve())
     sys.exit(0 if server.started else 1)
 

@@ -1,14 +1,15 @@
 """A client's connection, whatever its dialect: receives at the session's pace, delivers results.
 
 A dialect subclasses ``Connection`` and says what its frames mean. Time-based behaviour (idle
-flush, idle close), drain, errors and closing are the same for all and live here. Three tasks share
+flush, idle close), drain, errors and closing are the same for all and live here. Four tasks share
 the work; the first that ends ends the others:
 
 1. One receives: it reads, decodes and enters audio, and gives answers.
 2. One writes what is entered into the log, and sends each answer once the log has what it is for.
 3. One delivers results.
+4. One watches for silence.
 
-Always true: no client has more than a few messages handled before all others have their turn.
+No client has more than a few messages handled before all others have their turn.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import closing, metrics
 from scripta_gateway.audio.decoder import AudioDecoder
-from scripta_gateway.bounds import MAX_MESSAGES_A_TURN, MAX_SEND_SECONDS, Bound
+from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub
 from scripta_gateway.idle_clock import Due, IdleClock
 from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
+from scripta_gateway.outlet import Outlet
 from scripta_gateway.session import Session
 from scripta_gateway.transports.frames import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
@@ -58,6 +60,9 @@ class Connection(ABC):
 
     Attributes:
         dialect: What the client speaks.
+        session: The open session.
+        inflow: Takes what is entered and what is answered.
+        send: Sends a frame past the answers.
 
     Args:
         websocket: Accepted socket.
@@ -87,7 +92,11 @@ class Connection(ABC):
         self._record = ConnectionRecord(session, self.dialect)
         self._arrived = 0.0
         self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
-        self._inflow = Inflow(session, self.send, self._clock)
+        self._outlet = Outlet(websocket)
+        self.send = self._outlet.send
+        self.inflow = Inflow(session, self.send, self._clock)
+        # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
+        self._handling = asyncio.Lock()
 
     @abstractmethod
     async def on_open(self) -> None:
@@ -139,23 +148,6 @@ class Connection(ABC):
             await self._decoder.close()
             self._record.closed(code)
 
-    async def send(self, text: str) -> None:
-        """Sends a text frame; raises ``WebSocketDisconnect`` if the client does not read."""
-        try:
-            async with asyncio.timeout(MAX_SEND_SECONDS):
-                await self._websocket.send_text(text)
-        except TimeoutError:
-            metrics.BOUNDS_HIT[Bound.UNREAD].inc()
-            raise WebSocketDisconnect(closing.BROKEN, "client does not read") from None
-
-    def accept(self, frame: str) -> None:
-        """Answers a message whose audio is entered; the answer is sent once the log has it."""
-        self._inflow.accept(frame)
-
-    def refuse(self, frame: str) -> None:
-        """Answers a message that is refused, in its turn."""
-        self._inflow.refuse(frame)
-
     async def enter_audio(self, message: bytes) -> None:
         """Decodes a message and enters its audio into the session.
 
@@ -171,7 +163,7 @@ class Connection(ABC):
             async for pcm in self._decoder.feed(message):
                 if last is not None:
                     self._enter(last, 0, more=True)
-                    await self._inflow.wait_for_room()
+                    await self.inflow.wait_for_room()
                 last = pcm
         except BadAudio:
             if last is not None:
@@ -182,34 +174,36 @@ class Connection(ABC):
     async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
         """Ends the current segment; exactly one final follows."""
         await self._enter_rest(end=False)
-        self._inflow.finalize(reason)
+        self.inflow.finalize(reason)
 
     async def end(self) -> None:
         """Ends the stream; the last finals and the close follow."""
         if not self.session.ending:
             await self._enter_rest(end=True)
-            self._inflow.end()
+            self.inflow.end()
 
     async def _enter_rest(self, *, end: bool) -> None:
         try:
             async for pcm in self._decoder.flush(end=end):
                 self._enter(pcm, 0)
-                await self._inflow.wait_for_room()
+                await self.inflow.wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             await self.on_bad_audio(error)
 
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
         at_rest = self._decoder.at_rest
-        self._inflow.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=self._arrived)
+        self.inflow.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=self._arrived)
 
     async def _converse(self) -> int:
         error: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 receiver = tasks.create_task(self._receive(), name="receive")
-                writer = tasks.create_task(self._inflow.run(), name="write")
+                writer = tasks.create_task(self.inflow.run(), name="write")
+                watcher = tasks.create_task(self._watch(), name="watch")
                 deliverer = tasks.create_task(self._deliver(), name="deliver")
-                deliverer.add_done_callback(lambda _: (receiver.cancel(), writer.cancel()))
+                others = (receiver, writer, watcher)
+                deliverer.add_done_callback(lambda _: [other.cancel() for other in others])
         except* Exception as group:
             error = group.exceptions[0]
         if isinstance(error, ScriptaError):
@@ -227,59 +221,64 @@ class Connection(ABC):
         await self.on_open()
         handled = 0
         while True:
-            await self._inflow.wait_for_room()
+            await self.inflow.wait_for_room()
             self.session.stopwatch.handled(time.monotonic())
-            message = await self._next_message()
-            if message is None:
-                await self._on_silence()
-                continue
+            message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(closing.close_code(message))
             self._arrived = time.monotonic()
             self._clock.message(self._arrived)
-            if (data := message.get("bytes")) is not None:
-                await self.on_audio(data)
-            elif (text := message.get("text")) is not None:
-                await self.on_text(text)
-            elif (oversized := message.get(OVERSIZED)) is not None:
-                await self.on_oversized(oversized)
+            async with self._handling:
+                await self._handle(message)
             handled += 1
             if handled % MAX_MESSAGES_A_TURN == 0:
                 # What has arrived already is received without a pause; others wait meanwhile.
                 await asyncio.sleep(0)
 
-    async def _next_message(self) -> Message | None:
-        """Returns the next message, ``None`` if there is none when silence has made something due.
+    async def _handle(self, message: Message) -> None:
+        if (data := message.get("bytes")) is not None:
+            await self.on_audio(data)
+        elif (text := message.get("text")) is not None:
+            await self.on_text(text)
+        elif (oversized := message.get(OVERSIZED)) is not None:
+            await self.on_oversized(oversized)
 
-        This process may have stood still meanwhile (frozen, or short of processor time) and the
-        client not: what has arrived by then is read before anyone is called silent.
+    async def _watch(self) -> None:
+        """Does what silence makes due, and gives a client up that does not read.
+
+        It looks now and then: a time-out for each message would cost more than the message.
         """
-        for seconds in (self._clock.deadline() - time.monotonic(), _ARRIVED_SECONDS):
-            try:
-                async with asyncio.timeout(seconds):
-                    return await self._websocket.receive()
-            except TimeoutError:
-                continue
-        return None
+        while True:
+            due_in = self._clock.deadline() - time.monotonic()
+            # Audio that comes meanwhile is flushed no earlier than a whole ``idle_flush`` later.
+            await asyncio.sleep(min(max(due_in, _ARRIVED_SECONDS), self.limits.idle_flush))
+            now = time.monotonic()
+            self._outlet.check(now)
+            if self._clock.due(now) is not None:
+                await self._on_silence()
 
     async def _on_silence(self) -> None:
+        # This process may have stood still (frozen, or short of processor time) and the client
+        # not: what has arrived by now is read before anyone is called silent.
+        await asyncio.sleep(_ARRIVED_SECONDS)
         now = time.monotonic()
-        if self.session.unwritten:
+        if self._handling.locked() or self.session.unwritten:
             self._clock.held_up(now)  # it may wait for our answer, rightly
             return
-        match self._clock.due(now):
-            case Due.FLUSH:
-                await self.finalize(Reason.IDLE)
-            case Due.CLOSE if not self.session.outstanding:
-                raise SessionIdle("The client sent nothing for too long.")
-            case Due.CLOSE:
-                self._clock.message(now)  # it waits for results, rightly
+        async with self._handling:
+            match self._clock.due(now):
+                case Due.FLUSH:
+                    await self.finalize(Reason.IDLE)
+                case Due.CLOSE if not self.session.outstanding:
+                    raise SessionIdle("The client sent nothing for too long.")
+                case Due.CLOSE:
+                    self._clock.message(now)  # it waits for results, rightly
 
     async def _deliver(self) -> None:
         while True:
             for result in await self.session.next_results():
                 if isinstance(result, Ended):
-                    await self._inflow.finish()
+                    await self.inflow.finish()
                     await self.on_end()
                     await self._websocket.close(1000)
                     return

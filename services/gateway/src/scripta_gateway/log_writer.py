@@ -136,7 +136,7 @@ class LogWriter:
         append = partial(self._log.append, self._sid, entries, self._exchange.connection)
         outcome, last = await self._patiently(append)
         self._stopwatch.arrivals.logged(entries[0].seq, entries[-1].seq, time.monotonic())
-        return self._exchange.appended(write, outcome, last)
+        return self._exchange.appended(write, outcome, last) and self._exchange.unwritten
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeats a call to the log while the broker does not answer, for a bounded time."""

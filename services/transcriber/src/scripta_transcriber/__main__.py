@@ -8,6 +8,7 @@ import sys
 import uvloop
 from pydantic import ValidationError
 
+from scripta_common.garbage import spare_the_loop
 from scripta_common.logs import configure_logging
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_transcriber.engines.base import EngineError
@@ -36,6 +37,7 @@ def main() -> None:
     async def serve() -> None:
         await TranscriberService(settings, transcriber_id, tracing).run()
 
+    spare_the_loop()
     try:
         uvloop.run(serve())
     except EngineError as error:

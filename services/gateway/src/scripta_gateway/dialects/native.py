@@ -67,7 +67,7 @@ class NativeConnection(Connection):
             except BadAudio as error:
                 await self.on_bad_audio(error)
             else:
-                self.accept(frames.received(len(message)))
+                self.inflow.accept(frames.received(len(message)))
 
     async def on_oversized(self, message: Oversized) -> None:
         """Refuses a message that was too large."""
@@ -113,7 +113,7 @@ class NativeConnection(Connection):
             await self.send(frames.going_away(self.session.messages))
 
     def _refuse(self, message: str) -> None:
-        self.refuse(frames.refused(message))
+        self.inflow.refuse(frames.refused(message))
 
 
 async def serve_native(
