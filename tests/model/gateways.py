@@ -23,6 +23,8 @@ from scripta_gateway.takeover import Takeover
 from .client import Client
 
 TTL = 3600.0
+KEPT = 2
+"""Results that a client may have been sent in vain when its connection breaks."""
 MAX_BACKLOG = 60_000
 """Samples: few enough to be reached."""
 
@@ -49,6 +51,7 @@ class Connection:
         self.attended = True
         # Results that only the log had when the client came by this connection.
         self.index_before = 0
+        self._had = client.index
         self._log = log
         self._write: Write | None = None
         # Answers that have come and are not looked at.
@@ -149,7 +152,8 @@ class Connection:
             return
         if self._polled is None:
             confirmed = self.exchange.logged
-            progress = await self._log.poll(self.client.sid)
+            drop = max(self._had, self.client.index - KEPT) if self.attended else 0
+            progress = await self._log.poll(self.client.sid, self.exchange.connection, drop=drop)
             self._polled = lambda: self.exchange.polled(progress, confirmed)
             if progress is not None and not progress.over and self.exchange.ledger.outstanding:
                 await self._stay_in_line(progress.owner)

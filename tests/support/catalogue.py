@@ -86,7 +86,7 @@ GATEWAY: Final = (
     Metric(
         "scripta_gateway_resumes_refused_total",
         "counter",
-        {"reason": _one_of("unknown failed mid_file ahead")},
+        {"reason": _one_of("unknown failed mid_file behind ahead")},
     ),
     Metric(
         "scripta_gateway_bounds_hit_total",

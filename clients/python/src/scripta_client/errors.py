@@ -39,6 +39,7 @@ _ADVICE = {
 _REASONS = {
     "unknown": "the server does not know it any more",
     "mid_file": "the connection broke within audio that the server can not take up in the middle",
+    "behind": "the server does not keep the results any more that were missed",
     "failed": "it failed on the server",
     "ended": "the server had ended it meanwhile",
     "audio_missing": "audio that was acknowledged is gone",
@@ -146,7 +147,8 @@ class SessionLost(SessionError):
 
     Attributes:
         reason: ``unknown`` (never there, or forgotten), ``mid_file`` (the break fell into a file
-            or stream that can only be decoded from its beginning), ``failed``, ``ended`` (the
+            or stream that can only be decoded from its beginning), ``behind`` (the server does not
+            keep the results any more that were missed), ``failed``, ``ended`` (the
             server waited for too long), ``session_lost`` (its broker has lost it),
             ``model_gone`` (nobody has its model any more), or ``audio_missing`` (acknowledged
             audio is gone).

@@ -126,8 +126,8 @@ class Restarted:
     Times and indexes go on as if it were the same. Where ``seconds_lost`` is 0, so do the words.
 
     Attributes:
-        reason: Why: ``unknown``, ``failed``, ``mid_file``, ``ended``, ``session_lost`` or
-            ``model_gone``.
+        reason: Why: ``unknown``, ``failed``, ``mid_file``, ``behind``, ``ended``, ``session_lost``
+            or ``model_gone``.
         seconds_lost: Audio that was acknowledged and whose words may never come, at most.
         seconds: Time without a connection.
     """

@@ -76,6 +76,13 @@ MAX_UNDELIVERED: Final = 64
 """Results kept for a client that does not read, of a few kilobytes at most each; more stay in the
 log until it does."""
 
+MAX_RESULTS_KEPT: Final = 1000
+"""Results in the log that a client has been sent, if it may come back: more than what is on its way
+when a connection breaks, and half a megabyte or so. Of one that can not come back none is kept."""
+
+DROP_STEP: Final = 50
+"""Results that are dropped from the log together: a call for each would cost more than it frees."""
+
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 

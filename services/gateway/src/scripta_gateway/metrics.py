@@ -64,6 +64,8 @@ class ResumeRefusal(StrEnum):
     """It has failed."""
     MID_FILE = "mid_file"
     """Only the decoder of the connection that broke could go on."""
+    BEHIND = "behind"
+    """Results that it has not got are kept no more."""
     AHEAD = "ahead"
     """The client says that it has more results than there are."""
 

@@ -30,7 +30,13 @@ from scripta_common.wire import (
 )
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
-from scripta_gateway.bounds import MAX_UNANSWERED, MAX_UNDELIVERED, MAX_UNWRITTEN_SECONDS
+from scripta_gateway.bounds import (
+    DROP_STEP,
+    MAX_RESULTS_KEPT,
+    MAX_UNANSWERED,
+    MAX_UNDELIVERED,
+    MAX_UNWRITTEN_SECONDS,
+)
 from scripta_gateway.deliveries import Deliveries
 from scripta_gateway.exchange import Exchange, News
 from scripta_gateway.latency import Stopwatch
@@ -92,6 +98,11 @@ class Session:
             token_digest=token_digest,
         )
         self._undelivered: deque[Recorded] = deque()
+        # Last result that the client surely has, or that it was sent; the latter is sent once the
+        # next ones are asked for. And the last one that the log has dropped.
+        self._had = self._sent = self._exchange.ledger.index
+        self._taken = self._dropped = self._sent
+        self._keep = MAX_RESULTS_KEPT if token_digest else 0
         self._interim: Interim | None = None
         # Set when there is something to deliver, to read up on, or to fail with.
         self._wake = asyncio.Event()
@@ -200,6 +211,15 @@ class Session:
         return self._exchange.ledger.outstanding and not self.over
 
     @property
+    def hoards(self) -> bool:
+        """Whether the log holds many results that nobody needs any more."""
+        return self._needless - self._dropped >= DROP_STEP
+
+    @property
+    def _needless(self) -> int:
+        return max(self._had, self._sent - self._keep)
+
+    @property
     def last_entered(self) -> int:
         """Number of the last entry that was entered."""
         return self._exchange.ledger.last_seq
@@ -291,9 +311,12 @@ class Session:
         Raises:
             ScriptaError: The session can not go on.
         """
+        self._sent = self._taken
         while True:
             if self._undelivered or self._interim:
                 batch: list[Recorded | Interim] = list(self._undelivered)
+                if self._undelivered:
+                    self._taken = self._undelivered[-1].index
                 self._undelivered.clear()
                 if self._interim is not None:
                     batch.append(self._interim)
@@ -344,7 +367,9 @@ class Session:
         """
         self.heard_at = time.monotonic()
         confirmed = self._exchange.logged
-        progress = await self._log.poll(self.sid)
+        drop = self._needless
+        progress = await self._log.poll(self.sid, self.connection, drop=drop)
+        self._dropped = drop
         self._take(self._exchange.polled(progress, confirmed))
         await self._heal()
         if progress is not None and not progress.over and self.outstanding:

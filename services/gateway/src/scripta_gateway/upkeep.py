@@ -68,7 +68,9 @@ class Upkeep:
         if session in self._polls:
             return False
         silent = time.monotonic() - session.heard_at
-        return silent >= (_POLL_OUTSTANDING if session.outstanding else _POLL_QUIET)
+        return session.hoards or silent >= (
+            _POLL_OUTSTANDING if session.outstanding else _POLL_QUIET
+        )
 
     def _start(self, session: Session) -> asyncio.Task[None]:
         poll = asyncio.create_task(self._poll(session), name=f"poll-{session.sid}")

@@ -117,8 +117,9 @@ class NotResumable(Exception):
     """A session can not be taken up by another connection.
 
     Attributes:
-        reason: ``unknown`` (never there, forgotten, or not by this token), ``failed``, or
-            ``mid_file`` (its audio broke off where only the decoder of then could go on).
+        reason: ``unknown`` (never there, forgotten, or not by this token), ``failed``,
+            ``mid_file`` (its audio broke off where only the decoder of then could go on), or
+            ``behind`` (results that its client has not got are kept no more).
     """
 
     def __init__(self, reason: str) -> None:
@@ -327,10 +328,20 @@ class GatewayLog:
         )
         return AppendOutcome(outcome.decode()), last
 
-    async def poll(self, sid: str) -> Progress | None:
-        """Keeps a session alive; returns how far it is, ``None`` if the broker has lost it."""
+    async def poll(self, sid: str, connection: int = 1, *, drop: int = 0) -> Progress | None:
+        """Keeps a session alive; returns how far it is, ``None`` if the broker has lost it.
+
+        Args:
+            sid: The session.
+            connection: Number of the connection; an older one than the newest drops nothing.
+            drop: Last result that nobody needs any more; it goes, with those before it.
+        """
         state = await self._broker.run(
-            scripts.POLL, [keys.state(sid), keys.audio(sid), keys.results(sid)], self._ttl_ms
+            scripts.POLL,
+            [keys.state(sid), keys.audio(sid), keys.results(sid)],
+            self._ttl_ms,
+            connection,
+            drop,
         )
         if not state:
             return None

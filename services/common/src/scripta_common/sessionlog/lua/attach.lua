@@ -6,11 +6,12 @@
 -- out again.
 -- KEYS: state, audio, results. ARGV: gateway, ttl_ms, now_ms, digest of the token, last result that
 --   the client has.
--- Returns {reason} if it can not be taken up, {'ahead', last result that a client can have} if the
+-- Returns {reason} if it can not be taken up ('behind': results that the client has not got are
+--   kept no more), {'ahead', last result that a client can have} if the
 --   client says that it has more, else {former gateway, connection, status, options, seq, samples,
 --   messages, partial, cp_sample, cp_seq, index}.
 local known = redis.call('HMGET', KEYS[1], 'gateway', 'status', 'at_rest', 'connection', 'token',
-  'index')
+  'index', 'dropped')
 local former, token = known[1], known[5]
 if not former or not token or token == '' or token ~= ARGV[4] then return {'unknown'} end
 if known[2] == 'failed' then return {'failed'} end
@@ -18,6 +19,7 @@ if known[2] == 'open' and known[3] == '0' then return {'mid_file'} end
 local last = tonumber(known[6])
 if known[2] ~= 'open' then last = last - 1 end
 if tonumber(ARGV[5]) > last then return {'ahead', last} end
+if tonumber(ARGV[5]) < tonumber(known[7] or 0) then return {'behind'} end
 local connection = math.max(tonumber(known[4]) + 1, tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'gateway', ARGV[1], 'connection', connection)
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end

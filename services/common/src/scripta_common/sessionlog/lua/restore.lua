@@ -15,7 +15,7 @@ redis.call('HSET', KEYS[1],
   'status', 'open', 'gateway', ARGV[1], 'options', ARGV[2], 'created_ms', ARGV[3],
   'token', ARGV[12],
   'connection', ARGV[8], 'epoch', epoch, 'owner', '',
-  'cp_sample', ARGV[5], 'cp_seq', ARGV[6], 'index', ARGV[7],
+  'cp_sample', ARGV[5], 'cp_seq', ARGV[6], 'index', ARGV[7], 'dropped', ARGV[7],
   'seq', ARGV[6], 'samples', ARGV[9], 'messages', ARGV[10], 'partial', 0, 'at_rest', ARGV[11])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
