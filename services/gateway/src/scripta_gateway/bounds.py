@@ -139,3 +139,43 @@ FRAMES_BURST: Final = 2000.0
 """Frames at once: 20 ms chunks of 40 seconds, which a phone sends when its network is back."""
 FULL_FRAME_BYTES: Final = 256
 """From here on a frame brings work that is worth its cost, and counts as a fifth of one."""
+
+MAX_HELD_SECONDS: Final = 4096.0
+"""Decoded audio that is not transcribed yet, over all sessions: 131 MB. Beyond, whoever holds more
+than ``UNSHARED_SECONDS`` is not read from."""
+
+UNSHARED_SECONDS: Final = 35.0
+"""Audio that every session may hold, whatever the others do: the longest segment and what the
+segmenter looks ahead. With less, nothing could be transcribed and let go."""
+
+MAX_DECODED_SECONDS: Final = 1800.0
+"""Audio that one message may decode to: a megabyte of packed silence could otherwise be days."""
+
+MAX_FILES_A_MESSAGE: Final = 1000
+"""Files joined in one message: each costs some work, however little audio is in it."""
+
+MAX_COMPRESSED_FILES_A_MESSAGE: Final = 64
+"""Compressed ones among them: each costs a process."""
+
+MAX_FILE_BYTES: Final = 32 * 1024 * 1024
+"""An MP4 file with its index at the end, which has to be complete before it can be decoded."""
+
+MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""All such files together, while they are not complete."""
+
+MAX_FRUITLESS_BYTES: Final = 512 * 1024
+"""What a compressed stream may bring without any audio; an MP4 index eight times as much."""
+
+MAX_DECODER_BYTES: Final = 64 * 1024 * 1024
+"""Memory that a compressed stream's process may take besides what it is born with and a file that
+it keeps. Ordinary streams take 3 to 5 MB."""
+
+MAX_STEP_SECONDS: Final = 20.0
+"""Time in which a compressed stream's process has to give its next slice. It takes hundredths of a
+second; the rest is for a machine that is busy."""
+
+MAX_STEP_CPU_SECONDS: Final = 10
+"""Processor time for the same: bounds a step that no gateway watches any more."""
+
+MAX_CHANNELS: Final = 32
+"""More than any recorder has; each one costs memory in every frame."""

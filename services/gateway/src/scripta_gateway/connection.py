@@ -163,7 +163,7 @@ class Connection(ABC):
             async for pcm in self._decoder.feed(message):
                 if last is not None:
                     self._enter(last, 0, more=True)
-                    await self.inflow.wait_for_room()
+                    await self._wait_for_room()
                 last = pcm
         except BadAudio:
             if last is not None:
@@ -186,13 +186,17 @@ class Connection(ABC):
         try:
             async for pcm in self._decoder.flush(end=end):
                 self._enter(pcm, 0)
-                await self.inflow.wait_for_room()
+                await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             await self.on_bad_audio(error)
 
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
         at_rest = self._decoder.at_rest
         self.inflow.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=self._arrived)
+
+    async def _wait_for_room(self) -> None:
+        await self.inflow.wait_for_room()
+        await self._hub.held_audio.wait_for_room(self.session)
 
     async def _converse(self) -> int:
         error: BaseException | None = None
@@ -221,7 +225,7 @@ class Connection(ABC):
         await self.on_open()
         handled = 0
         while True:
-            await self.inflow.wait_for_room()
+            await self._wait_for_room()
             self.session.stopwatch.handled(time.monotonic())
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":

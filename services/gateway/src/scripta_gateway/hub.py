@@ -27,6 +27,7 @@ from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken, make_session_id
 from scripta_gateway.admission import Admission
+from scripta_gateway.audio.held import HeldAudio
 from scripta_gateway.exchange import TAKEN_OVER
 from scripta_gateway.fleet_watch import FleetWatch
 from scripta_gateway.metrics import Outcome
@@ -56,6 +57,7 @@ class Hub:
 
     Attributes:
         fleet: The transcribers, as this gateway sees them.
+        held_audio: Bounds what all sessions hold together.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Hub:
         self.resume_seconds = resume_seconds
         self._drain_spread = drain_spread
         self._sessions: dict[str, Session] = {}
+        self.held_audio = HeldAudio(self._sessions.values)
         self._unattended = Unattended(self._part)
         self._upkeep = Upkeep(self._sessions.values, self._lose)
         self._doorbell = Doorbell(

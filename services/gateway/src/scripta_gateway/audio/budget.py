@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.bounds import Bound
+from scripta_gateway.bounds import MAX_KEPT_BYTES, Bound
 from scripta_gateway.metrics import BOUNDS_HIT
 
 MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 2
 _DECODER_BYTES: Constant = 5 * MIB
 """What a live stream's process takes, all told: 3.4 to 4.8 MB, by ``make bench-decoders``."""
-_OTHER_BYTES: Constant = 256 * MIB
-"""Left for the gateway, its sessions' audio and the zygote."""
+_OTHER_BYTES: Constant = 320 * MIB
+"""Left for the gateway and the zygote (128), held audio (128) and files that are kept (64)."""
 _LEAST_DECODERS: Constant = 16
 _MEMORY_LIMITS: Constant = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -45,7 +45,7 @@ class StreamBudget:
         kept_bytes: Bytes of files that have to be complete, over all streams.
     """
 
-    def __init__(self, streams: int = 256, kept_bytes: int = 128 * MIB) -> None:
+    def __init__(self, streams: int = 256, kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._streams = streams
         self._kept = kept_bytes
         # More would only make each of them slower; the rest wait for a turn, first come first

@@ -19,12 +19,10 @@ from scripta_gateway.audio.inlet import Channel, Inlet
 from scripta_gateway.audio.pumps import CODINGS, Pump
 from scripta_gateway.audio.sniff import Kind
 from scripta_gateway.audio.steps import Command, Opening
+from scripta_gateway.bounds import MAX_STEP_CPU_SECONDS
 
 STREAM_FD: Constant = 3
 """The stream's descriptor: behind the standard ones, the only one that the process has."""
-
-CPU_SECONDS: Constant = 10
-"""Processor time for one step: a slice of two seconds takes hundredths of one."""
 
 
 class _BoundedChannel(Channel):
@@ -33,7 +31,7 @@ class _BoundedChannel(Channel):
     def receive(self) -> tuple[Command, bytes]:
         """Returns the next command and its payload."""
         received = super().receive()
-        bound_next_step(CPU_SECONDS)
+        bound_next_step(MAX_STEP_CPU_SECONDS)
         return received
 
 

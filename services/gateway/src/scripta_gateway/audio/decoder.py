@@ -18,6 +18,7 @@ from scripta_gateway.audio.raw import RawSource, SampleFormat
 from scripta_gateway.audio.sniff import Kind, begins_file, half_a_magic, sniff
 from scripta_gateway.audio.source import Source
 from scripta_gateway.audio.wav import WavSource
+from scripta_gateway.bounds import MAX_COMPRESSED_FILES_A_MESSAGE, MAX_FILES_A_MESSAGE
 
 _ENCODINGS: Constant = {
     "linear16": SampleFormat.S16,
@@ -27,9 +28,6 @@ _ENCODINGS: Constant = {
 
 _HEAD_BYTES: Constant = 2048
 """What is looked at to recognise a file: more than any frame of MP3 is long."""
-
-_FILES_PER_MESSAGE: Constant = 1000
-"""Each costs some work, however little audio is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,7 @@ class AudioDecoder:
         self._processes = processes
         self._head = b""
         self._unfinished = False
+        self._files = _Files()
         self._source: Source | None = None
         if format.encoding is not None:
             self._source = self._raw(_ENCODINGS[format.encoding])
@@ -131,16 +130,14 @@ class AudioDecoder:
                 message, self._head = self._head + message, b""
             async for pcm in self._end_for_new_file(message[:_HEAD_BYTES]):
                 yield pcm
-        data, files = memoryview(message), 0
+        data, self._files = memoryview(message), _Files()
         while data:
             if self._source is None:
                 kind = sniff(bytes(data[:_HEAD_BYTES]))
                 if kind is None:
                     self._head = bytes(data)
                     return
-                files += 1
-                if files > _FILES_PER_MESSAGE:
-                    raise AudioError(f"it holds more than {_FILES_PER_MESSAGE} files")
+                self._files.add()
                 self._source = self._open(kind)
             async for pcm in self._source.feed(data):
                 yield pcm
@@ -186,6 +183,7 @@ class AudioDecoder:
         return RawSource(form, self._format.sample_rate, self._format.channels, self._limits)
 
     def _coded(self, kind: Kind) -> CodedSource:
+        self._files.add(compressed=True)
         return CodedSource(kind, self._limits, self._budget, self._processes)
 
     async def _drop(self, *, unfinished: bool = False) -> None:
@@ -196,6 +194,30 @@ class AudioDecoder:
             self._source = self._raw(_ENCODINGS[self._format.encoding])
         if source is not None:
             await source.close()
+
+
+class _Files:
+    """Counts the files of a message."""
+
+    def __init__(self) -> None:
+        self._files = 0
+        self._compressed = 0
+
+    def add(self, *, compressed: bool = False) -> None:
+        """Counts one more, or that the last one is compressed.
+
+        Raises:
+            AudioError: They are too many.
+        """
+        if compressed:
+            self._compressed += 1
+        else:
+            self._files += 1
+        if self._files > MAX_FILES_A_MESSAGE or self._compressed > MAX_COMPRESSED_FILES_A_MESSAGE:
+            raise AudioError(
+                f"it holds too many files (at most {MAX_FILES_A_MESSAGE}, "
+                f"{MAX_COMPRESSED_FILES_A_MESSAGE} of them compressed); send fewer in a message"
+            )
 
 
 def _begins_next_file(head: bytes) -> bool:

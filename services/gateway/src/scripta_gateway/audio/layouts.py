@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.bounds import MAX_CHANNELS
 
 RATES: Constant = range(1000, 768_001)
 """In Hz. Below, one frame may be hours long; nobody records above."""
-
-MAX_CHANNELS: Constant = 32
-"""More than any recorder has; each one costs memory in every frame."""
 
 
 def check_layout(channels: int, rate: int, name: str = "audio") -> None:

@@ -1,12 +1,16 @@
-"""Bounds on what decoding one stream may cost."""
+"""Bounds on what decoding one stream may cost; the reasons stand in ``bounds``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final as Constant
 
-KIB: Constant = 1024
-MIB: Constant = 1024 * KIB
+from scripta_gateway.bounds import (
+    MAX_DECODED_SECONDS,
+    MAX_DECODER_BYTES,
+    MAX_FILE_BYTES,
+    MAX_FRUITLESS_BYTES,
+    MAX_STEP_SECONDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +18,15 @@ class DecoderLimits:
     """Bounds of one decoder.
 
     Attributes:
-        seconds_per_message: Audio that one message may decode to, in seconds. Beyond it the
-            message is refused; a megabyte of packed silence could otherwise become days.
+        seconds_per_message: Audio that one message may decode to; beyond, it is refused.
         file_bytes: Bytes kept of an MP4 file whose index comes last, until it is complete.
-        fruitless_bytes: Bytes that a compressed stream may go on without yielding any audio
-            (an MP4 index may be eight times as large).
-        memory_bytes: Memory that a compressed stream's process may take besides what it is born
-            with and a file that it keeps. Ordinary streams take 3 to 8 MB.
-        step_seconds: Time in which a compressed stream's process has to give its next slice.
-            A slice takes hundredths of a second; the rest is for a machine that is busy.
+        fruitless_bytes: Bytes that a compressed stream may go on without yielding any audio.
+        memory_bytes: Memory that a compressed stream's process may take.
+        step_seconds: Time in which it has to give its next slice.
     """
 
-    seconds_per_message: float = 1800.0
-    file_bytes: int = 32 * MIB
-    fruitless_bytes: int = 512 * KIB
-    memory_bytes: int = 64 * MIB
-    step_seconds: float = 20.0
+    seconds_per_message: float = MAX_DECODED_SECONDS
+    file_bytes: int = MAX_FILE_BYTES
+    fruitless_bytes: int = MAX_FRUITLESS_BYTES
+    memory_bytes: int = MAX_DECODER_BYTES
+    step_seconds: float = MAX_STEP_SECONDS

@@ -14,7 +14,6 @@ from scripta_common.wire import SAMPLE_RATE
 from scripta_gateway.audio.errors import too_long
 from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.resample import Mono, Resampler
-from scripta_gateway.audio.slices import SLICE_SECONDS
 
 
 class SampleFormat(StrEnum):
@@ -31,7 +30,8 @@ class SampleFormat(StrEnum):
 
 
 _STEP_BYTES: Constant = 64 * 1000 - 64 * 1000 % 768
-"""Most bytes that are converted at once: a millisecond of the event loop."""
+"""Most bytes that are converted at once, and no more than a second of audio: a millisecond of
+the event loop. A multiple of every frame's size that is a power of two, or three times one."""
 
 _BYTES: Constant = {
     SampleFormat.U8: 1,
@@ -122,7 +122,7 @@ class RawSource:
         """
         if len(data) > self._limits.seconds_per_message * self._rate * self._frame_bytes:
             raise too_long(self._limits.seconds_per_message)
-        step = min(_STEP_BYTES, SLICE_SECONDS * self._rate * self._frame_bytes)
+        step = min(_STEP_BYTES, self._rate * self._frame_bytes)
         for at in range(0, len(data), step):
             part = bytes(data[at : at + step])
             if pcm := self._whole(part) if self._as_is else self._convert(part):
