@@ -29,9 +29,9 @@ class SampleFormat(StrEnum):
     ALAW = "alaw"
 
 
-_STEP_BYTES: Constant = 64 * 1000 - 64 * 1000 % 768
-"""Most bytes that are converted at once, and no more than a second of audio: a millisecond of
-the event loop. A multiple of every frame's size that is a power of two, or three times one."""
+_STEP_BYTES: Constant = 64 * 1024
+"""Most bytes that are converted at once, and no more than a second of audio: a millisecond of the
+event loop."""
 
 _BYTES: Constant = {
     SampleFormat.U8: 1,
