@@ -87,7 +87,7 @@ MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 
 MAX_REFUSALS_IN_A_ROW: Final = 1000
-"""Refused messages without an accepted one between them: who gets that far does not listen."""
+"""Refused messages without an accepted one between them: such a client does not heed the errors."""
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB

@@ -38,7 +38,7 @@ from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.outlet import Outlet
 from scripta_gateway.session import Session
-from scripta_gateway.transports.frames import Oversized
+from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""HTTP of the gateway: the page, what it is configured with, how it feels."""
+"""HTTP of the gateway: the page, its configuration, its health and its metrics."""
 
 from __future__ import annotations
 

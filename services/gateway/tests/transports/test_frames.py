@@ -13,9 +13,8 @@ from websockets.frames import Frame
 from websockets.frames import Opcode as TheirOpcode
 
 from scripta_gateway.bounds import FRAGMENTS, SMALL_MESSAGE_BYTES
-from scripta_gateway.transports.frames import (
+from scripta_gateway.transports.events import (
     Close,
-    FrameReader,
     Limits,
     Message,
     NeedsRoom,
@@ -24,9 +23,8 @@ from scripta_gateway.transports.frames import (
     Oversized,
     Ping,
     Violation,
-    close_frame,
-    frame,
 )
+from scripta_gateway.transports.frames import FrameReader, close_frame, frame
 
 pytestmark = pytest.mark.unit
 

@@ -29,7 +29,7 @@ from scripta_gateway.handshake import Handshake
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import Dialect, ResumeRefusal
 from scripta_gateway.session import Session
-from scripta_gateway.transports.frames import Oversized
+from scripta_gateway.transports.events import Oversized
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from scripta_gateway.bounds import (
     UNFINISHED_SECONDS,
 )
 from scripta_gateway.settings import GatewaySettings
-from scripta_gateway.transports.frames import Limits
+from scripta_gateway.transports.events import Limits
 from scripta_gateway.transports.message_room import MessageRoom
 from scripta_gateway.transports.sockets import Sockets
 

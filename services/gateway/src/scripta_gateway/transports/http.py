@@ -45,7 +45,7 @@ _LONG_BODY: Final = Answer(413, "Requests here have no body")
 
 
 class _Refused(Exception):
-    """A request is refused; raised through the parser, which asks for nothing better."""
+    """A request is refused; what the parser calls raises it, and the parser ends with it."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -87,7 +87,7 @@ class HttpProtocol(HttpToolsProtocol):
             transport.write(_FULL.encode())
             transport.close()
             return
-        # Whatever is not on its way shows at once: no answer waits unread without a deadline.
+        # What the kernel does not take at once counts as unread, and gets its deadline.
         transport.set_write_buffer_limits(high=0)
         self._await_request()
 
@@ -102,7 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._read()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Lets an answer that is under way be given to the end."""
+        """Lets an answer that is under way be finished."""
         if not self._busy:
             return None
         self.cycle.keep_alive = False
@@ -163,7 +163,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # the parser is not to be used any further
 
     def on_message_complete(self) -> None:
-        """Has the whole request."""
+        """Takes the end of the request."""
         self._in_body = self._began = False
         self._taken = 0
         self._stop_waiting()

@@ -21,10 +21,9 @@ from scripta_gateway.bounds import (
     SMALL_MESSAGE_BYTES,
     Bound,
 )
-from scripta_gateway.transports.frames import (
+from scripta_gateway.transports.events import (
     Close,
     Event,
-    FrameReader,
     Limits,
     Message,
     NeedsRoom,
@@ -32,6 +31,7 @@ from scripta_gateway.transports.frames import (
     Ping,
     Violation,
 )
+from scripta_gateway.transports.frames import FrameReader
 from scripta_gateway.transports.message_room import MessageRoom
 from scripta_gateway.transports.rate import Allowance
 

@@ -17,8 +17,9 @@ from uvicorn.server import ServerState
 from scripta_gateway import metrics
 from scripta_gateway.bounds import HANDSHAKE_SECONDS, Bound
 from scripta_gateway.transports.edge import Edge
+from scripta_gateway.transports.events import Close, Opcode, Ping
 from scripta_gateway.transports.farewell import Farewell
-from scripta_gateway.transports.frames import Close, Opcode, Ping, close_frame, frame
+from scripta_gateway.transports.frames import close_frame, frame
 from scripta_gateway.transports.inbox import Inbox
 from scripta_gateway.transports.upgrade import Answer, Headers, encode_answer
 
