@@ -18,7 +18,7 @@ _ROUNDS: Final = 20
 
 
 def spare_the_loop() -> None:
-    """Makes the collector rare; to be called when all modules are there and nothing runs yet."""
+    """Makes collections rare; to be called when all modules are loaded and nothing runs yet."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, _ROUNDS, _ROUNDS)

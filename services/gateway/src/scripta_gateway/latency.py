@@ -118,7 +118,7 @@ class Stopwatch:
         self.arrivals.enter(last, arrived if self._pace.is_live else _TOO_EARLY)
 
     def handled(self, now: float) -> None:
-        """Takes that another message is read now."""
+        """Records that the next message is read now."""
         self._pace.handled(now)
 
     def rang(

@@ -59,11 +59,11 @@ class ResumeRefusal(StrEnum):
     """Why a client that came back did not get its session."""
 
     UNKNOWN = "unknown"
-    """There is none, or not by this token: which of the two is nobody's to know."""
+    """There is no such session, or its token is another one; a client is not told which."""
     FAILED = "failed"
     """It has failed."""
     MID_FILE = "mid_file"
-    """Only the decoder of the connection that broke could go on."""
+    """It is in the middle of a file, and the decoder that had its beginning is gone."""
     BEHIND = "behind"
     """Results that it has not got are kept no more."""
     AHEAD = "ahead"

@@ -35,7 +35,7 @@ class Pace:
         self._holds_up = True
 
     def handled(self, now: float) -> None:
-        """Takes that another message is read: until then the client could send no other."""
+        """Records that the next message is read; until now the client was held back."""
         if self._holds_up:
             self._holds_up = False
             self.ahead -= now - self._now

@@ -110,7 +110,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._inbox.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tells the application, once it has received all that arrived before."""
+        """Tells the application of the end, behind all messages that arrived before it."""
         self._part()
         self._edge.sockets.discard(self.transport)
         # Without a reason: that marks a connection that broke.
@@ -121,7 +121,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Sends on."""
+        """Lets senders go on."""
         self._writable.set()
         if self._pong is not None:
             pong, self._pong = self._pong, None
