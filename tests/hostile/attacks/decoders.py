@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from ..attack import Answer, Target, attack
 from ..line import Line
@@ -25,36 +25,42 @@ def _streams() -> list[list[bytes]]:
 
 async def _hit(target: Target, number: int) -> None:
     """Streams in every container, and sends a signal to each stream's own decoder."""
-    alive = 0
-    for chunks in target.prepared:
-        if not target.left:
-            break
-        before = set(family_of(target.pid))
-        async with Line(target) as line:
+    hung = 0
+
+    async def go_on(line: Line, chunks: list[bytes], own: set[int]) -> None:
+        nonlocal hung
+        _signal(own, number)
+        for chunk in chunks[5:20]:
+            await line.send(binary(chunk))
+            await line.listen(0.1)
+        await line.send(text('{"type":"end"}'))
+        hung += await line.listen(target.left)
+        _signal(own, signal.SIGCONT)
+
+    async with AsyncExitStack() as exits, asyncio.TaskGroup() as group:
+        for chunks in target.prepared:
+            before = set(family_of(target.pid))
+            line = await exits.enter_async_context(Line(target))
             if not await line.shake():
                 continue
             line.start_listening()
             for chunk in chunks[:5]:
                 await line.send(binary(chunk))
                 await line.listen(0.1)
+            # The decoders of neighbours and of newcomers are older, or decode nothing.
             own = set(family_of(target.pid)) - before
-            if not own:
+            if own:
+                group.create_task(go_on(line, chunks, own))
+            else:
                 target.told.note("a stream without a process of its own")
-                continue
-            for pid in own:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            for chunk in chunks[5:20]:
-                await line.send(binary(chunk))
-                await line.listen(0.1)
-            await line.send(text('{"type":"end"}'))
-            alive += await line.listen(min(10.0, target.left))
-            if number == signal.SIGSTOP:
-                for pid in own:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGCONT)
-    if alive:
-        target.told.note(f"{alive} streams hung")
+    if hung:
+        target.told.note(f"{hung} streams hung")
+
+
+def _signal(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @attack(prepare=_streams, seconds=20)
@@ -69,7 +75,7 @@ async def decoder_sigsegv(target: Target) -> None:
     await _hit(target, signal.SIGSEGV)
 
 
-@attack(prepare=_streams, seconds=60)
+@attack(prepare=_streams, seconds=40)
 async def decoder_sigstop(target: Target) -> None:
     """Has its own streams' decoders stand still (SIGSTOP) in mid-stream."""
     await _hit(target, signal.SIGSTOP)

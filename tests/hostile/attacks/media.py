@@ -243,7 +243,6 @@ def _seeds() -> list[bytes]:
         made.encode("flac", "flac", 0.5, noise=2000),
         made.encode("mp3", "libmp3lame", 0.5, rate=16_000, noise=2000),
         made.encode("ogg", "libopus", 0.5, rate=48_000, noise=2000),
-        made.encode("ogg", "libvorbis", 0.5, rate=16_000, layout="stereo", noise=2000),
         made.encode("webm", "libopus", 0.5, rate=48_000, noise=2000),
         made.encode(
             "mp4",
