@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -105,6 +105,9 @@ bench-overload: $(DEV) ## Offer twice the capacity: the admitted keep their late
 
 bench-endurance: $(DEV) ## Look for growth over four hours of audio with the real engine
 	@$(BIN)/python bench/endurance.py $(ARGS)
+
+fuzz: $(DEV) ## Damage media and let decoders read it, beside neighbours (ARGS="--mutations 100000")
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz $(ARGS)
 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

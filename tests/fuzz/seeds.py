@@ -1,0 +1,70 @@
+"""Small files of every container and codec that a gateway reads, made on the spot."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import numpy as np
+
+_BLOCK = 480
+_BLOCKS = 24
+_FORMS: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
+    ("wav", "pcm_s16le", 16_000, "mono", {}),
+    ("wav", "pcm_s24le", 44_100, "stereo", {}),
+    ("wav", "pcm_u8", 8_000, "mono", {}),
+    ("wav", "pcm_f32le", 48_000, "mono", {}),
+    ("wav", "pcm_mulaw", 8_000, "mono", {}),
+    ("wav", "adpcm_ms", 16_000, "mono", {}),
+    ("wav", "adpcm_ima_wav", 16_000, "stereo", {}),
+    ("flac", "flac", 16_000, "mono", {}),
+    ("flac", "flac", 44_100, "stereo", {}),
+    ("ogg", "libopus", 48_000, "mono", {"page_duration": "20000"}),
+    ("ogg", "libopus", 48_000, "5.1", {}),
+    ("ogg", "vorbis", 44_100, "stereo", {}),
+    ("ogg", "flac", 16_000, "mono", {}),
+    ("webm", "libopus", 48_000, "mono", {"live": "1", "cluster_time_limit": "100"}),
+    ("webm", "libopus", 48_000, "stereo", {}),
+    ("webm", "vorbis", 44_100, "stereo", {}),
+    ("matroska", "aac", 48_000, "mono", {}),
+    ("matroska", "flac", 48_000, "mono", {}),
+    ("matroska", "pcm_s16le", 48_000, "5.1", {}),
+    ("matroska", "libmp3lame", 44_100, "mono", {}),
+    ("mp3", "libmp3lame", 44_100, "stereo", {}),
+    ("mp3", "libmp3lame", 16_000, "mono", {"write_xing": "0"}),
+    ("mp4", "aac", 16_000, "mono", {}),
+    ("mp4", "aac", 48_000, "7.1", {}),
+    ("mp4", "aac", 44_100, "stereo", {"movflags": "faststart"}),
+    ("mp4", "aac", 16_000, "mono", {"movflags": "frag_every_frame+empty_moov+default_base_moof"}),
+    ("mp4", "alac", 44_100, "stereo", {}),
+    ("mov", "pcm_s16be", 16_000, "mono", {}),
+)
+
+
+@cache
+def seeds() -> tuple[bytes, ...]:
+    """Returns the files, a quarter of a second of noisy tone each; always the same."""
+    return tuple(_made(*form) for form in _FORMS)
+
+
+def _made(form: str, codec: str, rate: int, layout: str, options: dict[str, str]) -> bytes:
+    # To a real file: a muxer that puts the index first opens it again.
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "seed"
+        channels = av.AudioLayout(layout).nb_channels
+        with av.open(str(path), "w", format=form, options=options) as out:
+            stream = out.add_stream(codec, rate=rate, options={"strict": "experimental"})
+            stream.layout = layout  # type: ignore[union-attr]
+            context = stream.codec_context
+            resampler = av.AudioResampler(context.format or "s16", layout, rate)  # type: ignore[union-attr]
+            noise = np.random.default_rng(7).integers(-300, 300, (_BLOCKS, 1, _BLOCK * channels))
+            tone = (np.sin(np.arange(_BLOCK * channels) / 9) * 8000)[None, None]
+            for number, block in enumerate((noise + tone).astype(np.int16)):
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "s16", layout)
+                frame.sample_rate, frame.pts = rate, number * _BLOCK
+                for part in resampler.resample(frame):
+                    out.mux(stream.encode(part))  # type: ignore[union-attr]
+            out.mux(stream.encode(None))  # type: ignore[union-attr]
+        return path.read_bytes()
