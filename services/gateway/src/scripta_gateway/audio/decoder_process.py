@@ -24,7 +24,7 @@ _OPEN_SECONDS: Constant = 15.0
 """Time for a fork, and for the start of the zygote before it."""
 _STEP_AT_ONCE_SECONDS: Constant = 0.25
 """A step that takes longer gives its turn to others and goes on in time that nobody wants."""
-_END_SECONDS: Constant = 2.0
+_END_SECONDS: Constant = 5.0
 _PID_BYTES: Constant = 4
 _RECV_BYTES: Constant = 128 * 1024
 
@@ -182,11 +182,12 @@ class DecoderProcess:
                 while self._pid and not wire.closed.is_set():
                     await wire.closed.wait()
         except TimeoutError:
-            self._processes.restart()
-            self._processes.kill(self._pid)
+            # It has been killed, and goes when the machine has time for it.
+            logger.warning("decoder does not end")
         finally:
+            if wire.closed.is_set():
+                self._processes.gone(self._pid)
             wire.close()
-            self._processes.gone(self._pid)
             self._pid = 0
 
     def _go_on_slowly(self, wire: _Wire) -> None:

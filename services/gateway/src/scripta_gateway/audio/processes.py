@@ -48,6 +48,8 @@ class DecoderProcesses:
         self._control: socket.socket | None = None
         self._started_at = 0.0
         self._living: set[int] = set()
+        # Those that have been told to end and not been seen to.
+        self._doomed: set[int] = set()
         # Decoders whose zygote has died. This process is their parent now (on Linux).
         self._orphans: set[int] = set()
 
@@ -123,6 +125,7 @@ class DecoderProcesses:
 
     def kill(self, pid: int) -> None:
         """Ends a decoder, whatever it is doing."""
+        self._doomed.add(pid)
         if pid in self._living:
             self._order(KILL, pid)
         self._kill_orphan(pid)
@@ -130,6 +133,7 @@ class DecoderProcesses:
     def gone(self, pid: int) -> None:
         """Takes note that a decoder has ended."""
         self._living.discard(pid)
+        self._doomed.discard(pid)
         self._reap()
 
     def restart(self) -> None:
@@ -190,6 +194,8 @@ class DecoderProcesses:
         self._orphans |= self._living
         self._living.clear()
         self._zygote = self._control = None
+        for pid in self._orphans & self._doomed:
+            self._kill_orphan(pid)
 
     def _kill_orphan(self, pid: int) -> None:
         if pid in self._orphans:
@@ -198,6 +204,10 @@ class DecoderProcesses:
             self._reap()
 
     def _reap(self) -> None:
+        for pid in self._living & self._doomed:
+            if not _is_there(pid):
+                self._living.discard(pid)
+                self._doomed.discard(pid)
         for pid in list(self._orphans):
             try:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
@@ -205,6 +215,15 @@ class DecoderProcesses:
             except ChildProcessError:
                 pass  # another process is its parent, and reaps it
             self._orphans.discard(pid)
+            self._doomed.discard(pid)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 SHARED_PROCESSES: Constant = DecoderProcesses()
