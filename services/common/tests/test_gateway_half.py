@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,6 +151,50 @@ async def test_append_behind_a_missing_entry_is_refused(
     await gateway.open(SID, OPTIONS)
     await append(gateway, 1)
     assert await gateway.append(SID, [audio(3)]) == (AppendOutcome.GAP, 1)
+    assert await transcriber.read(SID, 0, 10) == [audio(1)]
+
+
+async def test_entries_of_one_call_are_all_there_and_ring_once(
+    gateway: GatewayLog, transcriber: TranscriberLog, lease: Lease, redis: Redis
+) -> None:
+    claim = await lease()
+    entries = [
+        audio(1),
+        Entry(2, EntryKind.FINALIZE, 100, accepted_ms=6, reason=Reason.IDLE, intake=Intake(1)),
+        replace(audio(3), first_sample=100, intake=Intake(1, partial=40, at_rest=False)),
+    ]
+    async with redis.pubsub(ignore_subscribe_messages=True) as rings:
+        await rings.psubscribe("*")
+        await rings.get_message(timeout=2)
+        assert await gateway.append(SID, entries) == (AppendOutcome.OK, 3)
+        [ring, nothing] = [await rings.get_message(timeout=0.3) for _ in range(2)]
+    assert ring["data"] == f"{SID}!".encode()  # urgent: there is a boundary among them
+    assert nothing is None
+    read = await transcriber.read(claim.sid, 0, 10)
+    assert read == [replace(entry, intake=Intake()) for entry in entries]
+    names = ("seq", "samples", "messages", "partial", "at_rest")
+    assert await redis.hmget(keys.state(SID), *names) == [b"3", b"200", b"1", b"40", b"0"]
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 3])
+async def test_call_whose_start_is_known_adds_the_rest(
+    gateway: GatewayLog, transcriber: TranscriberLog, known: int
+) -> None:
+    """Guards entries that an earlier call brought although its answer was lost."""
+    await gateway.open(SID, OPTIONS)
+    await append(gateway, *range(1, known + 1))
+    outcome = AppendOutcome.DUPLICATE if known == 3 else AppendOutcome.OK
+    entries = [audio(seq) for seq in (1, 2, 3)]
+    assert await gateway.append(SID, entries) == (outcome, 3)
+    assert await transcriber.read(SID, 0, 10) == entries
+
+
+async def test_call_behind_a_missing_entry_adds_nothing(
+    gateway: GatewayLog, transcriber: TranscriberLog
+) -> None:
+    await gateway.open(SID, OPTIONS)
+    await append(gateway, 1)
+    assert await gateway.append(SID, [audio(3), audio(4)]) == (AppendOutcome.GAP, 1)
     assert await transcriber.read(SID, 0, 10) == [audio(1)]
 
 
