@@ -15,7 +15,7 @@ from scripta_gateway.ledger import Ledger
 
 pytestmark = pytest.mark.unit
 
-BACKLOG = 12
+BACKLOG = 6
 """Samples: few enough to be reached."""
 
 Answer = tuple[AppendOutcome, int] | bool
@@ -67,11 +67,12 @@ class GatewayAndLog(RuleBasedStateMachine):
         self.answer: Answer | None = None
         self.over = False
 
-    @rule(samples=st.integers(0, 4), size=st.integers(0, 2), more=st.booleans())
-    def speak(self, samples: int, size: int, more: bool) -> None:
-        last = self.ledger.last_seq
-        self.ledger.enter_audio(bytes(2 * samples), 0 if more else size, 7, more=more)
-        self._note(last)
+    @rule(messages=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=4))
+    def speak(self, messages: list[tuple[int, bool]]) -> None:
+        for samples, more in messages:
+            last = self.ledger.last_seq
+            self.ledger.enter_audio(bytes(2 * samples), 0 if more else 1, 7, more=more)
+            self._note(last)
 
     @rule()
     def finalize(self) -> None:
@@ -116,6 +117,17 @@ class GatewayAndLog(RuleBasedStateMachine):
             assert self.log.connection > self.exchange.connection
             self.over = True
 
+    @precondition(lambda self: not self.over)
+    @rule(steps=st.integers(1, 3))
+    def flush(self, steps: int) -> None:
+        """All three, without anything in between."""
+        for _ in range(steps):
+            self.decide()
+            if self.write is None:
+                return
+            self.call()
+            self.hear()
+
     @rule()
     def interrupt(self) -> None:
         """Whoever wrote is gone; whether its call arrived is not known."""
@@ -154,7 +166,7 @@ class GatewayAndLog(RuleBasedStateMachine):
     @precondition(lambda self: self.log.connection)
     @rule()
     def supersede(self) -> None:
-        if self.ledger.last_seq > 12:  # late, or there is nothing left to see
+        if self.ledger.last_seq > 20:  # late, or there is nothing left to see
             self.log.connection = self.exchange.connection + 1
 
     @property
@@ -182,6 +194,7 @@ class GatewayAndLog(RuleBasedStateMachine):
         if self.over or self.log.connection > self.exchange.connection:
             return
         self.interrupt()
+        self.poll()  # only that tells of a loss behind which nothing is written
         for _ in range(10 * (self.ledger.last_seq + 2)):
             self.decide()
             if self.write is None and not self.exchange.unwritten:
