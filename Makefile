@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-accuracy bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,12 @@ dashboards: $(DEV) ## Write the Grafana dashboards of charts/dashboards into the
 
 bench-acks: $(DEV) ## Measure acknowledged chunks a second
 	@$(BIN)/python bench/acks.py $(ARGS)
+
+bench-distance: $(DEV) ## Measure acknowledgements after a minute at a broker that is far away
+	@$(BIN)/python bench/distance.py $(ARGS)
+
+bench-crowd: $(DEV) ## Measure acknowledgements and processor time with hundreds of talkers
+	@$(BIN)/python bench/crowd.py $(ARGS)
 
 bench-accuracy: $(DEV) ## Measure word error rates on real speech
 	@$(BIN)/python bench/accuracy.py $(ARGS)
