@@ -64,6 +64,7 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
         max_sessions: int = 100,
         max_waiting: int = 100,
         drain_spread: float = 2,
+        resume_seconds: float = 30,
     ) -> Hub:
         broker = Broker(url, name="hub")
         hub = Hub(
@@ -74,6 +75,7 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
             max_sessions=max_sessions,
             max_waiting=max_waiting,
             drain_spread=drain_spread,
+            resume_seconds=resume_seconds,
         )
         running.append((asyncio.create_task(hub.run()), broker))
         await hub.check_ready()

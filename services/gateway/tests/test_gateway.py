@@ -241,6 +241,19 @@ def test_spread_by_default_has_to_fit_into_a_shorter_drain(
         GatewaySettings()
 
 
+@pytest.mark.parametrize("limit", ["SESSION_TTL_SECONDS", "STALL_SECONDS"])
+def test_patience_that_something_else_would_end_names_what_to_raise(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setenv("SESSION_TTL_SECONDS", "200")
+    monkeypatch.setenv("STALL_SECONDS", "200")
+    monkeypatch.setenv("BROKER_PATIENCE_SECONDS", "150")
+    assert GatewaySettings().broker_patience_seconds == 150
+    monkeypatch.setenv(limit, "100")
+    with pytest.raises(ValidationError, match=f"raise {limit} as well"):
+        GatewaySettings()
+
+
 def test_settings_keep_their_documented_names(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "APP_HOST": "127.0.0.1",

@@ -11,9 +11,10 @@ import pytest
 from redis.asyncio import Redis
 
 from scripta_common import keys
-from scripta_common.errors import Draining, ScriptaError
+from scripta_common.errors import BrokerUnavailable, Draining, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import SAMPLE_RATE, EntryKind
+from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.hub import Hub
 from scripta_gateway.metrics import SESSIONS_ENDED, Outcome
 from scripta_gateway.session import Session
@@ -167,3 +168,68 @@ async def test_broker_error_tells_clients_nothing_and_the_log_everything(
         )
     port = str(own_broker.port)
     await until(lambda: any(port in str(vars(record)) for record in caplog.records))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("patience", "survives"), [(12, True), (2, False)])
+async def test_session_outlives_an_outage_that_is_shorter_than_its_patience(
+    make_hub: MakeHub,
+    make_scribe: Callable[..., Any],
+    own_broker: BrokerProcess,
+    patience: float,
+    survives: bool,
+) -> None:
+    """The setting must hold what it says, for a broker that hangs: no word is lost before."""
+    hub = await make_hub(own_broker.url, broker_patience=patience)
+    scribe = make_scribe(own_broker.url)
+    session = await hub.open(OPTIONS)
+    await scribe.take()
+    session.enter(SECOND, 1)
+    await session.write()
+    own_broker.pause()
+    session.enter(SECOND, 1)
+    writing = asyncio.create_task(session.write())
+    await asyncio.sleep(8)
+    own_broker.resume()
+    await asyncio.wait([writing], timeout=20)
+    if not survives:
+        assert isinstance(writing.exception(), BrokerUnavailable)
+        return
+    await writing
+    session.end()
+    await session.write()
+    await scribe.work(until_seq=3)
+    assert len(scribe.history) == 3
+
+
+async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
+    make_hub: MakeHub, own_broker: BrokerProcess, until: Until
+) -> None:
+    """Guards sessions against ending while every client that comes back is refused."""
+    hub, token = await make_hub(own_broker.url, resume_seconds=1.5), ResumeToken.make()
+    session = await hub.open(OPTIONS, token)
+    own_broker.pause()
+    hub.leave(session, comes_back=True)
+    await asyncio.sleep(3)  # twice the time that it has
+    with pytest.raises(BrokerUnavailable):
+        await hub.resume(token, 0)
+    own_broker.resume()
+
+    async def back() -> bool:
+        try:
+            again = await hub.resume(token, 0)
+        except BrokerUnavailable:
+            return False
+        return not again.ending
+
+    await until(back)
+
+
+async def test_session_that_waits_for_its_client_is_given_up_after_its_patience(
+    make_hub: MakeHub, own_broker: BrokerProcess, until: Until
+) -> None:
+    hub = await make_hub(own_broker.url, resume_seconds=0.5, broker_patience=0.5)
+    session = await hub.open(OPTIONS, ResumeToken.make())
+    own_broker.kill()
+    hub.leave(session, comes_back=True)
+    await until(lambda: not hub._sessions, 20)

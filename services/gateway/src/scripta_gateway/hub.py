@@ -82,7 +82,7 @@ class Hub:
         self._drain_spread = drain_spread
         self._sessions: dict[str, Session] = {}
         self.held_audio = HeldAudio(self._sessions.values)
-        self._unattended = Unattended(self._part)
+        self._unattended = Unattended(self._part, broker.ping, limits.broker_patience)
         self._upkeep = Upkeep(self._sessions.values, self._lose)
         self._doorbell = Doorbell(
             broker,

@@ -55,7 +55,10 @@ class GatewaySettings(CommonSettings):
         120, gt=0, description="A full backlog that does not move for so long ends the session"
     )
     broker_patience_seconds: float = Field(
-        30, gt=0, description="How long a session outlives a broker that does not answer"
+        30,
+        gt=0,
+        description="How long a session outlives a broker that does not answer; at most "
+        "SESSION_TTL_SECONDS and STALL_SECONDS",
     )
     drain_spread_seconds: float = Field(
         2,
@@ -64,6 +67,22 @@ class GatewaySettings(CommonSettings):
         description="Time over which a stopping gateway spreads its goodbyes, so that clients do "
         "not all come back at once; less than DRAIN_SECONDS",
     )
+
+    @field_validator("broker_patience_seconds")
+    @classmethod
+    def _ends_before_what_it_waits_for(cls, patience: float, info: ValidationInfo) -> float:
+        for name, why in (
+            ("session_ttl_seconds", "the broker forgets a session after that"),
+            ("stall_seconds", "a session that waits for room ends after that"),
+        ):
+            limit = info.data.get(name)  # missing if it is bad itself
+            if limit is not None and patience > limit:
+                setting = name.upper()
+                raise ValueError(
+                    f"{patience:g} is more than {setting}, which is {limit:g}: {why}, broker or "
+                    f"not; raise {setting} as well"
+                )
+        return patience
 
     @field_validator("drain_spread_seconds")
     @classmethod

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
-from scripta_common.errors import ScriptaError
+from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_gateway.metrics import Outcome
 from scripta_gateway.session import Session
 
 logger = logging.getLogger(__name__)
+
+_PING_SECONDS: Final = 1.0
 
 
 class Unattended:
@@ -22,10 +26,19 @@ class Unattended:
 
     Args:
         part: Called with a session that is done with, and how it came to that.
+        ping: Raises ``BrokerUnavailable`` while no client can come back.
+        patience: Seconds for which such an outage may put off the end of a session.
     """
 
-    def __init__(self, part: Callable[[Session, Outcome], None]) -> None:
+    def __init__(
+        self,
+        part: Callable[[Session, Outcome], None],
+        ping: Callable[[], Awaitable[None]],
+        patience: float,
+    ) -> None:
         self._part = part
+        self._ping = ping
+        self._patience = patience
         self._tasks: dict[Session, asyncio.Task[None]] = {}
         # Those whose clients may come back.
         self._waiting: set[Session] = set()
@@ -77,7 +90,7 @@ class Unattended:
 
     async def _see_off(self, session: Session, outcome: Outcome, wait: float) -> None:
         if wait:
-            await asyncio.sleep(wait)
+            await self._wait(wait)
             self._waiting.discard(session)
         try:
             # For as long as the backlog may be full, or the broker may be gone, and no longer.
@@ -89,3 +102,16 @@ class Unattended:
         except Exception:
             logger.exception("end not recorded", extra={"session": session.sid})
         self._part(session, outcome)
+
+    async def _wait(self, seconds: float) -> None:
+        # While the broker is away a client that comes back is refused. It gets all of its time once
+        # the broker is back.
+        left, give_up_at = seconds, time.monotonic() + seconds + self._patience
+        while left > 0 and time.monotonic() < give_up_at:
+            step = min(_PING_SECONDS, left)
+            await asyncio.sleep(step)
+            try:
+                await self._ping()
+                left -= step
+            except BrokerUnavailable:
+                left = seconds
