@@ -19,6 +19,7 @@ from scripta_common.servers import COMMAND_TIMEOUT
 from scripta_common.sessionlog import Doorbell
 from scripta_local.broker import Broker
 
+from .chatter import Chatter, all_of, chatters
 from .servers import ClusterGroup, ask, settled
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -259,3 +260,42 @@ async def test_closing_lets_nobody_wait(cluster: ClusterGroup) -> None:
     done, pending = await asyncio.wait(waiting, timeout=5)
     assert not pending
     assert all(task.cancelled() for task in done)
+
+
+async def test_sessions_on_healthy_shards_do_not_notice_one_that_hangs(
+    cluster: ClusterGroup, start: Callable[..., Any]
+) -> None:
+    """Guards whole sessions: acknowledgements keep their pace, words come, newcomers get in."""
+    stack = await start(cluster.url)
+    async with chatters(stack, 12) as everybody:
+        owners = {one: cluster.owner(keys.state(one.session.sid)) for one in everybody}
+        needed = {cluster.owner(keys.ASSIGN), cluster.owner(keys.FLEET)}
+        hung = next(server for server in cluster.servers if server not in needed)
+        healthy = [one for one in everybody if owners[one] is not hung]
+        assert 0 < len(healthy) < len(everybody)
+        await all_of(everybody, lambda one: one.say(3))
+        await all_of(everybody, lambda one: one.until_heard())
+
+        async def slowest(count: int) -> float:
+            took: list[float] = []
+
+            async def say(one: Chatter) -> None:
+                for _ in range(count):
+                    began = time.monotonic()
+                    await one.say(1)
+                    took.append(time.monotonic() - began)
+                    await asyncio.sleep(0.1)
+
+            await all_of(healthy, say)
+            return sorted(took)[int(len(took) * 0.99)]
+
+        before = await slowest(30)
+        hang(cluster, hung)
+        during = await slowest(70)
+        print(f"acknowledgements p99 {before * 1e3:.0f} ms, while a shard hangs {during * 1e3:.0f}")
+        assert during < max(3 * before, 0.25)
+        await all_of(healthy, lambda one: one.until_heard())
+        hung.resume()
+        cluster.lost.clear()
+        await all_of(everybody, lambda one: one.say(3))
+        await all_of(everybody, lambda one: one.end())

@@ -89,6 +89,8 @@ class FleetWatch:
         """
         async with self._looking:
             await self._look()
+        # Not under the lock: a shard that hangs must not hold up those who are to be admitted.
+        await self._look_at_memory()
 
     async def look_anew(self) -> None:
         """Looks at the fleet unless what is known is as good as new: before somebody is refused.
@@ -105,6 +107,8 @@ class FleetWatch:
         self._fleet = await self._roster.observe(self._fleet)
         self._seen_at = began
         self._first.set()
+
+    async def _look_at_memory(self) -> None:
         try:
             self.memory = await self._read_memory()
         except BrokerUnavailable as error:  # the fleet was seen all the same

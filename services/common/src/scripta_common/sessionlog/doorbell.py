@@ -21,7 +21,7 @@ from scripta_common.errors import BrokerUnavailable
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 0.2
-_LISTEN_SECONDS: Final = 5.0
+_LISTEN_SECONDS: Final = 2.0
 _DEAD_SECONDS: Final = 2.5 * _LISTEN_SECONDS
 """Silence after which a connection is taken for dead: a ping has had no answer."""
 
