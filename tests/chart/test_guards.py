@@ -69,6 +69,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("must be less than gateway.settings", values(("gateway.settings.drainSpreadSeconds", 8))),
     ("must be less than sessions", values(("sessions.ttlSeconds", 30))),
+    ("must be at most sessions", values(("gateway.settings.brokerPatienceSeconds", 121))),
+    ("must be at most sessions", values(("gateway.settings.stallSeconds", 29))),
     ("needs a host", values(("gateway.ingress.enabled", True))),
     ("needs a Gateway", values(("gateway.route.enabled", True))),
     ("does nothing on a ClusterIP", values(("gateway.service.nodePort", 30080))),
