@@ -93,7 +93,7 @@ GATEWAY: Final = (
         "counter",
         {
             "bound": _one_of(
-                "head_bytes head_seconds body_bytes connections silent_connections "
+                "head_bytes head_seconds body_bytes requests connections silent_connections "
                 "frame_bytes text_bytes frames unfinished_bytes refusals unread "
                 "decoders decoder_memory decoder_seconds held_audio"
             )

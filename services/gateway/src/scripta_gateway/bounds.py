@@ -21,6 +21,8 @@ class Bound(StrEnum):
     """Time in which a request's head has to be complete, also for a socket that never speaks."""
     BODY_BYTES = "body_bytes"
     """Bytes of a request's body, on routes that want none."""
+    REQUESTS = "requests"
+    """Requests a second of one connection."""
     CONNECTIONS = "connections"
     """Sockets that the process holds, whatever they are for."""
     SILENT_CONNECTIONS = "silent_connections"
@@ -114,6 +116,10 @@ FAREWELL_SECONDS: Final = 2.0
 """Time to read why one is sent away, before the socket is cut: a few round trips."""
 FAREWELL_BYTES: Final = MIB
 """What is read and thrown away in that time: what is on its way, mostly."""
+REQUESTS_A_SECOND: Final = 5.0
+"""Requests a second of one connection, once the burst is used up: probes and scrapers ask less."""
+REQUESTS_BURST: Final = 20.0
+"""Requests of one connection at once: the page has a dozen files."""
 SPARE_SOCKETS: Final = 512
 """Sockets beyond those of sessions: handshakes of many who come at once, probes, the page."""
 
@@ -134,11 +140,13 @@ INBOX_MESSAGES: Final = 16
 FRAMES_A_TURN: Final = 32
 """Frames that are parsed before others get their turn: less than half a millisecond."""
 FRAMES_A_SECOND: Final = 500.0
-"""Frames a second, once the burst is used up: 20 ms chunks at ten times the speed of speech."""
+"""Frames a second, once the burst is used up: 20 ms chunks at ten times the speed of speech, and
+the smallest there are, of 10 ms, at that speed."""
 FRAMES_BURST: Final = 2000.0
 """Frames at once: 20 ms chunks of 40 seconds, which a phone sends when its network is back."""
-FULL_FRAME_BYTES: Final = 256
-"""From here on a frame brings work that is worth its cost, and counts as a fifth of one."""
+FRAME_COSTS: Final = ((100, 4.0), (256, 1.0), (MIB * MIB, 0.2))
+"""What a frame counts as, by the bytes that it has less than: 20 ms of the thinnest audio as one,
+less than that as four, for it costs as much, and what brings a good deal of audio as a fifth."""
 
 MAX_HELD_SECONDS: Final = 4096.0
 """Decoded audio that is not transcribed yet, over all sessions: 131 MB. Beyond, whoever holds more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -156,14 +157,34 @@ async def test_body_that_is_announced_too_long_is_refused_before_it_comes(
     assert hits(Bound.BODY_BYTES) == 1
 
 
-async def test_requests_in_a_row_are_all_answered_in_order(server: Any, dial: Any) -> None:
+async def test_requests_in_a_row_are_all_answered_in_order(
+    server: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Guards memory: all requests of a pipeline were kept before the first was answered."""
+    monkeypatch.setattr(http, "REQUESTS_BURST", 1000.0)
     client = await dial(server)
     paths = ["/livez", "/config", "/nothing"] * 300
     sending = asyncio.create_task(client.send(b"".join(request(path) for path in paths)))
     statuses = [(await client.answer()).status for _ in paths]
     await sending
     assert statuses == [200, 200, 404] * 300
+
+
+async def test_connection_that_asks_too_often_is_read_from_more_slowly(
+    server: Any, dial: Any, hits: Hits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the loop: every request costs a millisecond of it."""
+    monkeypatch.setattr(http, "REQUESTS_A_SECOND", 2.0)
+    monkeypatch.setattr(http, "REQUESTS_BURST", 5.0)
+    client = await dial(server)
+    began = time.monotonic()
+    for count in range(10):
+        await client.send(request("/livez"))
+        assert (await client.answer()).status == 200
+        if count == 4:
+            assert hits(Bound.REQUESTS) == 0
+    assert time.monotonic() - began >= 2.0
+    assert hits(Bound.REQUESTS) > 0
 
 
 async def test_bad_request_behind_good_ones_is_closed_when_they_are_answered(
@@ -231,6 +252,7 @@ async def test_answer_that_nobody_reads_is_given_up(
 ) -> None:
     """Guards memory: answers to a client that does not read were kept until it went."""
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(http, "REQUESTS_BURST", 1e9)
     client = await dial(server, receive_buffer=2048)
     await client.flood(request("/page/page.js") * 10, 1)
     await until(lambda: hits(Bound.UNREAD) == 1)

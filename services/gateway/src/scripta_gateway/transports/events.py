@@ -42,10 +42,9 @@ class Message:
 
 @dataclass(slots=True)
 class Oversized:
-    """A complete message that was skipped because it was larger than its limit."""
+    """A message that turns out to be larger than its limit; the rest of it is skipped."""
 
     is_text: bool
-    size: int
     limit: int
 
 

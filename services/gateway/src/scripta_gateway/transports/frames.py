@@ -1,7 +1,7 @@
 """WebSocket frames as they arrive: bytes in, events out (RFC 6455, the server's side). Pure.
 
-Always holds: no more is kept of a message than its limit; a larger one is skipped as it arrives,
-and only its size is reported. Every call of ``next`` handles at most one frame.
+Always holds: no more is kept of a message than its limit; a larger one is reported when that shows,
+and skipped as it arrives. Every call of ``next`` handles at most one frame.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from websockets.frames import EXTERNAL_CLOSE_CODES
 from websockets.speedups import apply_mask
 
-from scripta_gateway.bounds import FRAGMENTS, FULL_FRAME_BYTES, SMALL_MESSAGE_BYTES
+from scripta_gateway.bounds import FRAGMENTS, FRAME_COSTS, SMALL_MESSAGE_BYTES
 from scripta_gateway.transports.events import (
     Close,
     Event,
@@ -26,7 +26,6 @@ from scripta_gateway.transports.events import (
     Violation,
 )
 
-_FULL_FRAME_COST: Final = 0.2
 _NO_STATUS: Final = 1005
 _LONGEST_REASON: Final = 123
 _NOTHING: Final = Nothing()
@@ -66,6 +65,7 @@ class FrameReader:
         self._first = b""
         self._more: bytearray | None = None
         self._skips = False
+        self._report: Oversized | None = None
 
     def discard(self) -> None:
         """Skips the message that is under way, and all that follow."""
@@ -87,6 +87,9 @@ class FrameReader:
             return None
         if head.opcode >= Opcode.CLOSE:
             return self._read_control(head)
+        if self._report is not None:
+            report, self._report = self._report, None
+            return report
         if self._size > SMALL_MESSAGE_BYTES and not self.has_room and not self._skips:
             whole = head.fin and head.opcode != Opcode.CONTINUATION
             return NeedsRoom(self._size if whole else self._limits.binary)
@@ -114,7 +117,7 @@ class FrameReader:
             length = int.from_bytes(data[at + 2 : at + 2 + extra], "big")
         end = at + 6 + extra
         self._at = end
-        self.cost += 1.0 if length < FULL_FRAME_BYTES else _FULL_FRAME_COST
+        self.cost += next((cost for below, cost in FRAME_COSTS if length < below), 0.0)
         head = _Head(first & 0x0F, bool(first & 0x80), length, data[end - 4 : end])
         self._check(head)
         return head
@@ -143,6 +146,8 @@ class FrameReader:
         if self._fragments > FRAGMENTS:
             raise Violation(1008, f"Too many fragments of one message (max {FRAGMENTS})")
         if self._size > self._limit() or self.discarding:
+            if not self._skips and not self.discarding:
+                self._report = Oversized(self._kind == Opcode.TEXT, self._limit())
             self._skip()
 
     def _skip(self) -> None:
@@ -175,14 +180,11 @@ class FrameReader:
         else:
             self._first = piece
 
-    def _finish(self) -> Message | Oversized:
-        is_text = self._kind == Opcode.TEXT
-        event: Message | Oversized
-        if self._skips:
-            event = Oversized(is_text, self._size, self._limit())
-        else:
+    def _finish(self) -> Message | Nothing:
+        event: Message | Nothing = _NOTHING
+        if not self._skips:
             data = self._first if self._more is None else bytes(self._more)
-            event = Message(is_text, data)
+            event = Message(self._kind == Opcode.TEXT, data)
         self._kind, self._more, self._first = None, None, b""
         self._size = self._fragments = 0
         self._skips = self.has_room = False

@@ -26,10 +26,13 @@ from scripta_gateway.bounds import (
     REQUEST_BODY_BYTES,
     REQUEST_LINE_BYTES,
     REQUEST_SECONDS,
+    REQUESTS_A_SECOND,
+    REQUESTS_BURST,
     Bound,
 )
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.farewell import Farewell
+from scripta_gateway.transports.rate import Allowance
 from scripta_gateway.transports.upgrade import Answer, check_upgrade, subprotocols
 from scripta_gateway.transports.websocket import WebSocketProtocol
 
@@ -74,6 +77,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._began = False
         self._refusal: tuple[Bound | None, Answer] | None = None
         self._over = False
+        self._allowance = Allowance(REQUESTS_A_SECOND, REQUESTS_BURST, self.loop.time())
+        self._begun = 0  # requests since the allowance was last asked
+        self._held_back: asyncio.TimerHandle | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
 
@@ -112,6 +118,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Forgets the socket."""
         self._stop_waiting()
         self._stop_answer_timer()
+        if self._held_back is not None:
+            self._held_back.cancel()
         self._edge.sockets.discard(self.transport)
         self._over = True
         super().connection_lost(exc)
@@ -133,6 +141,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Begins a request."""
         super().on_message_begin()
         self._began = True
+        self._begun += 1
 
     def on_url(self, url: bytes) -> None:
         """Takes a part of the request line."""
@@ -209,11 +218,28 @@ class HttpProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _read(self) -> None:
-        while self._rest and not self.pipeline and not self._over:
+        while self._rest and not self.pipeline and not self._over and self._held_back is None:
             piece, self._rest = bytes(self._rest[:_PIECE]), self._rest[_PIECE:]
             self._parse(piece)
+            if self._begun:
+                self._count_requests()
         if self._rest and not self._over:
             self.flow.pause_reading()
+
+    def _count_requests(self) -> None:
+        begun, self._begun = self._begun, 0
+        wait = self._allowance.spend(begun, self.loop.time())
+        if wait and not self._over:
+            metrics.BOUNDS_HIT[Bound.REQUESTS].inc()
+            self._held_back = self.loop.call_later(wait, self._read_on)
+
+    def _read_on(self) -> None:
+        self._held_back = None
+        if not self._over and not self._busy and (self._rest or self._began):
+            self._await_request()
+        self._read()
+        if not self._rest and not self._over and not self.pipeline:
+            self.flow.resume_reading()
 
     def _parse(self, piece: bytes) -> None:
         self._taken += len(piece)
@@ -321,7 +347,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _await_request(self) -> None:
         self._edge.sockets.idle(self.transport, self)
-        if self._request_timer is None:
+        if self._request_timer is None and self._held_back is None:
             self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._on_late)
 
     def _stop_waiting(self) -> None:

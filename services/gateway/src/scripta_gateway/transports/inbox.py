@@ -36,7 +36,7 @@ from scripta_gateway.transports.message_room import MessageRoom
 from scripta_gateway.transports.rate import Allowance
 
 OVERSIZED: Final = "scripta.oversized"
-"""Key of a ``websocket.receive`` whose message was skipped: its value is an ``Oversized``."""
+"""Key of a ``websocket.receive`` whose message is skipped: its value is an ``Oversized``."""
 
 _EVICTED: Final = "Too many large messages are unfinished here; try later, or send smaller ones"
 
@@ -203,8 +203,7 @@ class Inbox:
             case Oversized(is_text=is_text):
                 self._room.release(self)
                 metrics.BOUNDS_HIT[Bound.TEXT_BYTES if is_text else Bound.FRAME_BYTES].inc()
-                if not self._reader.discarding:
-                    self._append({"type": "websocket.receive", OVERSIZED: event}, 0)
+                self._append({"type": "websocket.receive", OVERSIZED: event}, 0)
             case Ping() | Close():
                 self._on_control(event)
             case _:
