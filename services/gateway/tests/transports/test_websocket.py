@@ -131,7 +131,7 @@ async def test_oversized_message_is_refused_at_its_end_and_the_connection_goes_o
         (frame(1, b"\xe2\x82", fin=False) + frame(0, b"x"), 1007, "UTF-8"),
         (frame(0, b"x"), 1002, "continuation"),
         (b"\x82\x02ab", 1002, "masked"),
-        (frame(2, fin=False) + frame(0, fin=False) * 5000, 1008, "fragments"),
+        (frame(2, fin=False) + frame(0, bytes(256), fin=False) * 4096, 1008, "fragments"),
     ],
 )
 async def test_broken_rule_is_closed_with_words_and_without_an_error_in_the_log(

@@ -92,6 +92,9 @@ class Inbox:
         self._reader.discard()
         self._messages.clear()
         self._bytes = 0
+        if self._turn is not None:  # skipping costs next to nothing, and is not held up
+            self._turn.cancel()
+            self._turn = None
         self._continue()
 
     def end(self, disconnect: dict[str, Any]) -> None:
@@ -154,7 +157,9 @@ class Inbox:
             return
         if self._end is not None:
             return
-        if wait := self._allowance.spend(self._reader.cost, self._loop.time()):
+        wait = self._allowance.spend(self._reader.cost, self._loop.time())
+        self._reader.cost = 0.0
+        if wait and not self._reader.discarding:
             metrics.BOUNDS_HIT[Bound.FRAMES].inc()
             self._pause()
             if self._turn is not None:
@@ -162,7 +167,6 @@ class Inbox:
             self._turn = self._loop.call_later(wait, self._read)
         elif reads_on:
             self._resume()
-        self._reader.cost = 0.0
 
     def _take_turn(self) -> bool:
         """Handles some frames; returns whether more bytes are wanted."""
