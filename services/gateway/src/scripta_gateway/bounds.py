@@ -178,6 +178,13 @@ MAX_DECODER_BYTES: Final = 64 * 1024 * 1024
 """Memory that a compressed stream's process may take besides what it is born with and a file that
 it keeps. Ordinary streams take 3 to 5 MB."""
 
+ORDINARY_DECODER_BYTES: Final = 8 * 1024 * 1024
+"""What every such process may take, whatever the others do."""
+
+MAX_SPARE_DECODER_BYTES: Final = 128 * 1024 * 1024
+"""What they may take together beyond that: the indexes of a few long MP4 files. A process that
+takes more while this is used up is ended, or the kernel would end all of the container's."""
+
 MAX_STEP_SECONDS: Final = 20.0
 """Time in which a compressed stream's process has to give its next slice. It takes hundredths of a
 second; the rest is for a machine that is busy."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.memory import DecoderMemory
 from scripta_gateway.bounds import MAX_KEPT_BYTES, Bound
 from scripta_gateway.metrics import BOUNDS_HIT
 
@@ -16,8 +17,9 @@ MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 2
 _DECODER_BYTES: Constant = 5 * MIB
 """What a live stream's process takes, all told: 3.4 to 4.8 MB, by ``make bench-decoders``."""
-_OTHER_BYTES: Constant = 320 * MIB
-"""Left for the gateway and the zygote (128), held audio (128) and files that are kept (64)."""
+_OTHER_BYTES: Constant = 384 * MIB
+"""Left for the gateway and the zygote (128), held audio (128), and what decoders take beyond that,
+with the files that they keep (128)."""
 _LEAST_DECODERS: Constant = 16
 _MEMORY_LIMITS: Constant = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -43,9 +45,20 @@ class StreamBudget:
     Args:
         streams: Decoders' processes at the same time.
         kept_bytes: Bytes of files that have to be complete, over all streams.
+        memory: Looks after the memory of the processes.
+
+    Attributes:
+        turns: Who has one may compute.
+        memory: Looks after the memory of the processes.
     """
 
-    def __init__(self, streams: int = 256, kept_bytes: int = MAX_KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        streams: int = 256,
+        kept_bytes: int = MAX_KEPT_BYTES,
+        memory: DecoderMemory | None = None,
+    ) -> None:
+        self.memory = memory or DecoderMemory()
         self._streams = streams
         self._kept = kept_bytes
         # More would only make each of them slower; the rest wait for a turn, first come first

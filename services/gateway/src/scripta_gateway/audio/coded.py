@@ -182,4 +182,10 @@ class CodedSource:
         if lost.late:
             BOUNDS_HIT[Bound.DECODER_SECONDS].inc()
             return AudioError(f"the {self._kind} data takes too long to decode")
+        if lost.hungry:
+            BOUNDS_HIT[Bound.DECODER_MEMORY].inc()
+            return AudioError(
+                f"the {self._kind} data needs memory that this server has no more of; try again "
+                "later or send raw audio"
+            )
         return AudioError(f"the {self._kind} data could not be decoded: its decoder broke down")

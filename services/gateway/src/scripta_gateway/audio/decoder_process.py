@@ -34,11 +34,13 @@ class DecoderLost(Exception):
 
     Attributes:
         late: Whether it took too long for a step.
+        hungry: Whether it took memory that others need.
     """
 
-    def __init__(self, *, late: bool = False) -> None:
-        super().__init__("deadline" if late else "crash")
+    def __init__(self, *, late: bool = False, hungry: bool = False) -> None:
+        super().__init__("deadline" if late else "memory" if hungry else "crash")
         self.late = late
+        self.hungry = hungry
 
 
 class _Wire:
@@ -59,6 +61,8 @@ class _Wire:
 
     async def send(self, data: bytes) -> None:
         """Sends bytes; in a moment, for the process reads while nothing else is asked of it."""
+        if self._lost is not None:
+            raise self._lost
         try:
             sent = self._stream.send(data)
         except BlockingIOError:
@@ -122,8 +126,19 @@ class DecoderProcess:
         self._has_turn = False
         self._overdue: asyncio.TimerHandle | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 before it is born and once it is closed."""
+        return self._pid
+
+    def end_for_memory(self) -> None:
+        """Ends the process: others need the memory that it takes."""
+        if self._wire is not None:
+            self._wire.give_up(DecoderLost(hungry=True))
+            self._processes.kill(self._pid)
+
     async def open(self) -> None:
-        """Has the process forked.
+        """Starts the process.
 
         Raises:
             DecoderLost: It can not be.
@@ -134,6 +149,7 @@ class DecoderProcess:
                 async with asyncio.timeout(_OPEN_SECONDS):
                     self._pid = int.from_bytes(await self._wire.exactly(_PID_BYTES), "little")
                 self._processes.born(self._pid)
+                self._budget.memory.enter(self)
                 await self._send(self._wire, Command.OPEN, self._opening.packed())
             except TimeoutError:
                 self._processes.restart()
@@ -171,6 +187,7 @@ class DecoderProcess:
 
     async def close(self) -> None:
         """Ends the process, whatever it does, and waits until it is gone; may be called again."""
+        self._budget.memory.leave(self)
         wire, self._wire = self._wire, None
         if wire is None:
             return
