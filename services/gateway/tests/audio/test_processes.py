@@ -352,3 +352,20 @@ async def test_a_pause_in_taking_slices_pauses_the_decoder(
     rest = await joined(slices)
     await stream.close()
     assert len(first + rest) == 96_000
+
+
+async def test_an_upload_gives_way_to_live_streams(
+    encoded: Callable[..., Any], processes: DecoderProcesses
+) -> None:
+    """Fifty uploads at a time must not keep the event loop, or whoever speaks, from computing."""
+    live = Stream(list(encoded("mp3_16k_live").parts), processes)
+    await live.send(30)
+    upload = AudioDecoder(AudioFormat(), processes=processes)
+    slices = upload.feed(encoded("mp3_16k_live").data * 8)
+    for _ in range(5):
+        await anext(slices)
+    (pid,) = processes.living - {live.pid}
+    assert os.getpriority(os.PRIO_PROCESS, live.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    await upload.close()
+    await live.decoder.close()

@@ -10,11 +10,12 @@ import ctypes
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import Final as Constant
 
-_NICE: Constant = 5
-"""Decoding gives way to the event loop, whose delays every session feels."""
+_NICE: Constant = 10
+"""For what nobody waits for word by word."""
 
 _LAST_WORDS_BYTES: Constant = 4 * 1024 * 1024
 _NICEST: Constant = 19
@@ -30,7 +31,6 @@ def confine(memory_bytes: int, file_descriptor: int) -> None:
         file_descriptor: The highest one that it keeps; it can open no other.
     """
     taken = address_space()  # while a file can still be opened
-    os.nice(_NICE)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
@@ -50,6 +50,11 @@ def bound_next_step(cpu_seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
 
 
+def give_way() -> None:
+    """Lets live streams and the event loop compute first, from now on."""
+    os.nice(_NICE)
+
+
 def make_idle(pid: int) -> None:
     """Lets a process compute only in time that nobody else wants."""
     try:
@@ -65,6 +70,18 @@ def adopt_orphans() -> None:
     """Makes this process the parent of its children's orphans, so that it can end and reap them."""
     if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time that a process has used.
+
+    A system that does not say gets the time that has passed: whoever is late there, computes.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return time.monotonic()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def address_space() -> int:

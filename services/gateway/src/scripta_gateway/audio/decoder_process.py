@@ -8,6 +8,7 @@ import socket
 from typing import Final as Constant
 
 from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.confinement import cpu_seconds
 from scripta_gateway.audio.processes import DecoderProcesses
 from scripta_gateway.audio.steps import (
     COMMAND_HEAD,
@@ -22,8 +23,11 @@ logger = logging.getLogger(__name__)
 
 _OPEN_SECONDS: Constant = 15.0
 """Time for a fork, and for the start of the zygote before it."""
-_STEP_AT_ONCE_SECONDS: Constant = 0.25
-"""A step that takes longer gives its turn to others and goes on in time that nobody wants."""
+_TURN_SECONDS: Constant = 0.1
+"""A step that takes longer gives its turn to others; how it goes on is looked at as often."""
+_SLOW_CPU_SECONDS: Constant = 0.05
+"""Who computes for so long after its turn goes on in time that nobody else wants. A step that is
+late because the machine is busy does not: it has hardly computed."""
 _END_SECONDS: Constant = 5.0
 _PID_BYTES: Constant = 4
 _RECV_BYTES: Constant = 128 * 1024
@@ -111,6 +115,23 @@ class _Wire:
             waiter.set_result(None)
 
 
+class _Late:
+    """What is known of a step while it lasts."""
+
+    def __init__(self, wire: _Wire, seconds: float) -> None:
+        self.wire = wire
+        self.seconds_left = seconds
+        self.slowed = False
+        self._cpu_before: float | None = None
+
+    def computed(self, pid: int) -> float:
+        """Returns the processor time that the process has used since this was first asked."""
+        cpu = cpu_seconds(pid)
+        if self._cpu_before is None:
+            self._cpu_before = cpu
+        return cpu - self._cpu_before
+
+
 class DecoderProcess:
     """A decoder's process. Calls do not overlap; a cancelled one leaves nothing but ``close``."""
 
@@ -173,8 +194,7 @@ class DecoderProcess:
         # Waiting for a turn does not count: the step has not begun.
         await self._budget.turns.acquire()
         self._has_turn = True
-        loop = asyncio.get_running_loop()
-        self._overdue = loop.call_later(_STEP_AT_ONCE_SECONDS, self._go_on_slowly, wire)
+        self._watch(_Late(wire, self._seconds))
         try:
             await self._send(wire, command, data)
             head = await wire.exactly(REPORT_HEAD.size)
@@ -182,7 +202,8 @@ class DecoderProcess:
         except (OSError, ValueError):
             raise DecoderLost from None
         finally:
-            self._overdue.cancel()
+            if self._overdue is not None:
+                self._overdue.cancel()
             self._end_turn()
 
     async def close(self) -> None:
@@ -207,14 +228,23 @@ class DecoderProcess:
             wire.close()
             self._pid = 0
 
-    def _go_on_slowly(self, wire: _Wire) -> None:
-        """Lets the others compute; the rest of the step is done in time that nobody wants."""
-        self._processes.slow_down(self._pid)
+    def _watch(self, late: _Late) -> None:
+        self._overdue = asyncio.get_running_loop().call_later(_TURN_SECONDS, self._look, late)
+
+    def _look(self, late: _Late) -> None:
+        """Looks at a step that is not done: others have their turn, and a greedy one goes on idle.
+
+        At its deadline whoever waits for it gets an error, and ends it.
+        """
         self._end_turn()
-        left = self._seconds - _STEP_AT_ONCE_SECONDS
-        self._overdue = asyncio.get_running_loop().call_later(
-            left, wire.give_up, DecoderLost(late=True)
-        )
+        late.seconds_left -= _TURN_SECONDS
+        if late.seconds_left <= 0:
+            late.wire.give_up(DecoderLost(late=True))
+            return
+        if not late.slowed and late.computed(self._pid) > _SLOW_CPU_SECONDS:
+            self._processes.slow_down(self._pid)
+            late.slowed = True
+        self._watch(late)
 
     def _end_turn(self) -> None:
         if self._has_turn:

@@ -10,12 +10,15 @@ import os
 import socket
 from typing import Final as Constant
 
+from scripta_gateway.audio.confinement import give_way
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.extent import Extent
 from scripta_gateway.audio.frames import PcmSink
 from scripta_gateway.audio.steps import COMMAND_HEAD, Command, Opening, Report
 
 _RECV_BYTES: Constant = 16 * 1024
+_LIVE_SLICES: Constant = 3
+"""Slices of one command from which on a stream is an upload: nobody speaks six seconds at once."""
 _HEADERS_PART: Constant = 64
 """Headers alone are at most this part of what a stream may bring without any audio."""
 
@@ -90,6 +93,8 @@ class Inlet:
         self._fruitless = 0
         self._frames_seen = 0
         self._busy = False
+        self._slices = 0
+        self._gave_way = False
 
     def read(self, size: int) -> bytes:
         """Returns up to ``size`` bytes, waiting for at least one; none at the end.
@@ -131,6 +136,10 @@ class Inlet:
         """Gives a slice and waits until the gateway has room for the next."""
         self._channel.send(Report(pcm, more=True, kept=self.kept))
         self._channel.receive()
+        self._slices += 1
+        if self._slices == _LIVE_SLICES and not self._gave_way:
+            self._gave_way = True
+            give_way()
 
     def _next_command(self) -> None:
         """Answers that more bytes are needed and waits for what the gateway says."""
@@ -138,6 +147,7 @@ class Inlet:
             self._answer()
         command, data = self._channel.receive()
         self._busy = True
+        self._slices = 0
         match command:
             case Command.DATA:
                 if self._extent is not None:
