@@ -20,16 +20,22 @@ from .told import Told
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SHORT = (
-    "refused_handshakes",
-    "unmasked_frames",
+    "endless_head",
+    "big_cookie",
+    "upgrade_with_a_body",
     "close_with_garbage",
-    "empty_messages",
-    "no_json",
-    "one_byte_fragments",
+    "invalid_utf_8",
+    "long_text",
+    "end_flood",
+    "surround",
+    "many_elements",
     "hours_in_a_message",
-    "drop_without_events",
+    "drop_with_events",
+    "from_beyond",
+    "drain_with_hung_handshakes",
 )
 PACE = Pace(seconds=2.0, scale=0.1, calm=0.5)
+LONGER = Pace(seconds=6.0, scale=0.1, calm=0.5)
 
 
 @pytest.mark.parametrize("key", SHORT)
@@ -37,6 +43,13 @@ async def test_attack_closes_no_neighbour_and_is_told_why(key: str) -> None:
     """Guards a client that ends the gateway, its neighbours' connections, or gets no answer."""
     outcome = await play(ATTACKS[key], PACE)
     assert violations(outcome, timing=False) == []
+
+
+async def test_decoders_that_are_killed_end_their_own_streams_only() -> None:
+    """Guards a crash of one stream's decoder that others notice."""
+    outcome = await play(ATTACKS["decoder_sigkill"], LONGER)
+    assert violations(outcome, timing=False) == []
+    assert not outcome.told.notes, "each compressed stream has a process of its own"
 
 
 def outcome_of(key: str, **changes: object) -> Outcome:

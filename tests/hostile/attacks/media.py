@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Final
 
 from .. import containers as made
 from ..attack import Answer, Target, attack
 from ..line import Line
 from ..wire import MIB, binary, text
+
+_CLOSE_SECONDS: Final = 8.0
 
 
 async def _say(target: Target, data: bytes, count: int = 1) -> None:
@@ -19,7 +22,8 @@ async def _say(target: Target, data: bytes, count: int = 1) -> None:
             if await line.shake():
                 line.start_listening()
                 await line.send(binary(data[:MIB]) + text('{"type":"end"}'))
-                await line.listen(target.left)
+                # The close follows what is said about the file, however busy the machine is.
+                await line.listen(target.left + _CLOSE_SECONDS)
 
     await target.side_by_side(one, count)
 
