@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from scripta_common import keys
 from scripta_common.broker import Broker
+from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import (
     Assignment,
@@ -143,8 +144,10 @@ async def test_read_that_blocks_hears_that_the_group_is_lost(
 
     await until(is_blocked)
     await redis.flushall()
-    with pytest.raises((ResponseError, BrokerUnavailable), match=r"NOGROUP|UNBLOCKED"):
-        await asyncio.wait_for(blocked, 5)  # Redis 7.0 only says that something has changed
+    with pytest.raises((ResponseError, BrokerUnavailable)) as lost:
+        await asyncio.wait_for(blocked, 5)
+    # Redis 7.0 only says that something has changed.
+    assert any(said in describe(lost.value) for said in ("NOGROUP", "UNBLOCKED"))
     with pytest.raises(ResponseError, match="NOGROUP"):
         await transcriber.next_assignment(30)
 
@@ -338,11 +341,11 @@ async def test_consumers_of_the_killed_are_removed_and_no_others(
     for number in range(3):
         killed = make_transcriber(f"killed-{number}")
         await killed.renew([])
-        assert await killed.next_assignment(0.01) is None
+        await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, f"killed-{number}")
     await asyncio.sleep(0.3)
     living = make_transcriber("living")
     await living.renew([])
-    assert await living.next_assignment(0.01) is None
+    await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, "living")
     assert await living.tidy(silent_ms=250) == 3
     names = {consumer["name"] for consumer in await redis.xinfo_consumers(keys.ASSIGN, keys.GROUP)}
     assert names == {b"tr", b"living"}
@@ -355,7 +358,7 @@ async def test_consumer_that_lives_after_all_is_made_again(
 ) -> None:
     slow = make_transcriber("slow")
     await slow.join()
-    assert await slow.next_assignment(0.01) is None
+    await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, "slow")
     await asyncio.sleep(0.02)
     assert await slow.tidy(silent_ms=1) == 1
     assert await slow.renew([b"1-0"]) == set()

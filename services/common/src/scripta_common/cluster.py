@@ -20,10 +20,19 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ClusterError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as BrokerConnectionError
+from redis.exceptions import TimeoutError as BrokerTimeoutError
 
-from scripta_common.broker_faults import describe, is_transient
+from scripta_common.broker_faults import describe
 from scripta_common.lanes import Issued
 from scripta_common.servers import Asking, Server
 
@@ -32,10 +41,23 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0
 """How long a server may take to tell the table; others are asked meanwhile."""
 _ASKED_AT_ONCE: Final = 3
+_UNKNOWN: Final = "?"
+"""What a server calls the host of another one whose name it has not learnt yet."""
 _PAUSE_SECONDS: Final = 0.1
 """Least time between two looks: many callers fail at the same time."""
 REDIRECTIONS: Final = 5
 """Servers that may send a command on to the next; beyond, they do not agree yet."""
+
+_ELSEWHERE: Final = (
+    AskError,  # and MOVED
+    BrokerConnectionError,
+    BrokerTimeoutError,
+    ClusterError,
+    ReadOnlyError,
+    TimeoutError,
+    TryAgainError,
+)
+"""Errors after which keys may be on other servers."""
 
 Address = tuple[str, int]
 Row = tuple[int, int, Address]
@@ -98,8 +120,8 @@ class Cluster:
         """Takes note of an error: reads the table anew if keys may be elsewhere now."""
         if isinstance(error, MovedError):
             self._move(error, self._seeds[0])
-        passes = isinstance(error, TimeoutError) or is_transient(error)
-        if passes and time.monotonic() - self._looked_at >= _PAUSE_SECONDS:
+        due = time.monotonic() - self._looked_at >= _PAUSE_SECONDS
+        if due and isinstance(error, _ELSEWHERE):
             self._start_look()
 
     async def aclose(self) -> None:
@@ -188,7 +210,8 @@ class Cluster:
             rows = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
         finally:
             await client.aclose()
-        return [_row(row, address) for row in rows]
+        told = (_row(row, address) for row in rows)
+        return [row for row in told if row[2][0] != _UNKNOWN]
 
     def _take(self, rows: Iterable[Row]) -> None:
         slots: list[Server | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
