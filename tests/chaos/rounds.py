@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from .compare import Expected, Verdict, compare, expectation
+from .compressed import compressed
 from .faults import Case
 from .recordings import Recording
 from .sessions import Heard, Plan, Speak, speak
@@ -52,21 +53,31 @@ class Outcome:
     late: float
 
 
-def make_plans(material: Sequence[Recording]) -> list[Plan]:
-    """Returns a plan a recording: 100 ms of audio every 100 ms, spread over the first second."""
+def make_plans(material: Sequence[Recording], *, in_containers: bool = False) -> list[Plan]:
+    """Returns a plan a recording: 100 ms of audio every 100 ms, spread over the first second.
+
+    Args:
+        material: What is said.
+        in_containers: Whether it is said as compressed streams instead of raw samples.
+    """
     return [
         Plan(
             name=recording.name,
-            messages=tuple(
-                recording.pcm[at : at + _CHUNK_BYTES]
-                for at in range(0, len(recording.pcm), _CHUNK_BYTES)
-            ),
+            messages=_messages(recording.pcm, number if in_containers else None),
             pace=CHUNK_SECONDS,
             delay=_STAGGER_SECONDS * number / len(material),
             options=_OPTIONS[number % len(_OPTIONS)],
+            container=in_containers,
         )
         for number, recording in enumerate(material)
     ]
+
+
+def _messages(pcm: bytes, container: int | None) -> tuple[bytes, ...]:
+    starts = range(0, len(pcm), _CHUNK_BYTES)
+    if container is not None:
+        return compressed(pcm, container, len(starts))
+    return tuple(pcm[at : at + _CHUNK_BYTES] for at in starts)
 
 
 async def undisturbed(system: System, plans: Sequence[Plan]) -> dict[str, Expected]:

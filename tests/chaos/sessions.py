@@ -36,6 +36,7 @@ class Plan:
         pace: Seconds from one message to the next.
         delay: Seconds until it starts.
         options: What it asks for: query parameters.
+        container: Whether its messages are parts of a compressed stream.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Plan:
     pace: float
     delay: float = 0.0
     options: Mapping[str, str] = field(default_factory=dict)
+    container: bool = False
 
     @property
     def seconds(self) -> float:
