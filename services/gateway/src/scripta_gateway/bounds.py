@@ -147,6 +147,8 @@ FRAMES_BURST: Final = 2000.0
 FRAME_COSTS: Final = ((100, 4.0), (256, 1.0), (MIB * MIB, 0.2))
 """What a frame counts as, by the bytes that it has less than: 20 ms of the thinnest audio as one,
 less than that as four, for it costs as much, and what brings a good deal of audio as a fifth."""
+SKIPPED_BYTES_OF_A_FRAME: Final = 4 * KIB
+"""Bytes of an oversized message that count as a frame: reading them costs as much, for nothing."""
 
 MAX_HELD_SECONDS: Final = 4096.0
 """Decoded audio that is not transcribed yet, over all sessions: 131 MB. Beyond, whoever holds more

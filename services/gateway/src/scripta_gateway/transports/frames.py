@@ -12,7 +12,12 @@ from typing import Final
 from websockets.frames import EXTERNAL_CLOSE_CODES
 from websockets.speedups import apply_mask
 
-from scripta_gateway.bounds import FRAGMENTS, FRAME_COSTS, SMALL_MESSAGE_BYTES
+from scripta_gateway.bounds import (
+    FRAGMENTS,
+    FRAME_COSTS,
+    SKIPPED_BYTES_OF_A_FRAME,
+    SMALL_MESSAGE_BYTES,
+)
 from scripta_gateway.transports.events import (
     Close,
     Event,
@@ -165,6 +170,7 @@ class FrameReader:
         self._at = at + count
         head.left -= count
         if self._skips:
+            self.cost += count / SKIPPED_BYTES_OF_A_FRAME
             return
         piece = apply_mask(memoryview(self._data)[at : at + count], head.mask)
         if (turn := count % 4) and head.left:

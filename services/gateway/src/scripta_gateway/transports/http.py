@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from scripta_gateway import metrics
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 _PIECE: Final = 2048
 """Bytes that are parsed at once; so many of a head or a body may be beyond a bound."""
+_SHUTDOWN_SECONDS: Final = 0.8
+"""For answers that are under way when the process ends; uvicorn cancels them after a second."""
 _BAD: Final = Answer(400, "This is not an HTTP request")
 _LATE: Final = Answer(408, "The request took too long to arrive")
 _FULL: Final = Answer(503, "Too many connections; try again later", [(b"retry-after", b"5")])
@@ -79,6 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._over = False
         self._allowance = Allowance(REQUESTS_A_SECOND, REQUESTS_BURST, self.loop.time())
         self._begun = 0  # requests since the allowance was last asked
+        self._answering: RequestResponseCycle | None = None
         self._held_back: asyncio.TimerHandle | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
@@ -122,6 +125,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._held_back.cancel()
         self._edge.sockets.discard(self.transport)
         self._over = True
+        if self._answering is not None:
+            self._answering.disconnected = True
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -181,6 +186,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     # What uvicorn calls.
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle  # the others of a pipeline are behind it
+        super()._start_asgi_task(cycle, app)
+
     def _should_upgrade_to_ws(self) -> bool:
         return True
 
@@ -198,6 +207,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._await_request()
         else:
             self._edge.sockets.idle(self.transport, self)
+
+    def shutdown(self) -> None:
+        """Closes it when its answers are given, or after a moment if nobody reads them."""
+        super().shutdown()
+        self.loop.call_later(_SHUTDOWN_SECONDS, self.transport.abort)
 
     def timeout_keep_alive_handler(self) -> None:
         """Closes a socket that has no further request."""
