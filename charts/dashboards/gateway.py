@@ -121,6 +121,25 @@ AUDIO = Row(
             ],
         ),
         Panel(
+            title="Compressed streams",
+            description="Streams that are open and decoded, each in a process of 5 MB, pod by pod.",
+            unit="short",
+            queries=[Query(total("scripta_gateway_decoders", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Decoders lost",
+            description="Decoders that ended in mid-stream: they crashed, took too long or took "
+            "memory that others needed. Each cost one stream; many are an attack, or a fault of "
+            "a codec.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_decoders_lost_total", by=("namespace", "reason")),
+                    "{{namespace}} {{reason}}",
+                )
+            ],
+        ),
+        Panel(
             title="Audio",
             description="Seconds of audio accepted in a second, pod by pod.",
             unit="suffix:s/s",

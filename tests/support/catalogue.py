@@ -99,6 +99,12 @@ GATEWAY: Final = (
             )
         },
     ),
+    Metric("scripta_gateway_decoders", "gauge"),
+    Metric(
+        "scripta_gateway_decoders_lost_total",
+        "counter",
+        {"reason": _one_of("crash deadline memory")},
+    ),
     Metric("scripta_gateway_messages_total", "counter"),
     Metric("scripta_gateway_messages_refused_total", "counter"),
     Metric("scripta_gateway_audio_seconds_total", "counter"),

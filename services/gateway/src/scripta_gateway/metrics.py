@@ -119,6 +119,15 @@ BOUNDS_HIT = counters(
     "bound",
     Bound,
 )
+DECODERS = Gauge(
+    "scripta_gateway_decoders", "Compressed streams that are open, each a process of its own."
+)
+DECODERS_LOST = counters(
+    "scripta_gateway_decoders_lost_total",
+    "Decoders' processes that ended in mid-stream, by why.",
+    "reason",
+    ("crash", "deadline", "memory"),
+)
 MESSAGES = counter("scripta_gateway_messages_total", "Audio messages accepted.")
 MESSAGES_REFUSED = counter("scripta_gateway_messages_refused_total", "Messages refused.")
 AUDIO_SECONDS = counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")

@@ -11,7 +11,7 @@ from typing import Final as Constant
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.memory import DecoderMemory
 from scripta_gateway.bounds import MAX_KEPT_BYTES, Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.metrics import BOUNDS_HIT, DECODERS
 
 MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 8
@@ -83,10 +83,12 @@ class StreamBudget:
                 "try again later or send raw audio"
             )
         self._streams -= 1
+        DECODERS.inc()
 
     def close_stream(self) -> None:
         """Gives one stream back."""
         self._streams += 1
+        DECODERS.dec()
 
     def keep(self, count: int) -> None:
         """Takes ``count`` bytes for files that have to be complete; gives them back if negative.

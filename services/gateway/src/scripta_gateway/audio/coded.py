@@ -15,7 +15,7 @@ from scripta_gateway.audio.processes import DecoderProcesses
 from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
 from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
 from scripta_gateway.bounds import Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.metrics import BOUNDS_HIT, DECODERS_LOST
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +179,7 @@ class CodedSource:
 
     def _lost(self, lost: DecoderLost) -> AudioError:
         logger.warning("decoder lost", extra={"kind": self._kind.value, "reason": str(lost)})
+        DECODERS_LOST[str(lost)].inc()
         if lost.late:
             BOUNDS_HIT[Bound.DECODER_SECONDS].inc()
             return AudioError(f"the {self._kind} data takes too long to decode")
