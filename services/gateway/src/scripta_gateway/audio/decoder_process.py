@@ -28,6 +28,8 @@ _TURN_SECONDS: Constant = 0.1
 _SLOW_CPU_SECONDS: Constant = 0.05
 """Who computes for so long after its turn goes on in time that nobody else wants. A step that is
 late because the machine is busy does not: it has hardly computed."""
+_SEND_SECONDS: Constant = 20.0
+"""Time to take a command, where a socket's buffer does not hold all of it: not on Linux."""
 _END_SECONDS: Constant = 5.0
 _PID_BYTES: Constant = 4
 _RECV_BYTES: Constant = 128 * 1024
@@ -74,7 +76,11 @@ class _Wire:
         except OSError:
             raise DecoderLost from None
         if sent < len(data):
-            await self._loop.sock_sendall(self._stream, data[sent:])
+            try:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await self._loop.sock_sendall(self._stream, data[sent:])
+            except TimeoutError:
+                raise DecoderLost(late=True) from None
 
     async def exactly(self, size: int) -> bytes:
         """Returns so many bytes; raises ``DecoderLost`` if they will not come."""
