@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, within bounds: bytes and time of a request, its answer, its socket.
+"""A socket that speaks HTTP, as uvicorn does, within bounds: how much at a time, and how long.
 
 Always holds: a request is read in small pieces and refused at the first that is too much; a
 second one is read only while the first is answered, and no third; nothing waits without a
@@ -10,30 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any, Final, cast
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from scripta_gateway import metrics
 from scripta_gateway.bounds import (
     ANSWER_SECONDS,
-    HEAD_BYTES,
-    HEADER_LINE_BYTES,
-    HEADER_LINES,
-    REQUEST_BODY_BYTES,
-    REQUEST_LINE_BYTES,
     REQUEST_SECONDS,
     REQUESTS_A_SECOND,
     REQUESTS_BURST,
     Bound,
 )
+from scripta_gateway.transports.deadline import Deadline
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.farewell import Farewell
 from scripta_gateway.transports.rate import Allowance
-from scripta_gateway.transports.upgrade import Answer, check_upgrade, subprotocols
+from scripta_gateway.transports.requests import BAD_REQUEST, BoundedRequests
+from scripta_gateway.transports.upgrade import Answer, check_upgrade
 from scripta_gateway.transports.websocket import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
@@ -42,18 +38,11 @@ _PIECE: Final = 2048
 """Bytes that are parsed at once; so many of a head or a body may be beyond a bound."""
 _SHUTDOWN_SECONDS: Final = 0.8
 """For answers that are under way when the process ends; uvicorn cancels them after a second."""
-_BAD: Final = Answer(400, "This is not an HTTP request")
 _LATE: Final = Answer(408, "The request took too long to arrive")
 _FULL: Final = Answer(503, "Too many connections; try again later", [(b"retry-after", b"5")])
-_LONG_HEAD: Final = Answer(431, f"The head of a request has at most {HEAD_BYTES} bytes")
-_LONG_BODY: Final = Answer(413, "Requests here have no body")
 
 
-class _Refused(Exception):
-    """A request is refused; what the parser calls raises it, and the parser ends with it."""
-
-
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(BoundedRequests):
     """One socket, until it becomes a WebSocket.
 
     Args:
@@ -74,17 +63,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._edge = edge
         self._rest = memoryview(b"")
-        self._taken = 0  # bytes of this request's head, or then of its body
-        self._in_body = False
-        self._began = False
-        self._refusal: tuple[Bound | None, Answer] | None = None
         self._over = False
         self._allowance = Allowance(REQUESTS_A_SECOND, REQUESTS_BURST, self.loop.time())
-        self._begun = 0  # requests since the allowance was last asked
         self._answering: RequestResponseCycle | None = None
         self._held_back: asyncio.TimerHandle | None = None
-        self._request_timer: asyncio.TimerHandle | None = None
-        self._answer_timer: asyncio.TimerHandle | None = None
+        self._request = Deadline(self.loop, REQUEST_SECONDS, self._on_late)
+        self._answer = Deadline(self.loop, ANSWER_SECONDS, self._on_unread)
 
     # What asyncio calls.
 
@@ -120,7 +104,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the socket."""
         self._stop_waiting()
-        self._stop_answer_timer()
+        self._answer.stop()
         if self._held_back is not None:
             self._held_back.cancel()
         self._edge.sockets.discard(self.transport)
@@ -132,66 +116,25 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Gives the client some time to read its answer."""
         super().pause_writing()
-        if self._answer_timer is None:
-            self._answer_timer = self.loop.call_later(ANSWER_SECONDS, self._on_unread)
+        self._answer.start()
 
     def resume_writing(self) -> None:
         """Writes on."""
         super().resume_writing()
-        self._stop_answer_timer()
+        self._answer.stop()
 
-    # What the parser calls.
-
-    def on_message_begin(self) -> None:
-        """Begins a request."""
-        super().on_message_begin()
-        self._began = True
-        self._begun += 1
-
-    def on_url(self, url: bytes) -> None:
-        """Takes a part of the request line."""
-        super().on_url(url)
-        if len(self.url) > REQUEST_LINE_BYTES:
-            self._raise(414, f"The request line has at most {REQUEST_LINE_BYTES} bytes")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Takes a header, or a trailer, which nobody wants."""
-        if self._in_body:
-            return
-        super().on_header(name, value)
-        if len(self.headers) > HEADER_LINES:
-            self._raise(431, f"A request has at most {HEADER_LINES} header lines")
-        if len(name) + len(value) > HEADER_LINE_BYTES:
-            self._raise(431, f"A header line has at most {HEADER_LINE_BYTES} bytes")
-
-    def on_headers_complete(self) -> None:
-        """Begins to answer, or to become a WebSocket."""
-        self._in_body = True
-        self._taken = 0
-        lengths = [value for name, value in self.headers if name == b"content-length"]
-        if any(int(length) > REQUEST_BODY_BYTES for length in lengths):
-            self._refusal = Bound.BODY_BYTES, _LONG_BODY
-            raise _Refused
-        super().on_headers_complete()
-        if self.parser.should_upgrade() and not self._should_upgrade():
-            self.cycle.keep_alive = False  # the parser is not to be used any further
+    # What the parser calls, besides what the base class takes from it.
 
     def on_message_complete(self) -> None:
-        """Takes the end of the request."""
-        self._in_body = self._began = False
-        self._taken = 0
+        """Takes the end of the request: its deadline is over."""
         self._stop_waiting()
-        if self.cycle is not None:  # there is none for a WebSocket's handshake
-            super().on_message_complete()
+        super().on_message_complete()
 
     # What uvicorn calls.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle  # the others of a pipeline are behind it
         super()._start_asgi_task(cycle, app)
-
-    def _should_upgrade_to_ws(self) -> bool:
-        return True
 
     def on_response_complete(self) -> None:
         """Waits for the next request, or reads on in one that has begun."""
@@ -202,7 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._read)
         if self._busy:
             return
-        if self._began or self._rest:
+        if self.began or self._rest:
             self._unset_keepalive_if_required()
             self._await_request()
         else:
@@ -221,7 +164,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Makes room for another socket."""
         self._over = True
         self._stop_waiting()
-        if self._began:
+        if self.began:
             self.transport.write(_FULL.encode())
         self.transport.close()
 
@@ -235,13 +178,13 @@ class HttpProtocol(HttpToolsProtocol):
         while self._rest and not self.pipeline and not self._over and self._held_back is None:
             piece, self._rest = bytes(self._rest[:_PIECE]), self._rest[_PIECE:]
             self._parse(piece)
-            if self._begun:
+            if self.begun:
                 self._count_requests()
         if self._rest and not self._over:
             self.flow.pause_reading()
 
     def _count_requests(self) -> None:
-        begun, self._begun = self._begun, 0
+        begun, self.begun = self.begun, 0
         wait = self._allowance.spend(begun, self.loop.time())
         if wait and not self._over:
             metrics.BOUNDS_HIT[Bound.REQUESTS].inc()
@@ -249,16 +192,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _read_on(self) -> None:
         self._held_back = None
-        if not self._over and not self._busy and (self._rest or self._began):
+        if not self._over and not self._busy and (self._rest or self.began):
             self._await_request()
         self._read()
         if not self._rest and not self._over and not self.pipeline:
             self.flow.resume_reading()
 
     def _parse(self, piece: bytes) -> None:
-        self._taken += len(piece)
         try:
-            self.parser.feed_data(piece)
+            refusal = self.feed(piece)
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self._upgrade(piece[upgrade.args[0] :] + bytes(self._rest))
@@ -266,14 +208,8 @@ class HttpProtocol(HttpToolsProtocol):
                 self._over = not self._busy
                 self._rest = memoryview(b"")
             return
-        except httptools.HttpParserError:
-            self._refuse(*(self._refusal or (None, _BAD)))
-            return
-        if self._in_body:
-            if self._taken > REQUEST_BODY_BYTES:
-                self._refuse(Bound.BODY_BYTES, _LONG_BODY)
-        elif self._taken > HEAD_BYTES:
-            self._refuse(Bound.HEAD_BYTES, _LONG_HEAD)
+        if refusal is not None:
+            self._refuse(*refusal)
 
     def _upgrade(self, rest: bytes) -> None:
         if self._busy:
@@ -284,55 +220,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(None, outcome)
             return
         try:
-            scope = self._websocket_scope()
+            scope = self.websocket_scope()
         except (httptools.HttpParserError, UnicodeDecodeError):
-            self._refuse(None, _BAD)
+            self._refuse(None, BAD_REQUEST)
             return
         self._over = True
         self._stop_waiting()
-        self._stop_answer_timer()
+        self._answer.stop()
         self.connections.discard(self)
         protocol = WebSocketProtocol(
-            self._edge,
-            self.app,
-            scope,
-            outcome,
-            self.transport,
-            self.server_state,
+            self._edge, self.app, scope, outcome, self.transport, self.server_state
         )
         protocol.begin(rest)
 
-    def _websocket_scope(self) -> dict[str, Any]:
-        url = httptools.parse_url(self.url)
-        path = url.path or b"/"
-        return {
-            "type": "websocket",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
-            "http_version": "1.1",
-            "scheme": "ws",
-            "server": self.server,
-            "client": self.client,
-            "root_path": self.root_path,
-            "path": self.root_path + unquote(path.decode("ascii")),
-            "raw_path": self.root_path.encode("ascii") + path,
-            "query_string": url.query or b"",
-            "headers": self.headers,
-            "subprotocols": subprotocols(self.headers),
-            "state": self.app_state.copy(),
-            "extensions": {"websocket.http.response": {}},
-        }
-
     # Refusing and waiting.
-
-    def _raise(self, status: int, error: str) -> None:
-        self._refusal = Bound.HEAD_BYTES, Answer(status, error)
-        raise _Refused
 
     def _refuse(self, bound: Bound | None, answer: Answer) -> None:
         if bound is not None:
             metrics.BOUNDS_HIT[bound].inc()
         logger.debug("request refused", extra={"status": answer.status, "error": answer.error})
-        own = self._in_body and self.cycle is not None and not self.cycle.response_started
+        own = self.in_body and self.cycle is not None and not self.cycle.response_started
         if self._busy and (self.pipeline or not own):
             # Those before it are answered first; then the socket is closed without a word.
             self.cycle.keep_alive = False
@@ -347,7 +254,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._rest = memoryview(b"")
         self._unset_keepalive_if_required()
         self._stop_waiting()
-        self._stop_answer_timer()
+        self._answer.stop()
         self.connections.discard(self)
         if self._busy:  # the application may go on; nobody hears it
             self.cycle.disconnected = True
@@ -361,20 +268,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _await_request(self) -> None:
         self._edge.sockets.idle(self.transport, self)
-        if self._request_timer is None and self._held_back is None:
-            self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._on_late)
+        if self._held_back is None:
+            self._request.start()
 
     def _stop_waiting(self) -> None:
         self._edge.sockets.busy(self.transport)
-        if self._request_timer is not None:
-            self._request_timer.cancel()
-            self._request_timer = None
+        self._request.stop()
 
     def _on_late(self) -> None:
         metrics.BOUNDS_HIT[Bound.HEAD_SECONDS].inc()
-        logger.debug("no request in time", extra={"began": self._began})
-        self._request_timer = None
-        if self._began or self._taken:
+        logger.debug("no request in time", extra={"began": self.began})
+        if self.began or self.taken:
             self._say(_LATE)
         else:  # it never spoke: a probe of a port, or a browser that was early
             self._over = True
@@ -382,13 +286,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _on_unread(self) -> None:
         metrics.BOUNDS_HIT[Bound.UNREAD].inc()
-        self._answer_timer = None
         self.transport.abort()
-
-    def _stop_answer_timer(self) -> None:
-        if self._answer_timer is not None:
-            self._answer_timer.cancel()
-            self._answer_timer = None
 
 
 def http_class(edge: Edge) -> type[asyncio.Protocol]:
