@@ -134,13 +134,23 @@ def scheduled(pid: int) -> tuple[float, float]:
     return ran / 1e9, waited / 1e9
 
 
+async def connect(stack: Stack, tally: Tally) -> Talker:
+    """Returns a talker, however often it is sent away first: that is what overload is like."""
+    while True:
+        try:
+            _, talker = await picows.ws_connect(lambda: Talker(tally), stack.ws_url)
+        except picows.WSInvalidStatusError:
+            await asyncio.sleep(0.2)
+        else:
+            return talker
+
+
 async def crowd(stack: Stack, talkers: int, seconds: float) -> Tally:
     """Prints what so many talkers saw and what they cost; returns their tally."""
     tally = Tally()
     clients: list[Talker] = []
     for number in range(talkers):
-        _, client = await picows.ws_connect(lambda: Talker(tally), stack.ws_url)
-        clients.append(client)
+        clients.append(await connect(stack, tally))
         # Their turns spread over the tenth of a second, as nobody agrees on when to speak.
         await asyncio.sleep(CHUNK_SECONDS * 0.7 if number % 20 == 0 else 0.003)
     await asyncio.sleep(SETTLE_SECONDS)

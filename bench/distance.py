@@ -72,7 +72,11 @@ class _Side(asyncio.Protocol):
         assert self.other is not None
         # Never before what went ahead of it.
         self._last = max(self._loop.time() + self._seconds, self._last + 1e-6)
-        self._loop.call_at(self._last, self.other.write, data)
+        self._loop.call_at(self._last, self._arrive, self.other, data)
+
+    def _arrive(self, other: asyncio.Transport, data: bytes) -> None:
+        if not other.is_closing():
+            other.write(data)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Ends the other end, too."""
