@@ -14,7 +14,7 @@ from scripta_gateway.bounds import MAX_KEPT_BYTES, Bound
 from scripta_gateway.metrics import BOUNDS_HIT, DECODERS
 
 MIB: Constant = 1024 * 1024
-_TURNS_PER_CORE: Constant = 8
+_TURNS_PER_CORE: Constant = 32
 _DECODER_BYTES: Constant = 5 * MIB
 """What a live stream's process takes, all told: 3.4 to 4.8 MB, by ``make bench-decoders``."""
 _OTHER_BYTES: Constant = 384 * MIB
