@@ -162,3 +162,29 @@ async def test_client_that_waits_for_the_broker_is_not_flushed(
         assert scribe.claim is not None
         entries = await scribe.log.read(scribe.claim.sid, 0, 10)
         assert [entry.kind for entry in entries][:3] == [EntryKind.AUDIO] * 3
+
+
+async def test_client_that_is_not_read_from_is_not_flushed(
+    start_server: Any, redis: object, scribe: Any, until: Until
+) -> None:
+    """Guards words that have arrived and are not read while the process holds too much audio."""
+    server = await start_server(idle_flush_seconds=0.2)
+    room = asyncio.Event()
+
+    async def wait_for_room(_: Session) -> None:
+        await room.wait()
+
+    server.hub.held_audio.wait_for_room = wait_for_room
+    async with server.connect() as client:
+        await client.send(bytes(3200))
+        assert json.loads(await client.recv())["status"] == "received"
+        await scribe.take()
+        assert scribe.claim is not None
+        await asyncio.sleep(0.8)
+        assert len(await scribe.log.read(scribe.claim.sid, 0, 10)) == 1
+        room.set()
+
+        async def flushed() -> bool:
+            return len(await scribe.log.read(scribe.claim.sid, 0, 10)) == 2
+
+        await until(flushed)

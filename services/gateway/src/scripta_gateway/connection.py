@@ -19,12 +19,13 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from functools import partial
+from typing import ClassVar
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from scripta_common.errors import BadAudio, ScriptaError, SessionIdle
+from scripta_common.errors import BadAudio, ScriptaError
 from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
@@ -33,18 +34,16 @@ from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub
-from scripta_gateway.idle_clock import Due, IdleClock
+from scripta_gateway.idle_clock import IdleClock
 from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.outlet import Outlet
 from scripta_gateway.session import Session
+from scripta_gateway.silence import SilenceWatch
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
 
 logger = logging.getLogger(__name__)
-
-_ARRIVED_SECONDS: Final = 0.05
-"""Long enough to read what has already arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,14 @@ class Connection(ABC):
         self.inflow = Inflow(session, self.send, self._clock)
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
+        self._silence = SilenceWatch(
+            session,
+            self._clock,
+            self._outlet,
+            every=limits.idle_flush,
+            handling=self._handling,
+            flush=partial(self.finalize, Reason.IDLE),
+        )
 
     @abstractmethod
     async def on_open(self) -> None:
@@ -204,7 +211,7 @@ class Connection(ABC):
             async with asyncio.TaskGroup() as tasks:
                 receiver = tasks.create_task(self._receive(), name="receive")
                 writer = tasks.create_task(self.inflow.run(), name="write")
-                watcher = tasks.create_task(self._watch(), name="watch")
+                watcher = tasks.create_task(self._silence.run(), name="watch")
                 deliverer = tasks.create_task(self._deliver(), name="deliver")
                 others = (receiver, writer, watcher)
                 deliverer.add_done_callback(lambda _: [other.cancel() for other in others])
@@ -225,8 +232,6 @@ class Connection(ABC):
         await self.on_open()
         handled = 0
         while True:
-            await self._wait_for_room()
-            self.session.stopwatch.handled(time.monotonic())
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(closing.close_code(message))
@@ -234,6 +239,10 @@ class Connection(ABC):
             self._clock.message(self._arrived)
             async with self._handling:
                 await self._handle(message)
+                await self._wait_for_room()
+            now = time.monotonic()
+            self._clock.held_up(now)  # until now it was not read from
+            self.session.stopwatch.handled(now)
             handled += 1
             if handled % MAX_MESSAGES_A_TURN == 0:
                 # What has arrived already is received without a pause; others wait meanwhile.
@@ -246,37 +255,6 @@ class Connection(ABC):
             await self.on_text(text)
         elif (oversized := message.get(OVERSIZED)) is not None:
             await self.on_oversized(oversized)
-
-    async def _watch(self) -> None:
-        """Does what silence makes due, and gives a client up that does not read.
-
-        It looks now and then: a time-out for each message would cost more than the message.
-        """
-        while True:
-            due_in = self._clock.deadline() - time.monotonic()
-            # Audio that comes meanwhile is flushed no earlier than a whole ``idle_flush`` later.
-            await asyncio.sleep(min(max(due_in, _ARRIVED_SECONDS), self.limits.idle_flush))
-            now = time.monotonic()
-            self._outlet.check(now)
-            if self._clock.due(now) is not None:
-                await self._on_silence()
-
-    async def _on_silence(self) -> None:
-        # This process may have stood still (frozen, or short of processor time) and the client
-        # not: what has arrived by now is read before anyone is called silent.
-        await asyncio.sleep(_ARRIVED_SECONDS)
-        now = time.monotonic()
-        if self._handling.locked() or self.session.unwritten:
-            self._clock.held_up(now)  # it may wait for our answer, rightly
-            return
-        async with self._handling:
-            match self._clock.due(now):
-                case Due.FLUSH:
-                    await self.finalize(Reason.IDLE)
-                case Due.CLOSE if not self.session.outstanding:
-                    raise SessionIdle("The client sent nothing for too long.")
-                case Due.CLOSE:
-                    self._clock.message(now)  # it waits for results, rightly
 
     async def _deliver(self) -> None:
         while True:
