@@ -233,3 +233,21 @@ async def test_session_that_waits_for_its_client_is_given_up_after_its_patience(
     own_broker.kill()
     hub.leave(session, comes_back=True)
     await until(lambda: not hub._sessions, 20)
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_session_that_is_done_with_holds_no_audio(
+    make_hub: MakeHub, scribe: Any, until: Until, comes_back: bool
+) -> None:
+    """Guards memory: what failed stays in cycles with its frames until garbage is looked for."""
+    hub = await make_hub(backlog=60)
+    hub.resume_seconds = 0.05
+    session = await hub.open(OPTIONS)
+    await append(session, SECOND * 5, 1)
+    hub.leave(session, comes_back=comes_back)
+    await until(lambda: not hub._sessions)
+    assert session.seconds == 5
+    assert not session.outstanding
+    await scribe.take()
+    kinds_logged = await kinds(scribe, session.sid)
+    assert kinds_logged == [EntryKind.AUDIO] * 5 + [EntryKind.END]

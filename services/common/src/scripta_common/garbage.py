@@ -10,10 +10,10 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-_NEW_OBJECTS: Final = 20_000
-"""Objects left over until the youngest are looked through: a few milliseconds."""
+_NEW_OBJECTS: Final = 2_000
+"""Objects left over until the youngest are looked through: what a dozen ended sessions leave."""
 
-_ROUNDS: Final = 20
+_ROUNDS: Final = 10
 """Looks at a generation until the next older one has its turn."""
 
 

@@ -96,14 +96,6 @@ class Connection(ABC):
         self.inflow = Inflow(session, self.send, self._clock)
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
-        self._silence = SilenceWatch(
-            session,
-            self._clock,
-            self._outlet,
-            every=limits.idle_flush,
-            handling=self._handling,
-            flush=partial(self.finalize, Reason.IDLE),
-        )
 
     @abstractmethod
     async def on_open(self) -> None:
@@ -207,11 +199,19 @@ class Connection(ABC):
 
     async def _converse(self) -> int:
         error: BaseException | None = None
+        silence = SilenceWatch(
+            self.session,
+            self._clock,
+            self._outlet,
+            every=self.limits.idle_flush,
+            handling=self._handling,
+            flush=partial(self.finalize, Reason.IDLE),
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 receiver = tasks.create_task(self._receive(), name="receive")
                 writer = tasks.create_task(self.inflow.run(), name="write")
-                watcher = tasks.create_task(self._silence.run(), name="watch")
+                watcher = tasks.create_task(silence.run(), name="watch")
                 deliverer = tasks.create_task(self._deliver(), name="deliver")
                 others = (receiver, writer, watcher)
                 deliverer.add_done_callback(lambda _: [other.cancel() for other in others])

@@ -268,6 +268,7 @@ class Hub:
         if self._sessions.get(session.sid) is session:
             del self._sessions[session.sid]
         self._let_go(session)
+        session.drop()
         self._notice_quiet()
         metrics.SESSIONS.set(len(self._sessions))
 

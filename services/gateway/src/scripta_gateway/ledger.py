@@ -253,6 +253,11 @@ class Ledger:
         """Forgets checkpoints whose results have not come: the log has lost them."""
         self._ahead = None
 
+    def drop(self) -> None:
+        """Frees what is retained: nothing will be written any more."""
+        self._retained.clear()
+        self._boundaries.clear()
+
     def accept(self, results: Iterable[Recorded]) -> tuple[list[Recorded], bool]:
         """Sorts out recorded results as they come.
 

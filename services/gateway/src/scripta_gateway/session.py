@@ -403,6 +403,12 @@ class Session:
             self._failure = error
         self._wake.set()
 
+    def drop(self) -> None:
+        """Frees its audio and results at once: errors keep their frames until garbage is sought."""
+        self._exchange.ledger.drop()
+        self._undelivered.clear()
+        self._interim = None
+
     def _take(self, news: News) -> None:
         if news.fresh:
             # What was open is decided; an interim of it would only confuse.
