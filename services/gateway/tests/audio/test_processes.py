@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.limits import DecoderLimits
-from scripta_gateway.audio.processes import DecoderProcesses
+from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 
 pytestmark = [
     pytest.mark.asgi,
@@ -245,6 +246,7 @@ async def test_an_endless_step_gives_its_turn_to_others_and_is_ended(
 ) -> None:
     """As many as may compute at the same time must not keep everybody else from decoding."""
     budget = StreamBudget()
+    budget.turns = asyncio.Semaphore(2)
     spinners = [
         AudioDecoder(
             AudioFormat(),
@@ -369,3 +371,37 @@ async def test_an_upload_gives_way_to_live_streams(
     assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
     await upload.close()
     await live.decoder.close()
+
+
+async def received(socket: Any) -> dict[str, Any]:
+    """Returns the next answer to a message."""
+    while True:
+        frame: dict[str, Any] = json.loads(await socket.recv())
+        if frame["status"] in ("received", "error"):
+            return frame
+
+
+async def test_clients_hear_of_their_own_decoder_only(
+    encoded: Callable[..., Any], server: Any, mock_worker: object, until: Any
+) -> None:
+    """One client's crash was everybody's: all connections of the gateway were cut."""
+    parts = encoded("webm_live").parts
+    before = set(SHARED_PROCESSES.living)
+    async with server.connect() as hurt, server.connect() as neighbour:
+        await hurt.send(parts[0] + parts[1] + parts[2])
+        assert (await received(hurt))["status"] == "received"
+        (pid,) = SHARED_PROCESSES.living - before
+        await neighbour.send(encoded("mp3_16k_live").data[:3000])
+        assert (await received(neighbour))["status"] == "received"
+        os.kill(pid, signal.SIGKILL)
+        await hurt.send(parts[3])
+        assert await received(hurt) == {
+            "status": "error",
+            "error": "Audio cannot be decoded: the webm data could not be decoded: "
+            "its decoder broke down",
+        }
+        await hurt.send(bytes(3200))
+        assert (await received(hurt))["status"] == "received"
+        await neighbour.send(encoded("mp3_16k_live").data[3000:6000])
+        assert (await received(neighbour))["status"] == "received"
+    await until(lambda: not SHARED_PROCESSES.living - before)
