@@ -291,8 +291,10 @@ async def bench(arguments: argparse.Namespace) -> int:
     )
     if arguments.base is None:
         return 0
-    share = mean(carried["here"]) / max(1.0, mean(carried["base"]))
-    print(f"That is {share:.0%} of what the base carries; the target is 80 %.")
+    compressed = [place for place, kind in enumerate(arguments.kinds) if kind != "raw"]
+    here, base = (mean(carried[name][place] for place in compressed) for name in systems)
+    share = here / max(1.0, base)
+    print(f"That is {share:.0%} of the compressed streams that the base carries; 80 % are wanted.")
     return 0 if share >= 0.8 else 1
 
 
