@@ -99,7 +99,7 @@ class Lanes:
 
     async def _drive_batch(self, batch: list[Issued]) -> None:
         try:
-            answers = await self._send([command for command, *_ in batch])
+            answers = await self._send([issued[0] for issued in batch])
         except asyncio.CancelledError:
             self._give_up(batch)
             raise

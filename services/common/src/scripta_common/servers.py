@@ -49,7 +49,7 @@ class Server:
         # A blocked read outlives any command's time-out; repeating one would hide entries that
         # the server has already handed out.
         self.blocking = connect(socket_timeout=None, retry=Retry(NoBackoff(), 0))
-        self.lanes = Lanes(self._send, pass_on)
+        self.lanes = Lanes(self._send if pass_on is None else self._send_in_cluster, pass_on)
 
     async def connect_blocking(self) -> None:
         """Has a connection ready for the next blocking read, whose time-out then is its own."""
@@ -63,24 +63,31 @@ class Server:
         await self.blocking.aclose()
 
     async def _send(self, batch: Sequence[Command]) -> list[Any]:
-        if len(batch) == 1 and not isinstance(batch[0], Asking):
+        if len(batch) == 1:
             try:
                 return [await self.commands.execute_command(*batch[0])]  # type: ignore[no-untyped-call]
             except RedisError as error:
                 return [error]
         async with self.commands.pipeline(transaction=False) as pipeline:
             for command in batch:
-                if isinstance(command, Asking):
-                    pipeline.execute_command("ASKING")
                 pipeline.execute_command(*command)
-            answers = iter(await pipeline.execute(raise_on_error=False))
-        return [_own(command, answers) for command in batch]
+            return await pipeline.execute(raise_on_error=False)
 
-
-def _own(command: Command, answers: Any) -> Any:
-    if isinstance(command, Asking):
-        next(answers)
-    return next(answers)
+    async def _send_in_cluster(self, batch: Sequence[Command]) -> list[Any]:
+        """As ``_send``, with a word before each command that asks."""
+        if not any(isinstance(command, Asking) for command in batch):
+            return await self._send(batch)
+        said: list[Command] = []
+        for command in batch:
+            if isinstance(command, Asking):
+                said.append(("ASKING",))
+            said.append(command)
+        answers = await self._send(said)
+        return [
+            answer
+            for command, answer in zip(said, answers, strict=True)
+            if tuple(command) != ("ASKING",)
+        ]
 
 
 class Servers(Protocol):
