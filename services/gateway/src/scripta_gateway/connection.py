@@ -234,7 +234,7 @@ class Connection(ABC):
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(closing.close_code(message))
+                raise WebSocketDisconnect(message["code"])
             self._arrived = time.monotonic()
             self._clock.message(self._arrived)
             async with self._handling:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from dataclasses import dataclass
 
 from scripta_gateway.bounds import (
@@ -19,6 +21,16 @@ from scripta_gateway.transports.sockets import Sockets
 _HARD_FACTOR = 4
 _HARD_LEAST = 16 * MIB
 _LARGE_MESSAGES = 4
+_OTHER_FILES = 256
+"""For the broker's connections, decoders and logs."""
+
+
+def _most_files() -> int:
+    """Returns how many files sockets may be; an accept that fails for want of one is no refusal."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, soft - _OTHER_FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,6 @@ class Edge:
                 # keeps its connection; what is skipped costs no memory.
                 hard=max(_HARD_LEAST, _HARD_FACTOR * largest),
             ),
-            sockets=Sockets(settings.max_sessions + SPARE_SOCKETS),
+            sockets=Sockets(min(settings.max_sessions + SPARE_SOCKETS, _most_files())),
             room=MessageRoom(max(UNFINISHED_BYTES, _LARGE_MESSAGES * largest), UNFINISHED_SECONDS),
         )

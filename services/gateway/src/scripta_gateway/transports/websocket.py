@@ -113,7 +113,6 @@ class WebSocketProtocol(asyncio.Protocol):
         """Tells the application of the end, behind all messages that arrived before it."""
         self._part()
         self._edge.sockets.discard(self.transport)
-        # Without a reason: that marks a connection that broke.
         self._inbox.lose({"type": "websocket.disconnect", "code": 1006})
 
     def pause_writing(self) -> None:
