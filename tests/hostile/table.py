@@ -27,7 +27,7 @@ def line(outcome: Outcome) -> str:
     verdict = "kept" if not wrong else "BROKEN " + "; ".join(wrong)
     return (
         f"{outcome.attack.key}: acks {_three(outcome.attacked)} (calm {_three(outcome.calm)}), "
-        f"livez {_ms(outcome.livez)}, newcomer {_ms(outcome.newcomer)}, "
+        f"max {_by_kind(outcome)}, livez {_ms(outcome.livez)}, newcomer {_ms(outcome.newcomer)}, "
         f"{outcome.peak >> 20} MiB in {outcome.processes} processes, "
         f"suite late {_ms(outcome.own_delay)}; "
         f"told: {outcome.told.summary()}; {verdict}"
@@ -48,6 +48,10 @@ def _row(outcome: Outcome) -> str:
         "yes" if not wrong else f"**no**: {'; '.join(wrong)}",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _by_kind(outcome: Outcome) -> str:
+    return ", ".join(f"{kind} {_ms(seconds)}" for kind, seconds in outcome.worst.items())
 
 
 def _three(lateness: Lateness) -> str:

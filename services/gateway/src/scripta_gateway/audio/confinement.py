@@ -14,6 +14,10 @@ import time
 from pathlib import Path
 from typing import Final as Constant
 
+_NICE_OF_DECODERS: Constant = 5
+"""A live decoder sleeps most of the time and is hardly slower for it, but a dozen that
+compute at once would keep the event loop, and with it everybody, waiting for a processor."""
+
 _NICE: Constant = 10
 """For what nobody waits for word by word."""
 
@@ -48,6 +52,11 @@ def bound_next_step(cpu_seconds: int) -> None:
     most = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+
+
+def let_the_gateway_go_first() -> None:
+    """Lets the gateway's own process compute before this one and all that are forked from it."""
+    os.nice(_NICE_OF_DECODERS)
 
 
 def give_way() -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Final as Constant
 
 from scripta_gateway.audio.child import STREAM_FD, decode_stream
-from scripta_gateway.audio.confinement import make_idle
+from scripta_gateway.audio.confinement import let_the_gateway_go_first, make_idle
 from scripta_gateway.audio.orders import FORK, KILL, ORDER_BYTES, SLOW
 from scripta_gateway.audio.warmth import warm_up
 
@@ -110,6 +110,7 @@ def main(control_fd: int) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):
         # They come to the whole group of a terminal or a container; the gateway ends us.
         signal.signal(ignored, signal.SIG_IGN)
+    let_the_gateway_go_first()
     warm_up()
     gc.collect()
     gc.freeze()
