@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from scripta_common.wire import Ended, Entry, Failed, Recorded
 
 from .listening import Cutting, undisturbed
+
+AGAIN: Final = "+"
+"""Behind a session's id: it is the next of the same client."""
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Client:
         excuse: Which copies were lost together; without one the session must not fail.
         history: Entries that the log has taken, by number, whatever it lost since.
         promised: How many of them it was told are accepted.
+        ended_unheard: Whether its stream ended before there was anything to be heard.
     """
 
     sid: str
@@ -36,6 +41,7 @@ class Client:
     excuse: str | None = None
     history: list[Entry] = field(default_factory=list)
     promised: int = 0
+    ended_unheard: bool = False
     _expected: list[Recorded] | None = None
 
     @property
@@ -65,9 +71,24 @@ class Client:
     @property
     def expected(self) -> list[Recorded]:
         """What the undisturbed session would tell it of what was accepted."""
+        if self.ended_unheard:
+            return [Ended(1, 0.0)]
         if self._expected is None:
             self._expected = undisturbed(self.cutting, self.history)
         return self._expected
+
+    def begin_anew(self) -> bool:
+        """Goes on in a new session, as nothing of the former was accepted or heard.
+
+        Returns:
+            Whether that is so.
+        """
+        if self.promised or self.told:
+            return False
+        self.sid += AGAIN
+        self.history.clear()
+        self._expected = None
+        return True
 
     def tell(self, results: list[Recorded]) -> None:
         """Takes results; each must be the next that it is owed."""

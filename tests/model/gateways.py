@@ -16,7 +16,7 @@ from scripta_common.sessionlog import (
 )
 from scripta_common.wire import EntryKind, Interim, Reason, Ring
 from scripta_common.wire import Superseded as Notice
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, News, Restore, Write
+from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Join, News, Restore, Write
 from scripta_gateway.ledger import Ledger
 from scripta_gateway.takeover import Takeover
 
@@ -63,9 +63,9 @@ class Connection:
         self.ending = False
 
     @classmethod
-    async def opened(cls, broker: Broker, gateway: str, client: Client) -> Connection:
+    def opened(cls, broker: Broker, gateway: str, client: Client) -> Connection:
+        """Returns the first connection of a session: the log does not know of it yet."""
         log = GatewayLog(broker, gateway, ttl=TTL)
-        assert await log.open(client.sid, SessionOptions(), token_digest=_digest(client))
         return cls(log, gateway, client, Exchange(Ledger(MAX_BACKLOG)))
 
     def speak(self) -> None:
@@ -83,9 +83,21 @@ class Connection:
             self.exchange.ledger.enter_control(EntryKind.FINALIZE, reason, 0)
 
     def end(self) -> None:
-        if not self.ending:
-            self.ending = True
+        if self.ending:
+            return
+        self.ending = True
+        if self.exchange.ledger.last_seq or self.exchange.joined:
             self.exchange.ledger.enter_control(EntryKind.END, Reason.END, 0)
+        else:
+            self.client.ended_unheard = True
+            self._take(self.exchange.end_unheard())
+
+    async def leave(self) -> None:
+        """Loses its client; nothing is left of a session that has never gone in line."""
+        self.attended = False
+        if not self.exchange.joined:
+            self.closed = True
+            await self._log.withdraw(self.client.sid, certainly=True)
 
     async def write(self, answer: Answer = Answer.ARRIVES) -> bool:
         """Does the next step of a flush; returns whether there may be more to do."""
@@ -131,6 +143,15 @@ class Connection:
                 for entry in entries:
                     self.client.written(entry)
             return lambda: self.exchange.appended(write, outcome, last)
+        if isinstance(write, Join):
+            digest = _digest(self.client)
+            assert await self._log.open(sid, SessionOptions(), token_digest=digest)
+
+            def joined() -> bool:
+                self.exchange.joined = True
+                return True
+
+            return joined
         assert isinstance(write, Restore)
         ours = await self._log.restore(
             sid, SessionOptions(), write.standing, token_digest=_digest(self.client)
@@ -148,7 +169,7 @@ class Connection:
             self.client.promised = max(self.client.promised, self.exchange.ledger.last_seq)
 
     async def poll(self, answer: Answer = Answer.ARRIVES) -> None:
-        if self.closed:
+        if self.closed or not self.exchange.joined:
             return
         if self._polled is None:
             confirmed = self.exchange.logged
@@ -208,6 +229,7 @@ class Arrival:
     def __init__(self, broker: Broker, gateway: str, client: Client) -> None:
         self.gateway = gateway
         self.client = client
+        self._broker = broker
         self._log = GatewayLog(broker, gateway, ttl=TTL)
         self._takeover: Takeover | None = None
 
@@ -223,6 +245,8 @@ class Arrival:
             else:
                 return self._connect(self._takeover)
         except NotResumable as error:
+            if self.client.begin_anew():
+                return Connection.opened(self._broker, self.gateway, self.client)
             self.client.give_up(error.reason)
         except AheadOfLog as error:
             # The log has lost its last results. They come again, and must be the same.
@@ -239,7 +263,9 @@ class Arrival:
             client.give_up("accepted messages are not there")
             return None
         ledger = Ledger.resumed(MAX_BACKLOG, attachment, takeover.entries, client.index)
-        exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
+        exchange = Exchange(
+            ledger, connection=attachment.connection, logged=attachment.seq, joined=True
+        )
         exchange.behind = True
         connection = Connection(self._log, self.gateway, client, exchange)
         connection.index_before = attachment.index

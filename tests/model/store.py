@@ -127,9 +127,11 @@ class Store:
         """
         if not await self._redis.exists(keys.ASSIGN):
             return True
-        stream = await self._redis.xinfo_stream(keys.ASSIGN)
         groups = await self._redis.xinfo_groups(keys.ASSIGN)
-        return not groups or groups[0]["last-delivered-id"] != stream["last-generated-id"]
+        if not groups:
+            return True
+        behind = "(" + groups[0]["last-delivered-id"].decode()
+        return bool(await self._redis.xrange(keys.ASSIGN, behind, count=1))
 
     async def leases(self) -> list[Lease]:
         if not await self._redis.exists(keys.ASSIGN):

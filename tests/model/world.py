@@ -17,7 +17,7 @@ from scripta_common.broker import Broker
 from scripta_common.sessionlog import Progress
 from scripta_common.wire import Reason, Ring, Superseded
 
-from .client import Client
+from .client import AGAIN, Client
 from .gateways import Answer, Arrival, Connection
 from .listening import Cutting, audio
 from .store import Part, Sight, Standing, Store
@@ -61,7 +61,7 @@ class World:
             await transcriber.log.join()
         for place, client in enumerate(self.clients):
             gateway = self.gateways[place % GATEWAYS]
-            self.connections.append(await Connection.opened(self._broker, gateway, client))
+            self.connections.append(Connection.opened(self._broker, gateway, client))
 
     # -- clients
 
@@ -147,7 +147,7 @@ class World:
         name, self.gateways[place] = self.gateways[place], self._name("g")
         for connection in [each for each in self.connections if each.gateway == name]:
             if connection.attended:
-                await self._leave(connection, unheard)
+                await self._part(connection, unheard)
             self.connections.remove(connection)
         for arrival in [each for each in self.arrivals.values() if each.gateway == name]:
             await self._excuse_if_damaged(arrival.client)
@@ -355,6 +355,10 @@ class World:
             client.excuse = "its gateway went before it had healed the log"
 
     async def _leave(self, connection: Connection, unheard: int) -> None:
+        await connection.leave()
+        await self._part(connection, unheard)
+
+    async def _part(self, connection: Connection, unheard: int) -> None:
         client = connection.client
         connection.attended = False
         if not client.over:
@@ -362,9 +366,10 @@ class World:
             await self._excuse_if_damaged(client)
 
     async def _step_arrival(self, client: Client) -> None:
-        connection = await self.arrivals[client.sid].step()
+        sid = client.sid
+        connection = await self.arrivals[sid].step()
         if client.over or connection is not None:
-            del self.arrivals[client.sid]
+            del self.arrivals[sid]
         if connection is not None:
             self.connections.append(connection)
             connection.speak()
@@ -408,8 +413,10 @@ class World:
         return self.clients[session % len(self.clients)]
 
     def _transcriber(self) -> Transcriber:
-        cuttings = {client.sid: client.cutting for client in self.clients}
-        return Transcriber(self._broker, self._name("t"), self._slots, cuttings.__getitem__)
+        cuttings = {client.sid.rstrip(AGAIN): client.cutting for client in self.clients}
+        return Transcriber(
+            self._broker, self._name("t"), self._slots, lambda sid: cuttings[sid.rstrip(AGAIN)]
+        )
 
     def _name(self, letter: str) -> str:
         self._born += 1

@@ -48,8 +48,8 @@ _LOOP: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _BROKER: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _CODES: Final = "1000 1001 1005 1006 1007 1008 1009 1011 1012 1013 other"
 _COMMANDS: Final = (
-    "open assign attach restore append poll line claim commit interim release accuse acquit "
-    "heartbeat reclaim tidy handoff drop enlist roster demand xrange other"
+    "open assign attach restore append poll line withdraw claim commit interim release accuse "
+    "acquit heartbeat reclaim tidy handoff drop enlist roster demand xrange other"
 )
 _POOL: Final = {"pool": None}
 

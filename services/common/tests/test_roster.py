@@ -55,6 +55,7 @@ async def test_record_has_the_brokers_time_and_the_hash_a_ttl(roster: Roster, re
         "languages": ["en"],
         "slots": 8,
         "served": [],
+        "finished": 0,
     }
     assert REMEMBER_MS - 10_000 < await redis.pttl(keys.FLEET) <= REMEMBER_MS
 

@@ -19,7 +19,8 @@ from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable
-from scripta_common.sessionlog import Claim, Doorbell, TranscriberLog
+from scripta_common.fleet import Member
+from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
 from scripta_common.wire import (
     SAMPLE_RATE,
@@ -31,6 +32,7 @@ from scripta_common.wire import (
     Reason,
     Recorded,
 )
+from scripta_gateway.admission import Admission
 from scripta_gateway.hub import Hub
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.session import Limits
@@ -40,6 +42,7 @@ from scripta_local.ports import free_port
 from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.engines.mock import MockEngine
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.presence import Presence
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
@@ -49,10 +52,36 @@ from scripta_transcriber.worker import Worker
 
 MakeHub = Callable[..., Awaitable[Hub]]
 
+SLOTS = 100
+ADMISSION = Admission(live_wait=3, max_uploads=32)
+
 
 @pytest_asyncio.fixture
-async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
-    """Starts hubs; the limits are a session's unless a test says otherwise."""
+async def offer_slots() -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Puts a transcriber that takes nothing on the roster of a broker, and keeps it there."""
+    async with AsyncExitStack() as stack:
+
+        async def offer(url: str, slots: int, pool: str = keys.DEFAULT_POOL) -> None:
+            broker = Broker(url, name="stand-in")
+            stack.push_async_callback(broker.aclose)
+            member = Member(pool, (), (), slots)
+            presence = Presence(Roster(broker), f"stand-in-{slots}", lambda: member)
+            stack.push_async_callback(_end, asyncio.create_task(presence.run()))
+            async with asyncio.timeout(5):
+                while not presence.offering:  # noqa: ASYNC110 - it has a flag and no event
+                    await asyncio.sleep(0.01)
+
+        yield offer
+
+
+@pytest_asyncio.fixture
+async def make_hub(
+    shared_broker: BrokerProcess, offer_slots: Callable[..., Awaitable[None]]
+) -> AsyncIterator[MakeHub]:
+    """Starts hubs; the limits are a session's unless a test says otherwise.
+
+    There are slots for all of their sessions, whether or not anybody takes them.
+    """
     running: list[tuple[asyncio.Task[None], Broker]] = []
 
     async def make(
@@ -62,10 +91,14 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
         stall: float = 30,
         broker_patience: float = 20,
         max_sessions: int = 100,
-        max_waiting: int = 100,
+        slots: int = SLOTS,
+        admission: Admission = ADMISSION,
+        upload_wait: float = 30,
         drain_spread: float = 2,
         resume_seconds: float = 30,
     ) -> Hub:
+        if slots:
+            await offer_slots(url, slots)
         broker = Broker(url, name="hub")
         hub = Hub(
             broker,
@@ -73,7 +106,8 @@ async def make_hub(shared_broker: BrokerProcess) -> AsyncIterator[MakeHub]:
             ttl=60,
             limits=Limits(backlog=backlog, stall=stall, broker_patience=broker_patience),
             max_sessions=max_sessions,
-            max_waiting=max_waiting,
+            admission=admission,
+            upload_wait=upload_wait,
             drain_spread=drain_spread,
             resume_seconds=resume_seconds,
         )
@@ -193,11 +227,20 @@ class Server(GatewayServer):
 
 
 @pytest_asyncio.fixture
-async def start_server(shared_broker: BrokerProcess) -> AsyncIterator[Callable[..., Any]]:
-    """Starts gateways; arguments are settings. They are stopped with the test."""
+async def start_server(
+    shared_broker: BrokerProcess, offer_slots: Callable[..., Awaitable[None]]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Starts gateways; arguments are settings. They are stopped with the test.
+
+    There are ``slots`` for their sessions, whether or not anybody takes them.
+    """
     async with AsyncExitStack() as stack:
 
-        async def start(url: str = shared_broker.url, **settings: Any) -> Server:
+        async def start(
+            url: str = shared_broker.url, *, slots: int = SLOTS, **settings: Any
+        ) -> Server:
+            if slots:
+                await offer_slots(url, slots)
             port = free_port()
             server = Server(
                 GatewaySettings(

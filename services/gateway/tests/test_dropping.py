@@ -55,6 +55,7 @@ async def test_session_that_can_not_be_resumed_keeps_no_results_that_were_sent(
     """Guards the broker against a stream that runs all day."""
     hub = await make_hub()
     session = await hub.open(SessionOptions())
+    await session._writer.join()
     await scribe.take()
     total = 4 * DROP_STEP
     assert await talk(session, scribe, total) == list(range(1, total + 1))
@@ -70,6 +71,7 @@ async def test_session_that_can_be_resumed_keeps_the_last_ones_and_says_what_it_
 ) -> None:
     hub, token = await make_hub(), ResumeToken.make()
     session = await hub.open(SessionOptions(), token)
+    await session._writer.join()
     await scribe.take()
     await talk(session, scribe, KEPT + 2 * DROP_STEP)
 
@@ -93,6 +95,7 @@ async def test_results_that_were_not_sent_are_kept(
     """Guards a client that does not read: what it has not got must stay, whatever it is."""
     hub = await make_hub()
     session = await hub.open(SessionOptions())
+    await session._writer.join()
     await scribe.take()
     total = 3 * DROP_STEP
     for _ in range(total):
@@ -112,6 +115,7 @@ async def test_gateway_that_has_lost_the_session_drops_nothing(
     """Guards the new connection: its client may have fewer results than the old one was sent."""
     hub, token = await make_hub(), ResumeToken.make()
     session = await hub.open(SessionOptions(), token)
+    await session._writer.join()
     await scribe.take()
     await talk(session, scribe, 5)
     log = session._log
@@ -126,6 +130,7 @@ async def test_log_drops_no_more_than_it_has(make_hub: MakeHub, scribe: Any, red
     """After a failover it may have fewer results than were sent; those that come again count."""
     hub = await make_hub()
     session = await hub.open(SessionOptions())
+    await session._writer.join()
     await scribe.take()
     await talk(session, scribe, 3)
     await session._log.poll(session.sid, drop=10)

@@ -31,7 +31,7 @@ def final(index: int) -> Final:
 
 
 def exchange_of(messages: int, max_backlog: int = 10**9) -> Exchange:
-    exchange = Exchange(Ledger(max_backlog))
+    exchange = Exchange(Ledger(max_backlog), joined=True)
     for _ in range(messages):
         exchange.ledger.enter_audio(b"ab", 2, 7)
     return exchange
@@ -81,7 +81,7 @@ def test_all_entries_that_wait_are_appended_in_one_call() -> None:
 def test_one_call_is_bounded_in_entries_and_bytes() -> None:
     exchange = exchange_of(MAX_APPEND_ENTRIES + 1)
     assert len(next_append(exchange).entries) == MAX_APPEND_ENTRIES
-    exchange = Exchange(Ledger(10**9))
+    exchange = Exchange(Ledger(10**9), joined=True)
     exchange.ledger.enter_audio(bytes(2 * 20 * SAMPLE_RATE), 1, 7)
     sizes = [len(entry.pcm) for entry in next_append(exchange).entries]
     assert sum(sizes) <= MAX_APPEND_BYTES < sum(sizes) + sizes[0]
@@ -141,7 +141,7 @@ def test_session_is_lost_when_neither_the_log_nor_the_client_has_its_results() -
     )
     retained = [Entry(3, EntryKind.AUDIO, 2, b"ab", 7, 2)]
     ledger = Ledger.resumed(10**9, attachment, retained, 1)
-    exchange = Exchange(ledger, connection=2, logged=3)
+    exchange = Exchange(ledger, connection=2, logged=3, joined=True)
     assert exchange.polled(None, 3).moved
     with pytest.raises(SessionLost):
         exchange.next_write()

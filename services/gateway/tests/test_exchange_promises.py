@@ -60,7 +60,7 @@ class GatewayAndLog(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exchange = Exchange(Ledger(BACKLOG))
+        self.exchange = Exchange(Ledger(BACKLOG), joined=True)
         self.log = Log()
         self.entered: dict[int, Entry] = {}
         self.write: Write | None = None

@@ -61,7 +61,15 @@ async def reasons(server: Any) -> dict[str, float]:
     }
 
 
+async def speak(client: Any) -> None:
+    """Sends the first audio; returns when it is accepted: the session is in line by then."""
+    await client.send(b"ab")
+    while '"status":"received"' not in await client.recv():
+        pass
+
+
 async def options_of(redis: Redis, client: Any) -> SessionOptions:
+    await speak(client)
     sid = client.response.headers["scripta-session"]
     return SessionOptions.decode(await redis.hget(keys.state(sid), "options") or b"")
 
@@ -71,7 +79,7 @@ async def test_model_routes_a_session_to_its_pool_and_none_to_the_default(
 ) -> None:
     await roster.enlist("cpu", CPU)
     await roster.enlist("gpu", GPU)
-    server = await start_server()
+    server = await start_server(slots=0)
     async with server.connect("model=whisper") as fine, server.connect() as plain:
         assert (await options_of(redis, fine)).pool == "gpu"
         assert (await options_of(redis, fine)).model == "whisper"
@@ -86,7 +94,7 @@ async def test_unknown_model_is_a_400_that_names_the_known(
 ) -> None:
     await roster.enlist("cpu", CPU)
     await roster.enlist("gpu", GPU)
-    server = await start_server()
+    server = await start_server(slots=0)
     before = await reasons(server)
     answer = await refusal(server, "model=nova-3")
     assert answer.status_code == 400
@@ -105,7 +113,7 @@ async def test_language_that_nobody_there_speaks_is_a_400_that_names_who_does(
     """Guards such a client from a place in line, and from an error only when it is served."""
     await roster.enlist("cpu", CPU)
     await roster.enlist("gpu", GPU)
-    server = await start_server()
+    server = await start_server(slots=0)
     before = await reasons(server)
     answer = await refusal(server, "language=ru")
     assert answer.status_code == 400
@@ -120,31 +128,35 @@ async def test_session_that_comes_back_keeps_its_pool_whatever_it_asks_for(
     roster: Roster, start_server: Any, redis: Redis
 ) -> None:
     await roster.enlist("gpu", GPU)
-    server = await start_server()
+    server = await start_server(slots=0)
     async with server.connect("events=true&model=whisper") as client:
         token = json.loads(await client.recv())["token"]
+        await speak(client)
         client.transport.abort()
         async with server.connect(f"events=true&resume={token}&model=gone") as again:
             assert json.loads(await again.recv())["resumed"]
             assert (await options_of(redis, again)).pool == "gpu"
 
 
-async def test_burst_is_admitted_up_to_slots_and_line_and_the_rest_is_a_503_to_retry(
+async def test_burst_is_admitted_up_to_the_slots_and_the_rest_is_a_503_to_retry(
     roster: Roster, start_server: Any, redis: Redis
 ) -> None:
     """Guards the second between two looks at the fleet, in which several gateways take clients."""
-    await roster.enlist("cpu", CPU)
-    servers = [await start_server(max_waiting=2) for _ in range(2)]
+    await roster.enlist("gpu", Member("default", (), (), 3))
+    servers = [await start_server(slots=0) for _ in range(2)]
     before = await reasons(servers[0])
     clients = [await servers[number % 2].connect() for number in range(3)]
+    for client in clients:
+        await speak(client)
     for server in servers:
+        server.hub.fleet.seen_at -= 0.5  # as if it had looked just before
         answer = await refusal(server)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert json.loads(answer.body) == {
             "status": "error",
-            "error": 'All 1 slots of pool "default" and all 2 places in line are taken; '
-            "try again in some seconds.",
+            "error": 'All 3 slots of pool "default" are taken and none is expected to come free '
+            "within 3 s; try again in some seconds.",
         }
     assert await redis.xlen(keys.ASSIGN) == 3
     after = await reasons(servers[0])
@@ -153,12 +165,29 @@ async def test_burst_is_admitted_up_to_slots_and_line_and_the_rest_is_a_503_to_r
         await client.close()
 
 
+async def test_whoever_speaks_when_all_slots_are_taken_meanwhile_is_sent_away_and_leaves_nothing(
+    roster: Roster, start_server: Any, redis: Redis
+) -> None:
+    """Guards slots against gateways that admit clients at the same time."""
+    await roster.enlist("cpu", CPU)
+    servers = [await start_server(slots=0) for _ in range(2)]
+    async with servers[0].connect() as first, servers[1].connect() as second:
+        await speak(first)
+        await second.send(b"ab")
+        error = json.loads(await second.recv())
+        assert (error["status"], error["code"]) == ("error", "no_capacity")
+        await second.wait_closed()
+        assert second.close_code == 1013
+        assert await redis.xlen(keys.ASSIGN) == 1
+        assert len(await redis.keys("*:state")) == 1
+
+
 async def test_nobody_is_refused_by_what_was_seen_before_a_transcriber_came(
     roster: Roster, start_server: Any
 ) -> None:
-    server = await start_server(max_waiting=0)
+    server = await start_server(slots=0)
     assert (await refusal(server)).status_code == 503
-    server.hub.fleet._seen_at -= 0.5  # as if it had looked just before
+    server.hub.fleet.seen_at -= 0.5  # as if it had looked just before
     await roster.enlist("cpu", CPU)
     async with server.connect():
         pass
@@ -167,18 +196,22 @@ async def test_nobody_is_refused_by_what_was_seen_before_a_transcriber_came(
 async def test_refused_session_leaves_room_on_its_gateway(
     roster: Roster, start_server: Any
 ) -> None:
-    server = await start_server(max_waiting=1, max_sessions=2)
-    async with server.connect():
+    await roster.enlist("cpu", CPU)
+    server = await start_server(slots=0, max_sessions=2)
+    async with server.connect() as client:
+        await speak(client)
         for _ in range(3):
-            assert "line" in json.loads((await refusal(server)).body)["error"]
+            assert "slots" in json.loads((await refusal(server)).body)["error"]
 
 
-async def test_client_that_comes_back_is_not_refused_by_a_full_line(
+async def test_client_that_comes_back_is_not_refused_by_a_full_pool(
     roster: Roster, start_server: Any
 ) -> None:
-    server = await start_server(max_waiting=1)
+    await roster.enlist("cpu", CPU)
+    server = await start_server(slots=0)
     async with server.connect("events=true") as client:
         token = json.loads(await client.recv())["token"]
+        await speak(client)
         assert (await refusal(server)).status_code == 503
         client.transport.abort()
         async with server.connect(f"events=true&resume={token}") as again:
@@ -186,12 +219,12 @@ async def test_client_that_comes_back_is_not_refused_by_a_full_line(
 
 
 async def test_place_is_free_again_when_a_session_needs_nobody_any_more(
-    start_server: Any, start_worker: Any, roster: Roster, redis: Redis, until: Until
+    start_server: Any, start_worker: Any, redis: Redis, until: Until
 ) -> None:
-    await roster.enlist("cpu", CPU)
-    server = await start_server(max_waiting=0)
+    server = await start_server(slots=1)
     await start_worker()
     async with server.connect() as client:
+        await speak(client)
         assert (await refusal(server)).status_code == 503
         await client.send('{"type":"end"}')
         async for _ in client:
@@ -212,7 +245,7 @@ async def test_every_gateway_exports_the_same_of_every_pool(
 ) -> None:
     await roster.enlist("cpu", CPU)
     await roster.enlist("gpu", GPU)
-    servers = [await start_server() for _ in range(2)]
+    servers = [await start_server(slots=0) for _ in range(2)]
     on_gpu = TranscriberLog(broker, "gpu", lease=60, ttl=60, pool="gpu")
     await on_gpu.join()
     wanted = {
@@ -228,10 +261,12 @@ async def test_every_gateway_exports_the_same_of_every_pool(
         ("scripta_transcribers", "gpu"): 1,
     }
     async with (
-        servers[0].connect(),
-        servers[0].connect("model=whisper"),
-        servers[1].connect("model=whisper"),
+        servers[0].connect() as plain,
+        servers[0].connect("model=whisper") as fine,
+        servers[1].connect("model=whisper") as finer,
     ):
+        for client in (plain, fine, finer):
+            await speak(client)
         assert await on_gpu.next_assignment(2) is not None
         for server in servers:
 
@@ -255,7 +290,7 @@ async def test_without_a_broker_what_is_asked_is_unknown_and_not_zero(
     await watch.look_once()
     assert registry.get_sample_value("scripta_demand_sessions", {"pool": "default"}) == 0
     own_broker.kill()
-    watch._seen_at -= 11
+    watch.seen_at -= 11
     assert registry.get_sample_value("scripta_demand_sessions", {"pool": "default"}) is None
     age = registry.get_sample_value("scripta_fleet_observation_age_seconds")
     assert age is not None
@@ -279,6 +314,7 @@ async def test_gateway_sees_the_fleet_again_after_an_outage(
         return values.get(("scripta_transcribers", "gpu")) == 0
 
     await until(seen)
-    async with server.connect("model=whisper"):
+    assert (await refusal(server, "model=whisper")).status_code == 503  # it is known, and not there
+    async with server.connect("model=whisper&upload=true"):
         pass
     await access.aclose()

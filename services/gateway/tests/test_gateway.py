@@ -32,7 +32,7 @@ async def test_root_greets_programs_and_shows_the_page_to_browsers(server: Any) 
 
 
 async def test_config_shows_where_it_stands_and_no_password(start_server: Any) -> None:
-    server = await start_server("redis://user:hunter2@127.0.0.1:1/0")
+    server = await start_server("redis://user:hunter2@127.0.0.1:1/0", slots=0)
     answer = await server.get("/config")
     assert answer.json() == {
         "APP_PORT": int(server.address.rpartition(":")[2]),

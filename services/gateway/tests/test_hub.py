@@ -34,6 +34,13 @@ async def append(session: Session, pcm: bytes, message_bytes: int) -> None:
     await session.write()
 
 
+async def opened(hub: Hub) -> Session:
+    """Opens a session and puts it in line before it has anything to be heard."""
+    session = await hub.open(OPTIONS)
+    await session._writer.join()
+    return session
+
+
 async def leave_while_held_back(hub: Hub, session: Session, until: Until) -> None:
     """Has a fast upload held back by a full backlog, and its client gone."""
     waiting = asyncio.create_task(append(session, SECOND * 4, 1))
@@ -52,7 +59,7 @@ async def test_upload_that_was_held_back_when_its_client_left_is_ended(
 ) -> None:
     """Guards transcribers against sessions that never end: nothing told that there was room."""
     hub = await make_hub(backlog=1)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await leave_while_held_back(hub, session, until)
     await scribe.work(until_seq=5)
@@ -65,7 +72,8 @@ async def test_end_for_which_no_room_comes_is_given_up_in_bounded_time(
 ) -> None:
     """Guards a gateway against holding for ever what its clients have left behind."""
     hub = await make_hub(backlog=1, stall=0.3)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
+    await scribe.take()
     await leave_while_held_back(hub, session, until)
     assert hub._sessions
     ended = SESSIONS_ENDED[Outcome.ABANDONED].value
@@ -78,10 +86,10 @@ async def test_drain_waits_for_ends_and_not_for_room_that_does_not_come(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
     hub = await make_hub(backlog=1)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
+    await scribe.take()
     await leave_while_held_back(hub, session, until)
     draining = asyncio.create_task(hub.drain())
-    await scribe.take()
     await scribe.work(until_seq=5)
     await asyncio.wait_for(draining, 4)
 
@@ -117,7 +125,7 @@ async def test_session_that_can_not_write_delays_the_upkeep_of_none(
     """Guards all sessions' lives in the log: a round lasted as long as the slowest."""
     hub = await make_hub(own_broker.url, broker_patience=20)
     redis = Redis.from_url(own_broker.url, protocol=3)
-    stuck, other = await hub.open(OPTIONS), await hub.open(OPTIONS)
+    stuck, other = await opened(hub), await opened(hub)
     await redis.config_set("maxmemory", "1")
     writing = asyncio.create_task(append(stuck, SECOND, 1))
     await until(lambda: stuck._writer.busy)
@@ -140,7 +148,7 @@ async def test_poll_of_a_session_that_is_not_held_any_more_ends(
 ) -> None:
     """Guards a gateway against polls that outlive their sessions while the broker is away."""
     hub = await make_hub(own_broker.url, broker_patience=20)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     own_broker.pause()
     session.heard_at = float("-inf")
     polling = asyncio.create_task(hub.keep_up_once())
@@ -157,7 +165,7 @@ async def test_broker_error_tells_clients_nothing_and_the_log_everything(
 ) -> None:
     """Guards against the broker's address, and its own words, in answers to clients."""
     hub = await make_hub(own_broker.url, broker_patience=0.1)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     caplog.set_level(logging.WARNING)
     own_broker.kill()
     for failing in (append(session, SECOND, 1), hub.open(OPTIONS)):
@@ -182,7 +190,7 @@ async def test_session_outlives_an_outage_that_is_shorter_than_its_patience(
     """The setting must hold what it says, for a broker that hangs: no word is lost before."""
     hub = await make_hub(own_broker.url, broker_patience=patience)
     scribe = make_scribe(own_broker.url)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     session.enter(SECOND, 1)
     await session.write()
@@ -208,6 +216,7 @@ async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
     """Guards sessions against ending while every client that comes back is refused."""
     hub, token = await make_hub(own_broker.url, resume_seconds=1.5), ResumeToken.make()
     session = await hub.open(OPTIONS, token)
+    await session._writer.join()
     own_broker.pause()
     hub.leave(session, comes_back=True)
     await asyncio.sleep(3)  # twice the time that it has
@@ -230,6 +239,7 @@ async def test_session_that_waits_for_its_client_is_given_up_after_its_patience(
 ) -> None:
     hub = await make_hub(own_broker.url, resume_seconds=0.5, broker_patience=0.5)
     session = await hub.open(OPTIONS, ResumeToken.make())
+    await session._writer.join()
     own_broker.kill()
     hub.leave(session, comes_back=True)
     await until(lambda: not hub._sessions, 20)
@@ -244,10 +254,10 @@ async def test_session_that_is_done_with_holds_no_audio(
     hub.resume_seconds = 0.05
     session = await hub.open(OPTIONS)
     await append(session, SECOND * 5, 1)
+    await scribe.take()
     hub.leave(session, comes_back=comes_back)
     await until(lambda: not hub._sessions)
     assert session.seconds == 5
     assert not session.outstanding
-    await scribe.take()
     kinds_logged = await kinds(scribe, session.sid)
     assert kinds_logged == [EntryKind.AUDIO] * 5 + [EntryKind.END]

@@ -126,6 +126,8 @@ async def test_token_is_told_once_and_only_to_who_asks_for_events(
         token = first["token"]
         assert re.fullmatch(rf"{first['session']}\.[A-Za-z0-9_-]{{43}}", token)
         assert token not in str(client.response.headers)
+        await client.send(b"ab")
+        await hear_of(client, "transcript")
         async with server.connect(f"events=true&resume={token}") as again:
             frame = await hear(again)
             assert (frame["resumed"], frame["session"]) == (True, first["session"])

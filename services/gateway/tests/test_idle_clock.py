@@ -11,13 +11,22 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def clock() -> IdleClock:
-    """Flushes after 1 s, closes after 10 s; it is 100 o'clock."""
-    return IdleClock(1.0, 10.0, 100.0)
+    """Flushes after 1 s, closes after 10 s, 4 s before the first audio; it is 100 o'clock."""
+    return IdleClock(1.0, 10.0, 4.0, 100.0)
 
 
 def test_silent_connection_is_closed_and_never_flushed(clock: IdleClock) -> None:
+    assert clock.deadline() == 104.0
+    assert clock.due(103.9) is None
+    assert clock.due(104.0) is Due.CLOSE
+
+
+def test_signs_of_life_keep_a_silent_connection_for_a_bounded_time(clock: IdleClock) -> None:
+    """Guards against clients that hold a connection for ever and never speak."""
+    for second in (103.0, 106.0, 109.0):
+        clock.message(second)
+        assert clock.due(second) is None
     assert clock.deadline() == 110.0
-    assert clock.due(109.9) is None
     assert clock.due(110.0) is Due.CLOSE
 
 
@@ -58,6 +67,8 @@ def test_finalize_of_the_client_saves_the_flush_and_audio_after_it_needs_one(
 
 
 def test_any_message_puts_the_close_off(clock: IdleClock) -> None:
+    clock.audio(101.0)
+    clock.boundary()
     clock.message(109.0)
     assert clock.due(118.9) is None
     assert clock.due(119.0) is Due.CLOSE

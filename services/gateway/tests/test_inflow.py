@@ -55,7 +55,7 @@ class Client:
         limits = Limits(backlog=60, stall=30, broker_patience=30)
         log = cast("GatewayLog", self.log)
         self.session = Session(log, "s", SessionOptions(), limits)
-        self.clock = IdleClock(1.0, 300.0, 0.0)
+        self.clock = IdleClock(1.0, 300.0, 60.0, 0.0)
         self.inflow = Inflow(self.session, self._hear, self.clock)
         self.heard: list[str] = []
         self.reads = asyncio.Event()

@@ -125,12 +125,20 @@ async def test_session_whose_client_vanishes_is_abandoned_when_nobody_comes_back
     await change.until("sessions_ended_total/abandoned", 2, until)
 
 
+async def speak(client: Any) -> None:
+    """Sends the first audio; returns when it is accepted."""
+    await client.send(b"ab")
+    while '"status":"received"' not in await client.recv():
+        pass
+
+
 async def test_session_that_is_taken_up_again_has_not_ended(
     server: Any, mock_worker: Any, until: Until
 ) -> None:
     change = await Change.of(server)
     client = await server.connect("events=true")
     token = json.loads(await client.recv())["token"]
+    await speak(client)
     client.transport.abort()
     await change.until("closes_total/1006", 1, until)
     async with server.connect(f"events=true&resume={token}&from=0") as client:
@@ -149,6 +157,7 @@ async def test_session_that_another_gateway_takes_up_is_superseded_here(
     change = await Change.of(first)
     async with first.connect("events=true") as client:
         token = json.loads(await client.recv())["token"]
+        await speak(client)
         async with second.connect(f"events=true&resume={token}&from=0"):
             assert await closed(client) == 1008
             await change.until("sessions_ended_total/superseded", 1, until)
@@ -205,6 +214,7 @@ async def test_open_connections_and_sessions_are_seen(
     change = await Change.of(server)
     async with server.connect(), server.connect("events=true") as able:
         await change.until("connections/native", 2, until)
+        await speak(able)
         able.transport.abort()
         await change.until("connections/native", 1, until)
         assert (await samples(server))["sessions"] == 2  # one waits for its client
@@ -285,7 +295,7 @@ async def test_fleet_and_broker_are_told_while_they_are_seen(
     assert now["scripta_broker_memory_bytes"] > 0
     assert now["scripta_broker_memory_limit_bytes"] == 0
     assert "scripta_demand_sessions/default" in now
-    server.hub.fleet._seen_at -= 11
+    server.hub.fleet.seen_at -= 11
     now = await samples(server)
     gone = {name.partition("/")[0] for name in now if name.startswith("scripta_")}
     assert not gone & {"scripta_demand_sessions", "scripta_broker_memory_bytes"}

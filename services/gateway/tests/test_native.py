@@ -332,11 +332,32 @@ async def test_keepalives_keep_a_silent_connection_open(
 ) -> None:
     server = await start_server(idle_timeout_seconds=0.4)
     async with server.connect() as client:
+        await client.send(b"ab")
+        await hear(client, 2)
         for _ in range(8):
             await client.send('{"type":"keepalive"}')
             await asyncio.sleep(0.1)
         await client.send(b"ab")
         assert (await hear(client))[0]["status"] == "received"
+
+
+async def test_keepalives_keep_one_that_never_spoke_for_a_bounded_time(
+    start_server: Any, redis: Any
+) -> None:
+    """Guards room for those who speak: such a connection could be held for ever."""
+    server = await start_server(first_audio_seconds=0.3, idle_timeout_seconds=0.6)
+    async with server.connect() as still:
+        [frame] = await hear_all(still)
+        assert frame["code"] == "idle"
+        assert still.close_code == 1001
+    async with server.connect() as client:
+        began = asyncio.get_running_loop().time()
+        with suppress(ConnectionClosed):
+            for _ in range(1000):
+                await client.send('{"type":"keepalive"}')
+                await asyncio.sleep(0.05)
+        assert client.close_code == 1001
+        assert asyncio.get_running_loop().time() - began > 0.5
 
 
 async def test_client_that_waits_for_results_is_not_idle(
@@ -383,6 +404,7 @@ async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, sc
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     query = "language=en-GB&interim_results=true&endpointing=250&max_segment=4000"
     async with server.connect(query, additional_headers={"traceparent": parent}) as client:
+        await client.send(b"ab")
         await scribe.take()
         client_id = int(client.response.headers["scripta-client-id"])
     assert scribe.claim.options == SessionOptions(
@@ -405,7 +427,8 @@ async def test_language_that_the_engine_does_not_speak_is_closed_with_1008(
 ) -> None:
     await start_worker(engine=Broken())
     async with server.connect("language=de") as client, server.connect("language=en-GB") as other:
-        [frame] = await hear_all(client)
+        await client.send(b"ab")
+        *_, frame = await hear_all(client)
         assert (frame["status"], frame["code"]) == ("error", "unsupported_language")
         assert "'de'" in frame["error"]
         assert client.close_code == 1008

@@ -43,7 +43,9 @@ class Gate:
 
 async def open_session(hub: Hub) -> tuple[Session, ResumeToken]:
     token = ResumeToken.make()
-    return await hub.open(OPTIONS, token), token
+    session = await hub.open(OPTIONS, token)
+    await session._writer.join()
+    return session, token
 
 
 async def say(session: Session) -> None:

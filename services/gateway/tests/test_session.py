@@ -57,6 +57,13 @@ async def collect(session: Session, count: int, seconds: float = 10) -> list[Any
     return results
 
 
+async def opened(hub: Hub, options: SessionOptions = OPTIONS) -> Session:
+    """Opens a session and puts it in line before it has anything to be heard."""
+    session = await hub.open(options)
+    await session._writer.join()
+    return session
+
+
 def texts(results: list[Any]) -> list[str]:
     return [result.text for result in results if isinstance(result, Final)]
 
@@ -82,7 +89,7 @@ def hear_again(session: Session) -> None:
 
 async def test_session_from_open_to_ended(make_hub: MakeHub, scribe: Any) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND, len(SECOND))
     session.finalize(Reason.FINALIZE)
@@ -100,7 +107,7 @@ async def test_session_from_open_to_ended(make_hub: MakeHub, scribe: Any) -> Non
 
 
 async def test_end_is_written_once(make_hub: MakeHub, scribe: Any) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await asyncio.gather(end(session), end(session))
     await end(session)
@@ -110,7 +117,7 @@ async def test_end_is_written_once(make_hub: MakeHub, scribe: Any) -> None:
 async def test_append_waits_while_the_backlog_is_full_and_goes_on(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
-    session = await (await make_hub(backlog=3)).open(OPTIONS)
+    session = await opened(await make_hub(backlog=3))
     await scribe.take()
     await append(session, SECOND * 3, 1)
     waiting = asyncio.create_task(append(session, SECOND * 2, 1))
@@ -128,7 +135,7 @@ async def test_append_waits_while_the_backlog_is_full_and_goes_on(
 
 
 async def test_backlog_that_does_not_move_ends_the_session(make_hub: MakeHub, scribe: Any) -> None:
-    session = await (await make_hub(backlog=1, stall=0.1)).open(OPTIONS)
+    session = await opened(await make_hub(backlog=1, stall=0.1))
     await append(session, SECOND, 1)
     with pytest.raises(NoCapacity):
         await asyncio.wait_for(append(session, SECOND, 1), 5)
@@ -137,7 +144,7 @@ async def test_backlog_that_does_not_move_ends_the_session(make_hub: MakeHub, sc
 async def test_upkeep_does_not_wait_for_room(make_hub: MakeHub, scribe: Any, until: Until) -> None:
     """Guards against one session that holds up all others: it has audio there is no room for."""
     hub = await make_hub(backlog=1, stall=30)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     waiting = asyncio.create_task(append(session, SECOND * 2, 1))
     await until(lambda: session._exchange.logged == 1)
     waiting.cancel()
@@ -151,7 +158,7 @@ async def test_upkeep_does_not_wait_for_room(make_hub: MakeHub, scribe: Any, unt
 
 
 async def test_stall_counts_from_the_last_move(make_hub: MakeHub, scribe: Any) -> None:
-    session = await (await make_hub(backlog=1, stall=0.5)).open(OPTIONS)
+    session = await opened(await make_hub(backlog=1, stall=0.5))
     await scribe.take()
     await append(session, SECOND, 1)
     waiting = asyncio.create_task(append(session, SECOND * 4, 1))
@@ -163,7 +170,7 @@ async def test_stall_counts_from_the_last_move(make_hub: MakeHub, scribe: Any) -
 
 async def test_lost_ring_is_healed_by_the_poll(make_hub: MakeHub, scribe: Any) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await deaf(session)
     await append(session, SECOND * 2, 1)
@@ -179,7 +186,7 @@ async def test_entries_that_the_broker_has_forgotten_come_again_without_more_aud
 ) -> None:
     """Guards a client that has sent its last before a failover to a replica without it."""
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND * 2, 1)
     await end(session)
@@ -198,7 +205,7 @@ async def test_entries_that_the_broker_has_forgotten_come_again_without_more_aud
 async def test_session_of_which_nothing_is_heard_is_polled_in_time(
     make_hub: MakeHub, scribe: Any
 ) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await deaf(session)
     await append(session, SECOND, 1)
@@ -207,7 +214,7 @@ async def test_session_of_which_nothing_is_heard_is_polled_in_time(
 
 
 async def test_gap_in_the_rings_is_filled_from_the_results(make_hub: MakeHub, scribe: Any) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND * 4, 1)
     await deaf(session)
@@ -222,7 +229,7 @@ async def test_gap_in_the_rings_is_filled_from_the_results(make_hub: MakeHub, sc
 async def test_results_for_a_client_that_does_not_read_stay_in_the_log(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
-    session = await (await make_hub(backlog=3000)).open(OPTIONS)
+    session = await opened(await make_hub(backlog=3000))
     await scribe.take()
     for _ in range(700):
         await append(session, b"ab", 1)
@@ -237,7 +244,7 @@ async def test_results_for_a_client_that_does_not_read_stay_in_the_log(
 async def test_newest_interim_comes_last_and_a_final_replaces_it(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
-    session = await (await make_hub()).open(SessionOptions(interim_results=True))
+    session = await opened(await make_hub(), SessionOptions(interim_results=True))
     await scribe.take()
     await append(session, SECOND * 2, 1)
     for text in ("so", "so far"):
@@ -253,7 +260,7 @@ async def test_newest_interim_comes_last_and_a_final_replaces_it(
 
 
 async def test_interim_of_what_is_decided_comes_too_late(make_hub: MakeHub, scribe: Any) -> None:
-    session = await (await make_hub()).open(SessionOptions(interim_results=True))
+    session = await opened(await make_hub(), SessionOptions(interim_results=True))
     await scribe.take()
     await append(session, SECOND * 2, 1)
     [first, _] = await scribe.log.read(session.sid, 0, 2)
@@ -267,7 +274,7 @@ async def test_interim_of_what_is_decided_comes_too_late(make_hub: MakeHub, scri
 async def test_failed_session_takes_no_more_audio_and_says_why(
     make_hub: MakeHub, scribe: Any
 ) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND, 1)
     failure = Failed(1, "engine_failure", "It broke.")
@@ -280,7 +287,7 @@ async def test_failed_session_takes_no_more_audio_and_says_why(
 async def test_append_learns_from_the_log_that_the_session_is_over(
     make_hub: MakeHub, scribe: Any
 ) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await deaf(session)
     failure = Failed(1, "engine_failure", "It broke.")
@@ -293,7 +300,7 @@ async def test_append_learns_from_the_log_that_the_session_is_over(
 async def test_broker_that_forgets_everything_is_refilled_without_gap_or_double(
     make_hub: MakeHub, scribe: Any, redis: Redis, moment: str
 ) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND * 4, 1)
     if moment != "before":
@@ -315,7 +322,7 @@ async def test_silent_session_is_refilled_by_the_poll(
     make_hub: MakeHub, scribe: Any, redis: Redis
 ) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND * 2, 1)
     await redis.flushall()
@@ -329,7 +336,7 @@ async def test_finals_that_were_committed_and_not_heard_come_again_after_a_loss(
     make_hub: MakeHub, scribe: Any, redis: Redis, until: Until
 ) -> None:
     """The checkpoint had moved past them at the gateway, which then had no audio to refill."""
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND * 4, 1)
     await deaf(session)
@@ -349,7 +356,7 @@ async def test_finals_past_the_known_checkpoint_are_not_doubled_by_a_loss(
     make_hub: MakeHub, scribe: Any, redis: Redis
 ) -> None:
     """They were read from the log, the ring with their checkpoint was lost."""
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND * 4, 1)
     await deaf(session)
@@ -371,7 +378,7 @@ async def test_append_that_waits_for_room_survives_a_loss(
 ) -> None:
     """It holds the lock that the refill needs, and only the refill can make room."""
     hub = await make_hub(backlog=2)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND * 2, 1)
     waiting = asyncio.create_task(append(session, SECOND * 2, 1))
@@ -388,7 +395,7 @@ async def test_append_that_waits_for_room_survives_a_loss(
 async def test_loss_of_a_part_is_healed(
     make_hub: MakeHub, scribe: Any, redis: Redis, part: str
 ) -> None:
-    session = await (await make_hub()).open(OPTIONS)
+    session = await opened(await make_hub())
     await scribe.take()
     await append(session, SECOND * 4, 1)
     await deaf(session)
@@ -415,7 +422,7 @@ async def test_session_outlives_a_broker_that_comes_back_empty(
 ) -> None:
     hub = await make_hub(own_broker.url)
     scribe = make_scribe(own_broker.url)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND * 2, 1)
     await scribe.work(until_seq=1)
@@ -426,7 +433,7 @@ async def test_session_outlives_a_broker_that_comes_back_empty(
     done, _ = await asyncio.wait([appending], timeout=0.2)
     assert not done
     with pytest.raises(BrokerUnavailable):
-        await hub.open(OPTIONS)
+        await opened(hub)
     own_broker.start()
     await asyncio.wait_for(appending, 15)
     await scribe.let_go()
@@ -439,7 +446,7 @@ async def test_session_outlives_a_broker_that_hangs(
 ) -> None:
     hub = await make_hub(own_broker.url)
     scribe = make_scribe(own_broker.url)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     own_broker.pause()
     appending = asyncio.create_task(append(session, SECOND * 3, 1))
@@ -455,7 +462,7 @@ async def test_broker_that_stays_away_ends_the_session(
     make_hub: MakeHub, own_broker: BrokerProcess
 ) -> None:
     hub = await make_hub(own_broker.url, broker_patience=0.2)
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     own_broker.kill()
     with pytest.raises(BrokerUnavailable):
         await asyncio.wait_for(append(session, SECOND, 1), 10)
@@ -465,17 +472,17 @@ async def test_hub_holds_no_more_sessions_than_it_may(
     make_hub: MakeHub, redis: Redis, until: Until
 ) -> None:
     hub = await make_hub(max_sessions=2)
-    first, _ = [await hub.open(OPTIONS) for _ in range(2)]
+    first, _ = [await opened(hub) for _ in range(2)]
     with pytest.raises(GatewayFull):
-        await hub.open(OPTIONS)
+        await opened(hub)
     hub.leave(first, comes_back=False)
     await until(lambda: len(hub._sessions) < 2)  # its end is in the log
-    await hub.open(OPTIONS)
+    await opened(hub)
 
 
 async def test_ids_are_unique_and_safe_in_javascript(make_hub: MakeHub, redis: Redis) -> None:
     hubs = [await make_hub(), await make_hub()]
-    sessions = [await hub.open(OPTIONS) for hub in hubs for _ in range(20)]
+    sessions = [await opened(hub) for hub in hubs for _ in range(20)]
     assert len({session.sid for session in sessions}) == 40
     numbers = {session.client_id for session in sessions}
     assert len(numbers) == 40
@@ -486,10 +493,10 @@ async def test_session_that_is_left_is_ended_in_the_log(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await append(session, SECOND, 1)
-    hub.leave(session, comes_back=False)
     await scribe.take()
+    hub.leave(session, comes_back=False)
     read: list[Entry] = []
 
     async def ended() -> bool:
@@ -504,7 +511,7 @@ async def test_drain_sends_every_client_away_once_it_has_what_is_there(
     make_hub: MakeHub, scribe: Any, until: Until
 ) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     await append(session, SECOND, 1)
     await scribe.work(until_seq=1)
@@ -512,7 +519,7 @@ async def test_drain_sends_every_client_away_once_it_has_what_is_there(
     draining = asyncio.create_task(hub.drain())
     await until(lambda: hub.draining)
     with pytest.raises(Draining):
-        await hub.open(OPTIONS)
+        await opened(hub)
     with pytest.raises(Draining):
         await hub.check_ready()
     assert texts(await collect(session, 1)) == entries(1, 1)
@@ -532,7 +539,7 @@ async def test_rings_that_nobody_understands_are_passed_over(
     make_hub: MakeHub, scribe: Any, redis: Redis
 ) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS)
+    session = await opened(hub)
     await scribe.take()
     [channel] = await redis.pubsub_channels(keys.gateway_channel("*"))
     await redis.publish(channel, b"\xc1 no msgpack")

@@ -30,6 +30,7 @@ async def connect(
     channels: int | None = None,
     endpointing: int | None = None,
     max_segment: int | None = None,
+    upload: bool = False,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
     response_timeout: float = 120.0,
@@ -61,6 +62,9 @@ async def connect(
         endpointing: Milliseconds of silence that end a segment.
         max_segment: Milliseconds after which speech that goes on is cut, at its quietest place
             before; ``None`` leaves it to what suits the model.
+        upload: Whether nobody listens live. Where all slots are taken the server may then let the
+            session wait for one, for minutes, instead of refusing it: give it as long a
+            ``response_timeout``.
         headers: Further HTTP headers, for example for a proxy that asks for them.
         open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.
@@ -87,6 +91,7 @@ async def connect(
         endpointing=endpointing,
         model=model,
         max_segment=max_segment,
+        upload=upload or None,
     )
     pong_seconds = PONG_SECONDS if reconnect else PATIENT_PONG_SECONDS
     dialer = Dialer(url, options, headers, open_timeout, pong_seconds)

@@ -30,6 +30,10 @@ KEEPALIVE_SECONDS = 5.0
 
 PROGRESS_SECONDS = 0.2
 
+_LIVE_SECONDS = 120.0
+_UPLOAD_SECONDS = 900.0
+"""Silence of the server to bear: an upload may wait for a slot, by default for five minutes."""
+
 OnResult = Callable[[Final | Interim], None]
 OnConnection = Callable[[ConnectionEvent], None]
 
@@ -89,7 +93,8 @@ async def stream_file(
     Args:
         url: Address of the gateway, such as ``ws://localhost:8000/ws``.
         path: A recording in any container, or raw samples if ``raw`` has an encoding.
-        realtime: Whether to send it at its own speed, else as fast as the server takes it.
+        realtime: Whether to send it at its own speed, like a live speaker; else as fast as the
+            server takes it, as an upload that waits for a slot if all are taken.
         as_is: Whether to send the file's own bytes where the gateway can decode them; a break
             in the middle of them is then a ``SessionLost``.
         on_result: Is given each final, and each interim if asked for; must not block.
@@ -114,6 +119,7 @@ async def stream_file(
         language=language,
         model=model,
         interim_results=interim_results,
+        upload=not realtime,
         resilience=resilience,
     )
 
@@ -127,6 +133,7 @@ async def stream(
     language: str | None = None,
     model: str | None = None,
     interim_results: bool = False,
+    upload: bool = False,
     resilience: Resilience = Resilience(),
 ) -> Ended:
     """Streams a source until it ends and everything is transcribed; see ``stream_file``."""
@@ -138,6 +145,8 @@ async def stream(
         encoding=source.format.encoding,
         sample_rate=source.format.sample_rate,
         channels=source.format.channels,
+        upload=upload,
+        response_timeout=_UPLOAD_SECONDS if upload else _LIVE_SECONDS,
         reconnect_seconds=resilience.seconds,
         on_lost=resilience.on_lost,
     ) as session:

@@ -78,6 +78,7 @@ class Options:
         endpointing: Milliseconds of silence that end a segment.
         model: Model that transcribes.
         max_segment: Milliseconds after which speech that goes on is cut.
+        upload: Whether nobody listens live: the server may let it wait for a slot.
     """
 
     language: str | None = None
@@ -88,6 +89,7 @@ class Options:
     endpointing: int | None = None
     model: str | None = None
     max_segment: int | None = None
+    upload: bool | None = None
 
     @property
     def format(self) -> AudioFormat:

@@ -1,13 +1,14 @@
 """The fleet: which transcribers there are, in which pools, and how much is asked of them. Pure.
 
 All transcribers of a pool run the same models. A session belongs to one pool, and to one model of
-it, for all of its life.
+it, for all of its life. Transcribers say what they offer; gateways say who waits at them without
+being in a pool's line.
 Times are the broker's, in Unix milliseconds: no process's own clock is asked who is alive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +21,7 @@ ANNOUNCE_SECONDS: Final = 1.0
 """How often a transcriber says that it is there."""
 
 ALIVE_MS: Final = 5_000
-"""A transcriber that has said nothing for longer is taken for dead."""
+"""A transcriber or a gateway that has said nothing for longer is taken for dead."""
 
 REMEMBER_MS: Final = 24 * 3600 * 1000
 """How long a pool is known after its last transcriber has gone: sessions may wait for it."""
@@ -39,6 +40,7 @@ class Member(msgspec.Struct, frozen=True):
         slots: Sessions it serves at a time; 0 while it loads its models or drains.
         at: When it said so.
         served: Its models, the preferred ones first; empty from a version that runs just one.
+        finished: Sessions that have left a slot free for good since its start.
     """
 
     pool: str
@@ -47,12 +49,31 @@ class Member(msgspec.Struct, frozen=True):
     slots: int
     at: int = 0
     served: tuple[Model, ...] = ()
+    finished: int = 0
 
     @property
     def offer(self) -> tuple[Model, ...]:
         """Its models, whatever its version."""
         alone = (Model(self.models, self.languages),) if self.models else ()
         return self.served or alone
+
+    def offers_as(self, other: Member) -> bool:
+        """Returns whether it says the same as another, but for how many sessions have finished."""
+        return msgspec.structs.replace(self, finished=other.finished) == other
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a gateway says of clients that want to be heard and are in no line, by pool.
+
+    Attributes:
+        uploads: Uploads that have sent audio and wait for a slot.
+        turned_away: Live clients that were refused lately and have probably not given up.
+        at: When it said so.
+    """
+
+    uploads: Mapping[str, int] = {}
+    turned_away: Mapping[str, int] = {}
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +83,12 @@ class Roll:
     Attributes:
         members: Transcribers that are alive, by id.
         last: The last that was said in each pool that is remembered.
+        wishes: What the gateways say that are alive.
     """
 
     members: Mapping[str, Member]
     last: Mapping[str, Member]
+    wishes: tuple[Wish, ...] = ()
 
     @classmethod
     def call(
@@ -74,6 +97,7 @@ class Roll:
         members: Mapping[str, Member],
         last: Mapping[str, Member],
         before: Mapping[str, Member],
+        wishes: Iterable[Wish] = (),
     ) -> Roll:
         """Returns who counts now.
 
@@ -82,11 +106,12 @@ class Roll:
             members: All transcribers that are written down.
             last: The last word of each pool that is written down.
             before: ``last`` of the roll before: a broker that comes back empty does not know it.
+            wishes: What is written down of all gateways.
         """
         alive = {name: one for name, one in members.items() if now - one.at <= ALIVE_MS}
         merged = {**before, **last}
         known = {pool: one for pool, one in merged.items() if now - one.at <= REMEMBER_MS}
-        return cls(alive, known)
+        return cls(alive, known, tuple(one for one in wishes if now - one.at <= ALIVE_MS))
 
     @property
     def pools(self) -> set[str]:
@@ -116,21 +141,32 @@ class Pool:
         served: Models that its sessions may have, the preferred ones first.
         transcribers: How many are alive.
         slots: Sessions they serve at a time.
-        demand: Sessions that it has.
+        sessions: Sessions in its line, those that are leased included.
         leased: Those of them that a transcriber alive has leased.
+        uploads: Uploads that wait outside of the line.
+        turned_away: Live clients that were refused lately and have probably not given up.
+        finished: Sessions that each transcriber alive has finished since its start.
     """
 
     name: str
     served: tuple[Model, ...] = ()
     transcribers: int = 0
     slots: int = 0
-    demand: int = 0
+    sessions: int = 0
     leased: int = 0
+    uploads: int = 0
+    turned_away: int = 0
+    finished: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
-        """Sessions that nobody serves: new ones, and those whose transcriber has died."""
-        return self.demand - self.leased
+        """Sessions that nobody serves: new ones, uploads, and those whose transcriber has died."""
+        return self.sessions - self.leased + self.uploads
+
+    @property
+    def demand(self) -> int:
+        """All who want to be heard: what the pool's slots are wanted for."""
+        return self.sessions + self.uploads + self.turned_away
 
     @property
     def models(self) -> frozenset[str]:
@@ -203,13 +239,19 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
     # Versions that run just one model give it to any session that they get.
     deciding = [one for one in taking if not one.served] or taking
     leased = sum(count for key, count in line.leases.items() if key in members)
+    slots = sum(one.slots for one in members.values())
+    turned_away = sum(wish.turned_away.get(name, 0) for wish in roll.wishes)
     return Pool(
         name=name,
         served=common([one.offer for one in deciding]),
         transcribers=len(members),
-        slots=sum(one.slots for one in members.values()),
-        demand=line.sessions,
+        slots=slots,
+        sessions=line.sessions,
         leased=min(leased, line.sessions),
+        uploads=sum(wish.uploads.get(name, 0) for wish in roll.wishes),
+        # Nobody knows whether they would have spoken: at most they double a pool at a time.
+        turned_away=min(turned_away, max(1, slots)),
+        finished={key: one.finished for key, one in members.items()},
     )
 
 

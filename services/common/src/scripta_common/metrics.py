@@ -24,6 +24,7 @@ class Command(StrEnum):
     APPEND = "append"
     POLL = "poll"
     LINE = "line"
+    WITHDRAW = "withdraw"
     CLAIM = "claim"
     COMMIT = "commit"
     INTERIM = "interim"

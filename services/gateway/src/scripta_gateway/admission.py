@@ -1,9 +1,9 @@
-"""Admission: whether a new session is taken, by which pool and model. Pure, no I/O, no clock.
+"""Admission: which pool and model a new session gets, and how many a pool takes. Pure.
 
-A pool takes as many sessions as its transcribers have slots, and ``max_waiting`` more that wait
-for one. The limit comes from what was last seen of the fleet; whether it is reached is for the
-broker to say in the moment in which the session gets its place, so that gateways which admit at
-the same time do not exceed it together.
+A live session is taken while a slot is free for it, or while so many slots are expected to come
+free within a stated time. An upload can wait: it gets a slot that no live session waits for, and
+so many uploads may wait as is set. Nothing here knows who holds a place: the figures come from
+what was last seen of the fleet, and the last word has the broker when a session goes in line.
 """
 
 from __future__ import annotations
@@ -16,79 +16,95 @@ from scripta_common.models import answering
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place that a new session may have.
+class Route:
+    """Where a session goes.
 
     Attributes:
         pool: Its pool.
-        slots: Slots of that pool.
-        waiting: Sessions that may wait there.
         model: Own name of the model that it has for all of its life; ``None`` where nobody has
             said yet which models that pool has.
     """
 
     pool: str
-    slots: int
-    waiting: int
     model: str | None = None
 
-    @property
-    def most(self) -> int:
-        """Sessions that the pool may have."""
-        return self.slots + self.waiting
 
-    def refusal(self) -> NoCapacity:
-        """Returns what a client is told for which no place is left."""
-        if not self.slots:
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How long and how many may wait.
+
+    Attributes:
+        live_wait: Seconds within which a live session has to be served, or it is refused.
+        max_uploads: Uploads of a pool that may wait for a slot.
+    """
+
+    live_wait: float
+    max_uploads: int
+
+    def most_live(self, pool: Pool, coming: int) -> int:
+        """Returns how many sessions a pool's line may have when a live one joins it.
+
+        Args:
+            pool: As it was last seen.
+            coming: Slots that are expected to come free within ``live_wait`` seconds.
+        """
+        return pool.slots + min(coming, pool.slots)
+
+    def most_uploads(self, pool: Pool, sessions: int) -> int:
+        """Returns how many uploads may wait, those included that have a slot in prospect.
+
+        Args:
+            pool: As it was last seen.
+            sessions: Sessions that have, or are about to have, its slots.
+        """
+        return max(0, pool.slots - sessions) + self.max_uploads
+
+    def refusal(self, pool: Pool, *, upload: bool) -> NoCapacity:
+        """Returns what a client is told for which there is no place."""
+        if upload:
+            waiting = "no upload may wait"
+            if self.max_uploads:
+                waiting = f"{self.max_uploads} uploads wait already"
             return NoCapacity(
-                f'No transcriber of pool "{self.pool}" is ready and all {self.waiting} places in '
-                "line are taken; try again later."
+                f'All {pool.slots} slots of pool "{pool.name}" are taken and {waiting}; '
+                "try again later."
             )
+        if not pool.slots:
+            return NoCapacity(
+                f'No transcriber of pool "{pool.name}" is ready; try again in some seconds.'
+            )
+        soon = f" and none is expected to come free within {self.live_wait:g} s"
         return NoCapacity(
-            f'All {self.slots} slots of pool "{self.pool}" and all {self.waiting} places in line '
-            "are taken; try again in some seconds."
+            f'All {pool.slots} slots of pool "{pool.name}" are taken'
+            f"{soon if self.live_wait else ''}; try again in some seconds."
         )
 
 
-class Admission:
-    """Decides about new sessions.
+def route(fleet: Fleet, model: str | None, language: str | None = None) -> Route:
+    """Returns where a session goes.
 
     Args:
-        max_waiting: Sessions of a pool that may wait for a slot.
+        fleet: As it was last seen.
+        model: The model it asks for; ``None`` for any.
+        language: BCP-47 tag it asks for; ``None`` for any.
+
+    Raises:
+        UnknownModel: No pool has the model.
+        UnsupportedLanguage: The model, or every one of the pool, does not speak the language.
+        NoCapacity: Nobody has said yet which models there are.
     """
-
-    def __init__(self, max_waiting: int) -> None:
-        self._max_waiting = max_waiting
-
-    def admit(self, fleet: Fleet, model: str | None, language: str | None = None) -> Place:
-        """Returns the place that a session may have.
-
-        Args:
-            fleet: As it was last seen.
-            model: The model it asks for; ``None`` for any.
-            language: BCP-47 tag it asks for; ``None`` for any.
-
-        Raises:
-            UnknownModel: No pool has the model.
-            UnsupportedLanguage: The model, or every one of the pool, does not speak the language.
-            NoCapacity: Its pool is full, or nobody has said yet which models there are.
-        """
-        try:
-            pool, found = fleet.route(model, language)
-        except LookupError:
-            known = ", ".join(fleet.models)
-            if not known:
-                raise NoCapacity(
-                    "No transcriber has said yet which models there are; try again later."
-                ) from None
-            raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
-        if language is not None and found is not None and not found.speaks(language):
-            raise _unsupported(language, model, pool, fleet)
-        own = None if found is None else found.own_name
-        place = Place(pool.name, pool.slots, self._max_waiting, own)
-        if pool.demand >= place.most:
-            raise place.refusal()
-        return place
+    try:
+        pool, found = fleet.route(model, language)
+    except LookupError:
+        known = ", ".join(fleet.models)
+        if not known:
+            raise NoCapacity(
+                "No transcriber has said yet which models there are; try again later."
+            ) from None
+        raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
+    if language is not None and found is not None and not found.speaks(language):
+        raise _unsupported(language, model, pool, fleet)
+    return Route(pool.name, None if found is None else found.own_name)
 
 
 def _unsupported(language: str, model: str | None, pool: Pool, fleet: Fleet) -> UnsupportedLanguage:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
+from scripta_gateway.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.connection import ConnectionLimits
@@ -79,13 +80,15 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
             broker_patience=settings.broker_patience_seconds,
         ),
         max_sessions=settings.max_sessions,
-        max_waiting=settings.max_waiting,
+        admission=Admission(live_wait=settings.live_wait_seconds, max_uploads=settings.max_waiting),
+        upload_wait=settings.upload_wait_seconds,
         resume_seconds=settings.resume_seconds,
         drain_spread=settings.drain_spread_seconds,
     )
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,
         idle_close=settings.idle_timeout_seconds,
+        first_audio=settings.first_audio_seconds,
     )
 
     budget = StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions))

@@ -11,6 +11,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+RESERVED_SECONDS: Final = 1.0
+"""How long a place holds for a client that has been accepted and has not spoken yet: long enough
+for one that means to speak, and nobody waits longer for those who do not."""
+
+SILENT_LEAST_SECONDS: Final = 1.0
+"""A silent client that is younger does not make room for newcomers: it has had no time to speak."""
+
 
 class Bound(StrEnum):
     """A bound on what a client can cause; the value is the metric's label."""

@@ -52,6 +52,7 @@ class ConnectionLimits:
 
     idle_flush: float
     idle_close: float
+    first_audio: float
 
 
 class Connection(ABC):
@@ -90,7 +91,9 @@ class Connection(ABC):
         self.can_come_back = False
         self._record = ConnectionRecord(session, self.dialect)
         self._arrived = 0.0
-        self._clock = IdleClock(limits.idle_flush, limits.idle_close, time.monotonic())
+        self._clock = IdleClock(
+            limits.idle_flush, limits.idle_close, limits.first_audio, time.monotonic()
+        )
         self._outlet = Outlet(websocket)
         self.send = self._outlet.send
         self.inflow = Inflow(session, self.send, self._clock)

@@ -1,9 +1,9 @@
 """What a session at the gateway and its log owe each other: pure, no I/O, no clock.
 
-Decides over the ledger what is written next (the entries that the log lacks, or all that is kept,
-because the log has lost it) and whether results have to be read up on. The shell makes the calls
-and says what came of them; it may make a call again, or answer late, as long as only one write is
-under way.
+Decides over the ledger what is written next (the session itself before its first entry, the entries
+that the log lacks, or all that is kept, because the log has lost it) and whether results have to be
+read up on. The shell makes the calls and says what came of them; it may make a call again, or
+answer late, as long as only one write is under way.
 
 Always true: nothing is written that the ledger does not hold, and the log is taken to have an
 entry only while it says so.
@@ -27,6 +27,11 @@ TAKEN_OVER = "Another connection has taken this session over."
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """Open the session in the log and put it in line: there is something to be heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """Put entries into the log, all or none of them."""
 
@@ -45,7 +50,7 @@ class AwaitRoom:
     """Wait until the checkpoint has moved: the next entry is too far ahead of it."""
 
 
-Write = Append | Restore | AwaitRoom
+Write = Join | Append | Restore | AwaitRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,26 @@ class Exchange:
         ledger: The session's books.
         connection: Number of the connection that writes.
         logged: Last entry that the log has.
+        joined: Whether the log has the session.
 
     Attributes:
         ledger: The session's books.
         connection: Number of the connection that writes.
         logged: Last entry that the log is known to have.
+        joined: Whether the session has been opened in the log and put in line.
         behind: Whether the log has, or may have, results that did not come with a ring.
         lost: Whether the log has lost the session, or a part of its results, and it has to be
             written anew.
         over: Whether the last result is here.
     """
 
-    def __init__(self, ledger: Ledger, *, connection: int = 1, logged: int = 0) -> None:
+    def __init__(
+        self, ledger: Ledger, *, connection: int = 1, logged: int = 0, joined: bool = False
+    ) -> None:
         self.ledger = ledger
         self.connection = connection
         self.logged = logged
+        self.joined = joined
         self.behind = False
         self.lost = False
         self.over = False
@@ -101,6 +111,8 @@ class Exchange:
         """
         if self.over:
             return None
+        if not self.joined:
+            return Join() if self.ledger.last_seq else None
         if self.lost:
             return self._anew()
         try:
@@ -122,6 +134,16 @@ class Exchange:
                 break
             entries.append(entry)
         return entries
+
+    def end_unheard(self) -> News:
+        """Ends a stream without anything to be heard: the log need not know of it.
+
+        Raises:
+            RuntimeError: There is something to be heard.
+        """
+        if self.ledger.last_seq:
+            raise RuntimeError(f"stream of {self.ledger.last_seq} entries ended unheard")
+        return News(self._accept([Ended(1, 0.0)]))
 
     def appended(self, write: Append, outcome: AppendOutcome, last: int) -> bool:
         """Takes the answer to an append.

@@ -21,7 +21,7 @@ _STALE_SECONDS: Final = 10.0
 _OF_POOLS: Final[tuple[tuple[str, str, Callable[[Pool], int]], ...]] = (
     (
         "scripta_sessions_waiting",
-        "Sessions of a pool that no living transcriber has.",
+        "Sessions of a pool in line that no living transcriber has, and uploads that wait.",
         lambda pool: pool.waiting,
     ),
     (
@@ -31,7 +31,7 @@ _OF_POOLS: Final[tuple[tuple[str, str, Callable[[Pool], int]], ...]] = (
     ),
     (
         "scripta_demand_sessions",
-        "Sessions of a pool, waiting and leased: what its slots are wanted for.",
+        "All who want to be heard by a pool: waiting, leased, and refused a moment ago.",
         lambda pool: pool.demand,
     ),
     (

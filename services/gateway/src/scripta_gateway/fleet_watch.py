@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,6 +14,7 @@ from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Fleet
 from scripta_common.sessionlog import Roster
+from scripta_gateway.prospects import Releases
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class FleetWatch:
     Attributes:
         clock: The broker's clock.
         memory: How full the broker was then; ``None`` if it did not say.
+        seen_at: When the fleet was last seen, or the start, by the monotonic clock.
     """
 
     def __init__(self, roster: Roster, read_memory: Callable[[], Awaitable[Memory | None]]) -> None:
@@ -41,9 +44,10 @@ class FleetWatch:
         self.clock = roster.clock
         self.memory: Memory | None = None
         self._fleet: Fleet | None = None
-        self._seen_at = time.monotonic()
+        self.seen_at = time.monotonic()
         self._first = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._releases: defaultdict[str, Releases] = defaultdict(Releases)
         # Whether transcribers are given time to show up again after an outage.
         self._regrouping = False
 
@@ -62,7 +66,11 @@ class FleetWatch:
     @property
     def age(self) -> float:
         """Seconds since the fleet was last seen, or since the start."""
-        return time.monotonic() - self._seen_at
+        return time.monotonic() - self.seen_at
+
+    def coming_free(self, pool: str, seconds: float) -> int:
+        """Returns how many slots of a pool are expected to come free in so many seconds."""
+        return self._releases[pool].expected(time.monotonic(), seconds)
 
     async def wait_known(self) -> None:
         """Waits until the fleet has been seen."""
@@ -105,8 +113,10 @@ class FleetWatch:
     async def _look(self) -> None:
         began = time.monotonic()
         self._fleet = await self._roster.observe(self._fleet)
-        self._seen_at = began
+        self.seen_at = began
         self._first.set()
+        for name, pool in self._fleet.pools.items():
+            self._releases[name].saw(began, pool.finished)
 
     async def _look_at_memory(self) -> None:
         try:

@@ -16,22 +16,25 @@ from scripta_common.errors import (
     BrokerUnavailable,
     Draining,
     GatewayFull,
-    NoCapacity,
     ScriptaError,
+    SessionIdle,
     Superseded,
 )
 from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG
-from scripta_common.sessionlog import Doorbell, GatewayLog, LineFull, Roster, SessionOptions
+from scripta_common.sessionlog import Doorbell, GatewayLog, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken, make_session_id
 from scripta_gateway.admission import Admission
 from scripta_gateway.audio.held import HeldAudio
+from scripta_gateway.bounds import Bound
 from scripta_gateway.exchange import TAKEN_OVER
 from scripta_gateway.fleet_watch import FleetWatch
 from scripta_gateway.metrics import Outcome
+from scripta_gateway.places import Places
 from scripta_gateway.session import Limits, Session
+from scripta_gateway.silent import Silent
 from scripta_gateway.unattended import Unattended
 from scripta_gateway.upkeep import Upkeep
 
@@ -51,7 +54,8 @@ class Hub:
         ttl: Seconds the broker keeps a session that nobody touches.
         limits: Bounds of each session.
         max_sessions: Sessions held at once.
-        max_waiting: Sessions of a pool that may wait for a slot before new ones are refused.
+        admission: How long and how many may wait for a slot.
+        upload_wait: Longest wait of an upload in seconds.
         resume_seconds: How long a session waits for a client whose connection broke.
         drain_spread: Seconds over which a drain spreads its goodbyes, at most.
 
@@ -68,20 +72,30 @@ class Hub:
         ttl: float,
         limits: Limits,
         max_sessions: int,
-        max_waiting: int = 32,
+        admission: Admission,
+        upload_wait: float = 300.0,
         resume_seconds: float = 30.0,
         drain_spread: float = 2.0,
     ) -> None:
         self._broker = broker
         self._log = GatewayLog(broker, gateway_id, ttl=ttl)
-        self.fleet = FleetWatch(Roster(broker), broker.memory)
-        self._admission = Admission(max_waiting)
+        roster = Roster(broker)
+        self.fleet = FleetWatch(roster, broker.memory)
+        self._places = Places(
+            self._log,
+            roster,
+            self.fleet,
+            gateway_id,
+            admission=admission,
+            upload_wait=upload_wait,
+        )
         self._limits = limits
         self._max_sessions = max_sessions
         self.resume_seconds = resume_seconds
         self._drain_spread = drain_spread
         self._sessions: dict[str, Session] = {}
         self.held_audio = HeldAudio(self._sessions.values)
+        self._silent = Silent()
         self._unattended = Unattended(self._part, broker.ping, limits.broker_patience)
         self._upkeep = Upkeep(self._sessions.values, self._lose)
         self._doorbell = Doorbell(
@@ -102,6 +116,7 @@ class Hub:
                 tasks.create_task(self._doorbell.run(), name="doorbell")
                 tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self.fleet.run(), name="fleet")
+                tasks.create_task(self._places.run(), name="places")
                 tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
         finally:
             await self._unattended.close()
@@ -118,46 +133,40 @@ class Hub:
         except TimeoutError:
             raise BrokerUnavailable from None
 
-    async def open(self, options: SessionOptions, token: ResumeToken | None = None) -> Session:
-        """Opens a session and puts it in line for a transcriber of its pool, with its model.
+    async def open(
+        self, options: SessionOptions, token: ResumeToken | None = None, *, upload: bool = False
+    ) -> Session:
+        """Opens a session with a place in its pool; it goes in line with its first audio.
 
         Args:
             options: What is asked of it.
             token: By which its client can take it up again; ``None``: nobody can.
+            upload: Whether it can wait for a slot, behind live sessions.
 
         Raises:
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
             UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
                 language.
-            NoCapacity: All slots and places in line are taken.
+            NoCapacity: It would not be served in time.
             BrokerUnavailable: The broker does not answer.
         """
         await self._check_room()
+        route, place = await self._places.reserve(options.model, options.language, upload=upload)
         try:
-            return await self._open(options, token)
-        except NoCapacity:
-            # What it went by may be a second old: transcribers may have come.
-            await self.fleet.look_anew()
-            return await self._open(options, token)
-
-    async def _open(self, options: SessionOptions, token: ResumeToken | None) -> Session:
-        place = self._admission.admit(self.fleet.known, options.model, options.language)
+            self._make_room()
+        except ScriptaError:
+            place.give_back()
+            raise
         sid = token.sid if token is not None else make_session_id()
         digest = token.digest if token is not None else ""
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
         options = msgspec.structs.replace(
-            options, client_id=number, pool=place.pool, model=place.model
+            options, client_id=number, pool=route.pool, model=route.model
         )
-        session = Session(self._log, sid, options, self._limits, token_digest=digest)
+        session = Session(self._log, sid, options, self._limits, place=place, token_digest=digest)
         self._hold(session)
-        try:
-            await self._log.open(sid, options, token_digest=digest, most=place.most)
-        except BaseException as error:
-            self._forget(session)
-            if isinstance(error, LineFull):
-                raise place.refusal() from None
-            raise
+        self._silent.opened(session, time.monotonic())
         metrics.SESSIONS_OPENED.inc()
         return session
 
@@ -205,12 +214,15 @@ class Hub:
         Args:
             session: The session.
             comes_back: Whether its client may come back. Then it is kept for a while (on a drain
-                by the log alone); otherwise its stream is ended as soon as there is room for it.
+                by the log alone) if it has ever been in line; otherwise its stream is ended as
+                soon as there is room for it.
             outcome: How it came to that.
         """
         if self._sessions.get(session.sid) is not session:
             return  # another connection has it
-        if session.over or outcome is Outcome.SUPERSEDED:  # its stream is another's to end
+        comes_back = comes_back and session.in_line
+        # That of a session which another connection has is that one's to end.
+        if session.over or not session.in_log or outcome is Outcome.SUPERSEDED:
             self._part(session, outcome)
         elif comes_back and self.draining:
             self._part(session, Outcome.HANDED_OVER)
@@ -249,9 +261,26 @@ class Hub:
     async def _check_room(self) -> None:
         if self.draining:
             raise Draining("This gateway is going away.")
-        if len(self._sessions) >= self._max_sessions:
-            raise GatewayFull("This gateway holds as many sessions as it may; try again.")
+        if self._full and self._silent.oldest(time.monotonic()) is None:
+            raise _too_many()
         await self.check_ready()
+
+    @property
+    def _full(self) -> bool:
+        return len(self._sessions) >= self._max_sessions
+
+    def _make_room(self) -> None:
+        """Closes the client that has been silent for longest if there is no room for another."""
+        if not self._full:
+            return
+        silent = self._silent.oldest(time.monotonic())
+        if silent is None:
+            raise _too_many()
+        metrics.BOUNDS_HIT[Bound.SILENT_CONNECTIONS].inc()
+        self._part(silent, Outcome.IDLE)
+        silent.fail(
+            SessionIdle("You sent no audio and others need the room; connect again to speak.")
+        )
 
     def _hold(self, session: Session) -> None:
         former = self._sessions.get(session.sid)
@@ -273,6 +302,8 @@ class Hub:
         metrics.SESSIONS.set(len(self._sessions))
 
     def _let_go(self, session: Session) -> None:
+        self._silent.gone(session)
+        session.give_back_place()
         self._unattended.forget(session)
         self._upkeep.forget(session)
 
@@ -315,3 +346,8 @@ class Hub:
 
 def _farewell() -> Draining:
     return Draining("This gateway is going away; connect again.")
+
+
+def _too_many() -> GatewayFull:
+    metrics.BOUNDS_HIT[Bound.SILENT_CONNECTIONS].inc()
+    return GatewayFull("This gateway holds as many sessions as it may; try again.")

@@ -18,8 +18,9 @@ from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import GatewayLog, SessionOptions, Standing
 from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Entry
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Restore
+from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Join, Restore
 from scripta_gateway.latency import Stopwatch
+from scripta_gateway.pool_places import Place
 from scripta_gateway.room import Room
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class LogWriter:
         limits: Bounds.
         exchange: What is to be written.
         stopwatch: Is told when the log had what.
+        place: By which the session goes in line; ``None`` if it has been there already.
         token_digest: Digest of the token that takes the session up again; empty: none does.
 
     Attributes:
@@ -65,9 +67,11 @@ class LogWriter:
         exchange: Exchange,
         stopwatch: Stopwatch,
         *,
+        place: Place | None = None,
         token_digest: str = "",
     ) -> None:
         self._log = log
+        self._place = place
         self._sid = sid
         self._options = options
         self._token_digest = token_digest
@@ -105,6 +109,9 @@ class LogWriter:
             match write := self._exchange.next_write():
                 case None:
                     return False
+                case Join():
+                    await self.join()
+                    return True
                 case AwaitRoom():
                     return wait and await self._await_room()
                 case Restore(standing):
@@ -112,6 +119,38 @@ class LogWriter:
                     return True
                 case Append(entries):
                     return await self._append(write, entries)
+
+    async def join(self) -> None:
+        """Opens the session in the log and puts it in line, perhaps after a wait.
+
+        Cancelled, it leaves open whether the session is in line: it is joined again or withdrawn.
+
+        Raises:
+            NoCapacity: There is no place for it any more, or not in time.
+            BrokerUnavailable: The broker does not answer, for too long.
+        """
+        if self._place is not None:
+            join = partial(self._place.join, self._sid, self._options, self._token_digest)
+            await self._patiently(join)
+        self._exchange.joined = True
+
+    async def withdraw(self) -> bool:
+        """Takes the session out of the line and the log, unless a transcriber has it.
+
+        Returns:
+            Whether nothing of it is left.
+
+        Raises:
+            BrokerUnavailable: The broker does not answer, for too long.
+        """
+        # Before it has joined nothing of it is accepted: it goes even if a transcriber has it.
+        certainly = not self._exchange.joined
+        pool = self._options.pool
+        withdraw = partial(self._log.withdraw, self._sid, pool, certainly=certainly)
+        gone = await self._patiently(withdraw)
+        if gone and self._place is not None and self._exchange.joined:
+            self._place.leave()
+        return gone
 
     async def _await_room(self) -> bool:
         if not self.room.waited:

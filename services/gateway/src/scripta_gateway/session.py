@@ -42,6 +42,7 @@ from scripta_gateway.exchange import Exchange, News
 from scripta_gateway.latency import Stopwatch
 from scripta_gateway.ledger import Ledger
 from scripta_gateway.log_writer import Limits, LogWriter
+from scripta_gateway.pool_places import Place
 from scripta_gateway.takeover import Takeover
 
 __all__ = ["Limits", "Session"]
@@ -64,6 +65,7 @@ class Session:
         limits: Bounds.
         exchange: Where it stands with its log; by default at the start.
         stopwatch: Times its results; by default from the start.
+        place: By which it goes in line; ``None`` if it has been there already.
         token_digest: Digest of the token that takes it up again; empty: none does.
 
     Attributes:
@@ -81,13 +83,16 @@ class Session:
         exchange: Exchange | None = None,
         stopwatch: Stopwatch | None = None,
         *,
+        place: Place | None = None,
         token_digest: str = "",
     ) -> None:
         self.sid = sid
         self.options = options
         self.stopwatch = stopwatch or Stopwatch()
         self._log = log
-        self._exchange = exchange or Exchange(Ledger(int(limits.backlog * SAMPLE_RATE)))
+        self._place = place
+        ledger = Ledger(int(limits.backlog * SAMPLE_RATE))
+        self._exchange = exchange or Exchange(ledger, joined=place is None)
         self._writer = LogWriter(
             log,
             sid,
@@ -95,6 +100,7 @@ class Session:
             limits,
             self._exchange,
             self.stopwatch,
+            place=place,
             token_digest=token_digest,
         )
         self._undelivered: deque[Recorded] = deque()
@@ -144,7 +150,9 @@ class Session:
                 takeover.polled(await log.poll(sid))
         attachment, retained = takeover.attachment, takeover.entries
         ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
-        exchange = Exchange(ledger, connection=attachment.connection, logged=attachment.seq)
+        exchange = Exchange(
+            ledger, connection=attachment.connection, logged=attachment.seq, joined=True
+        )
         stopwatch = Stopwatch(before=attachment.seq)
         session = cls(
             log,
@@ -178,6 +186,21 @@ class Session:
     def connection(self) -> int:
         """Number of this connection among all that the session has had."""
         return self._exchange.connection
+
+    @property
+    def spoken(self) -> bool:
+        """Whether its client has sent anything that has to be heard."""
+        return self._exchange.ledger.last_seq > 0
+
+    @property
+    def in_log(self) -> bool:
+        """Whether the log may know it; otherwise nothing of it outlives its connection."""
+        return self._place is None or self._place.begun
+
+    @property
+    def in_line(self) -> bool:
+        """Whether it is in its pool's line, or has been served."""
+        return self._exchange.joined
 
     @property
     def over(self) -> bool:
@@ -277,7 +300,12 @@ class Session:
 
     def end(self) -> None:
         """Enters the end of the stream, once: the last finals and then ``Ended`` follow."""
-        if not self.ending:
+        if self.ending:
+            return
+        if not self.in_log and not self.spoken:
+            self.ending = True
+            self._take(self._exchange.end_unheard())
+        else:
             self.ending = True
             self._enter_control(EntryKind.END, Reason.END)
 
@@ -366,6 +394,8 @@ class Session:
             ScriptaError: As ``append``.
         """
         self.heard_at = time.monotonic()
+        if not self.in_line:
+            return  # the log has nothing of it yet
         confirmed = self._exchange.logged
         drop = self._needless
         progress = await self._log.poll(self.sid, self.connection, drop=drop)
@@ -387,6 +417,19 @@ class Session:
         while self._exchange.unwritten and not self._writer.busy:
             if not await self._writer.write_once(wait=False):
                 break
+
+    async def withdraw(self) -> bool:
+        """Takes it out of the line and the log for good; raises ``BrokerUnavailable``.
+
+        Returns:
+            Whether nothing of it is left; otherwise a transcriber has it.
+        """
+        return await self._writer.withdraw()
+
+    def give_back_place(self) -> None:
+        """Frees the place that is held for it while its client has not spoken."""
+        if self._place is not None:
+            self._place.give_back()
 
     def begin_delivery(self, final: FinalResult) -> Span:
         """Returns the span of a final that is about to be sent."""

@@ -22,11 +22,21 @@ class GatewaySettings(CommonSettings):
     max_sessions: int = Field(
         500, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"
     )
+    live_wait_seconds: float = Field(
+        3,
+        ge=0,
+        le=60,
+        description="Time within which a live session has to be served, or it is refused with "
+        "503; 0 admits it to a free slot only",
+    )
     max_waiting: int = Field(
         32,
         ge=0,
-        description="Sessions of a pool that may wait for a slot; beyond, new clients are refused "
+        description="Uploads of a pool that may wait for a slot; beyond, new ones are refused "
         "with 503",
+    )
+    upload_wait_seconds: float = Field(
+        300, gt=0, description="How long an upload waits for a slot before it is refused"
     )
     max_decoders: int = Field(
         0,
@@ -39,6 +49,12 @@ class GatewaySettings(CommonSettings):
     )
     idle_timeout_seconds: float = Field(
         300, gt=0, description="A connection without any message for so long is closed with 1001"
+    )
+    first_audio_seconds: float = Field(
+        60,
+        gt=0,
+        description="A connection that has sent no audio yet and says nothing for so long is "
+        "closed with 1001; one that sends signs of life, after IDLE_TIMEOUT_SECONDS",
     )
     resume_seconds: float = Field(
         30,

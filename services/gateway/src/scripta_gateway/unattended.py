@@ -1,7 +1,8 @@
 """Sessions without a connection: each waits for its client for a while, then its stream is ended.
 
-They are held until the end stands in the log, so that rings and upkeep reach them: an upload that
-was held back gets its end as soon as there is room.
+One that no transcriber has yet is taken out of the line instead: nobody will read its transcript,
+and its place is free for others. The others are held until the end stands in the log, so that
+rings and upkeep reach them: an upload that was held back gets its end as soon as there is room.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ class Unattended:
         try:
             # For as long as the backlog may be full, or the broker may be gone, and no longer.
             # Cancelled here, a part of what is to be written may be in the log already.
+            if await session.withdraw():
+                self._part(session, outcome)
+                return
             session.end()
             await session.write()
         except ScriptaError as error:

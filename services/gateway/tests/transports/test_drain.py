@@ -69,9 +69,13 @@ async def running(url: str) -> AsyncIterator[Process]:
     ],
 )
 async def test_process_ends_well_whatever_clients_have_left_behind(
-    shared_broker: BrokerProcess, until: Callable[..., Awaitable[None]], left: bytes
+    shared_broker: BrokerProcess,
+    until: Callable[..., Awaitable[None]],
+    offer_slots: Callable[..., Awaitable[None]],
+    left: bytes,
 ) -> None:
     """Guards the drain: a handshake that was never answered ended it with an assertion."""
+    await offer_slots(shared_broker.url, 10)
     async with running(shared_broker.url) as gateway:
         host, _, port = gateway.address.rpartition(":")
 

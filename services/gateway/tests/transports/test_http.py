@@ -308,7 +308,7 @@ async def test_handshake_that_the_application_does_not_answer_is_ended(
 ) -> None:
     never = asyncio.Event()
 
-    async def open_never(*_: Any) -> None:
+    async def open_never(*_: Any, **__: Any) -> None:
         await never.wait()
 
     monkeypatch.setattr(server.hub, "open", open_never)

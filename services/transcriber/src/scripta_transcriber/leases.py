@@ -61,10 +61,15 @@ class Leases:
 
     Args:
         slots: Leases at a time.
+
+    Attributes:
+        draining: Whether no session is taken any more.
+        finished: Sessions that have left their slots for good.
     """
 
     def __init__(self, slots: int) -> None:
         self.draining = False
+        self.finished = 0
         self._slots = slots
         # Whether the transcription is still at work (otherwise its lease is being given up).
         self._held: dict[bytes, bool] = {}
@@ -129,6 +134,7 @@ class Leases:
         if not self._works(entry_id):
             raise RuntimeError(f"transcription of {entry_id!r} ended {ending} but was not at work")
         self._held[entry_id] = False
+        self.finished += ending in (Ending.OVER, Ending.GONE)
         match ending:
             # Fenced, its session is in line twice, or the lease is not ours: kept, it would fence
             # the new owner.

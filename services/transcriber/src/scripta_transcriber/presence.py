@@ -54,7 +54,8 @@ class Presence:
                 logger.warning("not enlisted", extra={"error": describe(error)})
             for _ in range(round(ANNOUNCE_SECONDS / _LOOK_SECONDS)):
                 await asyncio.sleep(_LOOK_SECONDS)
-                if self._describe() != said:
+                # Sessions end all the time: how many is told with the next round.
+                if not self._describe().offers_as(said):
                     break
 
     async def leave(self) -> None:

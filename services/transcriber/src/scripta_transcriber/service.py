@@ -168,8 +168,10 @@ class TranscriberService:
             working.cancel()
 
     def _describe(self) -> Member:
-        takes = self._worker is not None and self._worker.ready
-        return self._engines.member(self._settings.pool, self._slots if takes else 0)
+        worker, pool = self._worker, self._settings.pool
+        if worker is None or not worker.ready:
+            return self._engines.member(pool, 0)
+        return self._engines.member(pool, self._slots, worker.finished)
 
     async def _readiness(self) -> str | None:
         if self._worker is None:

@@ -86,6 +86,11 @@ class Worker:
         """Whether it takes sessions: it has joined the group and does not drain."""
         return self._joined.is_set() and not self._leases.draining
 
+    @property
+    def finished(self) -> int:
+        """Sessions that have left their slots for good."""
+        return self._leases.finished
+
     def ring(self, message: bytes) -> None:
         """Passes a doorbell message on: a session's id, marked if the ring is urgent."""
         sid, urgent, _ = message.decode().partition(URGENT)

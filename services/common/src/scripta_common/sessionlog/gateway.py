@@ -25,6 +25,8 @@ from scripta_common.wire import (
 
 _RESULTS_PER_READ = 100
 _ENTRIES_PER_READ = 256
+_LINE_LOOKED_AT = 1000
+"""Entries in line among which one is looked for: far more than may wait there."""
 
 
 class AppendOutcome(StrEnum):
@@ -280,6 +282,27 @@ class GatewayLog:
                 -1 if most is None else most,
             )
         )
+
+    async def withdraw(
+        self, sid: str, pool: str = keys.DEFAULT_POOL, *, certainly: bool = False
+    ) -> bool:
+        """Takes a session that nobody will ever read out of the line, and out of the log.
+
+        Args:
+            sid: The session.
+            pool: Its pool.
+            certainly: Whether it goes even if a transcriber has it, which then drops it.
+
+        Returns:
+            Whether it is gone; otherwise a transcriber has it, and it goes on to its end.
+        """
+        line, looked_at = keys.assign(pool), _LINE_LOOKED_AT
+        removed = await self._broker.run(scripts.WITHDRAW, [line], keys.GROUP, sid, looked_at)
+        gone = certainly or removed > 0
+        if gone:
+            names = keys.state(sid), keys.audio(sid), keys.results(sid)
+            await self._broker.execute("DEL", *names)
+        return gone
 
     async def is_served(self, owner: str, pool: str = keys.DEFAULT_POOL) -> bool:
         """Returns whether a session with this owner (empty: none) can count on its pool's line.

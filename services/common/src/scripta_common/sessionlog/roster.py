@@ -1,7 +1,8 @@
 """The roster: transcribers write themselves down, gateways read who is there and what is asked.
 
-One hash holds it. What it says is at most as old as a transcriber's round, and nothing depends
-on it for a session that has been opened.
+One hash holds it. Gateways write into it, too, who waits at them outside of the lines. What it
+says is at most as old as a round of the writer, and nothing depends on it for a session that is
+in line.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.broker_clock import BrokerClock
-from scripta_common.fleet import REMEMBER_MS, Fleet, Line, Member, Roll
+from scripta_common.fleet import REMEMBER_MS, Fleet, Line, Member, Roll, Wish
 from scripta_common.sessionlog import scripts
 
 logger = logging.getLogger(__name__)
 
 _POOL_FIELD: Final = "pool:"
+_GATEWAY_FIELD: Final = "gateway:"
 _CLEAR_AWAY_MS: Final = 60_000
 
-_decoder = msgspec.json.Decoder(Member)
+_members = msgspec.json.Decoder(Member)
+_wishes = msgspec.json.Decoder(Wish)
+
+T = TypeVar("T")
 
 
 class Roster:
@@ -50,13 +55,25 @@ class Roster:
             "languages": member.languages,
             "slots": member.slots,
             "served": member.served,
+            "finished": member.finished,
         }
+        await self._write(transcriber_id, _POOL_FIELD + member.pool, said)
+
+    async def wish(self, gateway_id: str, wish: Wish) -> None:
+        """Writes down who waits at a gateway outside of the lines, with the broker's time.
+
+        It counts for ``ALIVE_MS`` and has to be renewed.
+        """
+        said = {"uploads": wish.uploads, "turned_away": wish.turned_away}
+        await self._write(_GATEWAY_FIELD + gateway_id, "", said)
+
+    async def _write(self, field: str, remembered: str, said: Mapping[str, object]) -> None:
         asked = time.monotonic()
         now = await self._broker.run(
             scripts.ENLIST,
             [keys.FLEET],
-            transcriber_id,
-            _POOL_FIELD + member.pool,
+            field,
+            remembered,
             msgspec.json.encode(said),
             _POOL_FIELD,
             _CLEAR_AWAY_MS,
@@ -67,6 +84,10 @@ class Roster:
     async def strike(self, transcriber_id: str) -> None:
         """Removes a transcriber that goes away; its pool is still known."""
         await self._broker.execute("HDEL", keys.FLEET, transcriber_id)
+
+    async def unwish(self, gateway_id: str) -> None:
+        """Removes what a gateway has written: nobody waits there any more."""
+        await self._broker.execute("HDEL", keys.FLEET, _GATEWAY_FIELD + gateway_id)
 
     async def observe(self, former: Fleet | None = None) -> Fleet:
         """Returns the fleet as it is.
@@ -80,14 +101,12 @@ class Roster:
         asked = time.monotonic()
         now, *rows = await self._broker.run(scripts.ROSTER, [keys.FLEET])
         self.clock.heard(asked, time.monotonic(), now / 1000)
-        said = _decoded(dict(zip(rows[::2], rows[1::2], strict=True)))
-        last = {
-            name.removeprefix(_POOL_FIELD): one
-            for name, one in said.items()
-            if name.startswith(_POOL_FIELD)
-        }
-        members = {name: one for name, one in said.items() if not name.startswith(_POOL_FIELD)}
-        roll = Roll.call(now, members, last, former.roll.last if former else {})
+        said = {name.decode(): record for name, record in zip(rows[::2], rows[1::2], strict=True)}
+        wishes = _decoded(_wishes, _GATEWAY_FIELD, _cut(said, _GATEWAY_FIELD))
+        last = _decoded(_members, _POOL_FIELD, _cut(said, _POOL_FIELD))
+        members = _decoded(_members, "", said)
+        before = former.roll.last if former else {}
+        roll = Roll.call(now, members, last, before, wishes.values())
         pools = sorted(roll.pools)
         lines = await asyncio.gather(*map(self._line, pools))
         return Fleet.muster(roll, dict(zip(pools, lines, strict=True)))
@@ -98,11 +117,20 @@ class Roster:
         return Line(sessions, dict(zip(names, held[1::2], strict=True)))
 
 
-def _decoded(rows: Mapping[bytes, bytes]) -> dict[str, Member]:
-    said = {}
-    for name, record in rows.items():
+def _cut(said: dict[str, bytes], prefix: str) -> dict[str, bytes]:
+    """Takes the fields that begin with a prefix out of what is written down."""
+    return {
+        name.removeprefix(prefix): said.pop(name) for name in tuple(said) if name.startswith(prefix)
+    }
+
+
+def _decoded(
+    decoder: msgspec.json.Decoder[T], kind: str, records: Mapping[str, bytes]
+) -> dict[str, T]:
+    decoded = {}
+    for name, record in records.items():
         try:
-            said[name.decode()] = _decoder.decode(record)
+            decoded[name] = decoder.decode(record)
         except msgspec.MsgspecError:
-            logger.debug("roster not understood", extra={"transcriber": name.decode()})
-    return said
+            logger.debug("roster not understood", extra={"field": kind + name})
+    return decoded

@@ -172,7 +172,7 @@ async def _open(
             return session, _opening(hub, session, resumed=True)
     span = handshake.begin()
     token = ResumeToken.make() if query.events else None
-    session = await hub.open(query.options(handshake.traceparent), token)
+    session = await hub.open(query.options(handshake.traceparent), token, upload=query.upload)
     session.span = span
     return session, _opening(hub, session, resumed=False, reason=reason, token=token)
 

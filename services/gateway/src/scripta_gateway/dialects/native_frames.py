@@ -63,6 +63,7 @@ class Query(BaseModel):
         None, ge=2_000, le=30_000, description="a number of milliseconds from 2000 to 30000"
     )
     events: bool = Field(False, description=_FLAG)
+    upload: bool = Field(False, description=_FLAG)
     resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
         None,
         repr=False,

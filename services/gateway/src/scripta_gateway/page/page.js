@@ -82,7 +82,7 @@ function notify(text, { error = true, retry = false } = {}) {
 }
 
 /** Opens a session; null if that failed (and was explained) or an option is not valid. */
-async function connect() {
+async function connect({ upload = false } = {}) {
   ui.notice.hidden = true;
   const { language, endpointing } = ui;
   language.value = language.value.trim();
@@ -93,6 +93,7 @@ async function connect() {
     return null;
   }
   const options = { language: language.value, endpointing: endpointing.value };
+  if (upload) options.upload = "true"; // it may wait for a slot
   const opening = new Session(sessionUrl(document.baseURI, options));
   [session, link] = [opening, "connecting"];
   [carried, failure, farewell] = [null, null, null];
@@ -185,7 +186,7 @@ async function endSession() {
 async function sessionFor(source) {
   const fits = carried === null || (carried === "microphone" && source === "microphone");
   if (link === "open" && !fits) await endSession();
-  const target = link === "open" ? session : await connect();
+  const target = link === "open" ? session : await connect({ upload: source === "file" });
   if (target !== null) carried = source;
   return target;
 }

@@ -150,12 +150,13 @@ class Engines:
         refusal = Refusal(Failure.UNSUPPORTED_LANGUAGE, unsupported)
         return Choice(engine, found.own_name, refusal)
 
-    def member(self, pool: str, slots: int) -> Member:
+    def member(self, pool: str, slots: int, finished: int = 0) -> Member:
         """Returns what the fleet is told of a transcriber with these engines.
 
         Args:
             pool: The transcriber's pool.
             slots: Sessions that it takes now.
+            finished: Sessions that it has finished so far.
         """
         names = dict.fromkeys(name for model in self.models for name in model.names)
         tags = {tag for model in self.models for tag in model.languages}
@@ -166,6 +167,7 @@ class Engines:
             languages=tuple(sorted(tags)) if every else (),
             slots=slots,
             served=self.models,
+            finished=finished,
         )
 
     def _describe(self) -> tuple[Model, ...]:

@@ -10,12 +10,11 @@ local function field(reply, name)
     if reply[i] == name then return reply[i + 1] end
   end
 end
-local stream = redis.pcall('XINFO', 'STREAM', KEYS[1])
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
-if stream.err or groups.err then return 0 end
+if groups.err then return 0 end
+local from = '-'
 for _, group in ipairs(groups) do
-  if field(group, 'name') == ARGV[1] then
-    return field(group, 'last-delivered-id') ~= field(stream, 'last-generated-id') and 1 or 0
-  end
+  if field(group, 'name') == ARGV[1] then from = '(' .. field(group, 'last-delivered-id') end
 end
-return field(stream, 'length') > 0 and 1 or 0
+-- The entries themselves are asked for: those of clients that have left are deleted.
+return #redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)

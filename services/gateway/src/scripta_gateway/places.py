@@ -1,0 +1,132 @@
+"""Places: who may be heard, from the handshake until its session is in its pool's line.
+
+At the handshake a place is reserved, by what is known of the fleet and of other places given out
+here. A session goes in line with the first thing that it has to be heard; only then the broker
+hears of it.
+
+All gateways and autoscalers are told who wants to be heard and is in no line: uploads that wait,
+and live clients that were refused and will come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Final
+
+from scripta_common.errors import BrokerUnavailable, NoCapacity
+from scripta_common.fleet import ANNOUNCE_SECONDS, Wish
+from scripta_common.sessionlog import GatewayLog, Roster
+from scripta_gateway.admission import Admission, Route, route
+from scripta_gateway.bounds import RESERVED_SECONDS
+from scripta_gateway.fleet_watch import FleetWatch
+from scripta_gateway.pool_places import Place, PoolPlaces
+
+logger = logging.getLogger(__name__)
+
+_DECIDE_SECONDS: Final = RESERVED_SECONDS + 2.0
+"""Longest that a newcomer waits for an answer, even if the broker does not give one."""
+
+
+class Places:
+    """All places of one gateway.
+
+    Args:
+        log: The session log.
+        roster: Where the others are told who waits here.
+        fleet: What is known of the transcribers.
+        gateway_id: This gateway.
+        admission: How long and how many may wait.
+        upload_wait: Longest wait of an upload in seconds.
+    """
+
+    def __init__(
+        self,
+        log: GatewayLog,
+        roster: Roster,
+        fleet: FleetWatch,
+        gateway_id: str,
+        *,
+        admission: Admission,
+        upload_wait: float,
+    ) -> None:
+        self._log = log
+        self._roster = roster
+        self._fleet = fleet
+        self._gateway_id = gateway_id
+        self._admission = admission
+        self._upload_wait = upload_wait
+        self._pools: dict[str, PoolPlaces] = {}
+        # What the others have been told last.
+        self._told = Wish()
+
+    async def reserve(
+        self, model: str | None, language: str | None, *, upload: bool = False
+    ) -> tuple[Route, Place]:
+        """Returns where a new session goes, and a place for it.
+
+        Args:
+            model: The model it asks for; ``None`` for any.
+            language: BCP-47 tag it asks for; ``None`` for any.
+            upload: Whether it can wait for a slot.
+
+        Raises:
+            UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
+                language.
+            NoCapacity: It would not be served in time.
+            BrokerUnavailable: The fleet can not be seen.
+        """
+        try:
+            async with asyncio.timeout(_DECIDE_SECONDS):
+                where = await self._route(model, language)
+                return where, await self._places_of(where.pool).reserve(upload=upload)
+        except TimeoutError:
+            raise BrokerUnavailable from None
+
+    async def _route(self, model: str | None, language: str | None) -> Route:
+        try:
+            return route(self._fleet.known, model, language)
+        except NoCapacity:
+            # What it went by may be a second old: transcribers may have come.
+            await self._fleet.look_anew()
+            return route(self._fleet.known, model, language)
+
+    def _places_of(self, pool: str) -> PoolPlaces:
+        if pool not in self._pools:
+            self._pools[pool] = PoolPlaces(
+                pool,
+                self._log,
+                self._fleet,
+                admission=self._admission,
+                upload_wait=self._upload_wait,
+                told=lambda: self._told.uploads.get(pool, 0),
+            )
+        return self._pools[pool]
+
+    async def run(self) -> None:
+        """Tells the others who waits here, until cancelled."""
+        while True:
+            try:
+                await self.tell_once()
+            except BrokerUnavailable as error:
+                logger.debug("wishes not told", extra={"error": str(error)})
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+
+    async def tell_once(self) -> None:
+        """Tells the others who waits here; raises ``BrokerUnavailable``."""
+        now, pools = monotonic(), self._pools.values()
+        wish = Wish(
+            uploads=_of_some({pool.name: pool.waiting for pool in pools}),
+            turned_away=_of_some({pool.name: pool.turned_away.count(now) for pool in pools}),
+        )
+        if wish != Wish():
+            await self._roster.wish(self._gateway_id, wish)
+        elif self._told != wish:
+            await self._roster.unwish(self._gateway_id)
+        self._told = wish
+
+
+def _of_some(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
