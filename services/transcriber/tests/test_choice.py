@@ -112,11 +112,6 @@ async def test_each_engine_is_logged_when_it_is_loaded(caplog: pytest.LogCapture
     ]
 
 
-def test_slots_are_those_of_the_slowest() -> None:
-    assert ALL.slots_per_thread == 2
-    assert Engines([MOONSHINE]).slots_per_thread == 8
-
-
 def test_fleet_is_told_of_each_model_and_of_all_together() -> None:
     """The second is what gateways know that are older than transcribers with several models."""
     member = ALL.member("default", 5)

@@ -30,6 +30,7 @@ from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.settings import TranscriberSettings
+from scripta_transcriber.sustained import slots_per_thread
 from scripta_transcriber.transcription import Tools, Transcription
 from scripta_transcriber.worker import Worker
 
@@ -59,7 +60,7 @@ class TranscriberService:
         self._engines = Engines(
             [create_engine(name, settings.threads, source) for name, source in settings.engines]
         )
-        self._slots = settings.slots or self._engines.slots_per_thread * settings.threads
+        self._slots = settings.slots or 0  # measured when the engines are loaded
         self._broker = Broker(settings.redis_url, name=f"scripta-transcriber-{self._id}")
         self._log = TranscriberLog(
             self._broker,
@@ -127,8 +128,8 @@ class TranscriberService:
 
     async def _start_worker(self) -> Worker:
         pool = self._settings.pool
-        facts = {"pool": pool, "slots": self._slots, "threads": self._settings.threads}
-        detector = await self._engines.load(facts)
+        detector = await self._engines.load({"pool": pool})
+        await self._count_slots()
         tools = Tools(
             log=self._log,
             scheduler=self._scheduler,
@@ -155,6 +156,13 @@ class TranscriberService:
             traces=LeaseTraces(self._tracing, self._id),
         )
         return self._worker
+
+    async def _count_slots(self) -> None:
+        threads, interval = self._settings.threads, self._settings.interim_seconds
+        if not self._slots:
+            each = await slots_per_thread(self._engines, self._scheduler, threads, interval)
+            self._slots = each * threads
+        logger.info("slots", extra={"slots": self._slots, "threads": threads})
 
     async def _drain_on_stop(self, worker: Worker, working: asyncio.Task[None]) -> None:
         await self._stop.wait()

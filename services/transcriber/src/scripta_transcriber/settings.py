@@ -38,8 +38,8 @@ class TranscriberSettings(CommonSettings):
     slots: int | None = Field(
         None,
         ge=1,
-        description="Sessions at a time; by default what the engine does per thread, the least "
-        "of several",
+        description="Sessions at a time; by default what the threads sustain: measured at start "
+        "with moonshine, else what the engine does per thread, the least of several",
     )
     threads: int = Field(
         default_factory=usable_cores, ge=1, le=64, description="Threads that run the engines"

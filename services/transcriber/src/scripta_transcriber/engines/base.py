@@ -38,6 +38,9 @@ class Capabilities:
         max_segment_seconds: Longest segment it takes.
         instant: Whether its calls cost so little that a worker thread would cost more.
         slots_per_thread: Sessions that one worker thread serves well: the default for slots.
+        speech_cost: Seconds of a thread for a second of speech where ``slots_per_thread`` was
+            found (see ``sustained``): how many slots a machine has is measured by it at start.
+            ``None`` if ``slots_per_thread`` holds everywhere.
         models: Names by which clients may ask for what it runs, besides its own.
     """
 
@@ -49,6 +52,7 @@ class Capabilities:
     max_segment_seconds: float = 30.0
     instant: bool = False
     slots_per_thread: int = 8
+    speech_cost: float | None = None
     models: tuple[str, ...] = ()
 
 

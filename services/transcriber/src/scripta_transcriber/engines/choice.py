@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scripta_common.errors import ModelGone, ScriptaError, UnsupportedLanguage
@@ -120,10 +120,8 @@ class Engines:
             },
         )
 
-    @property
-    def slots_per_thread(self) -> int:
-        """Sessions that one thread serves well, whichever models they have."""
-        return min(engine.capabilities.slots_per_thread for engine in self._engines)
+    def __iter__(self) -> Iterator[Engine]:
+        return iter(self._engines)
 
     def have(self, model: str | None) -> bool:
         """Returns whether a session with this model can be served."""
