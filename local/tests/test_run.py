@@ -89,7 +89,8 @@ async def test_signal_stops_everything_with_exit_code_0(number: signal.Signals, 
     async with running(DEMO="0", TRANSCRIBERS="2") as process:
         await read_until(process, "Scripta is up")
         pids = descendants(process.pid)
-        assert len(pids) == 4
+        # Broker, gateway, what the gateway forks its decoders from, and two transcribers.
+        assert len(pids) == 5
         process.send_signal(number)
         code, output = await end_of(process)
     assert code == 0

@@ -43,6 +43,7 @@ async def test_transcribes_a_file_to_lines_of_text(gateway, scripta, recording):
             "sample_rate": "16000",
             "channels": "1",
             "model": "moonshine",
+            "upload": "true",
             "events": "true",
         },
         samples_of(recording),
@@ -60,7 +61,10 @@ async def test_own_bytes_of_a_file_are_sent_if_asked(gateway, scripta, recording
     async with gateway(script) as server:
         done = await scripta("transcribe", recording, "--as-is", "--url", server.url)
     assert done.code == 0, done.err
-    assert heard == [{"interim_results": "false", "events": "true"}, recording.read_bytes()]
+    assert heard == [
+        {"interim_results": "false", "upload": "true", "events": "true"},
+        recording.read_bytes(),
+    ]
 
 
 async def test_address_comes_from_the_environment(gateway, scripta, recording):
