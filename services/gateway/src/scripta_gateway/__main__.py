@@ -35,7 +35,7 @@ def main() -> None:
     server = GatewayServer(settings, gateway_id, tracing)
     spare_the_loop()
     uvloop.run(server.serve())
-    sys.exit(0 if server.started else 1)
+    sys.exit(0 if server.served_well else 1)
 
 
 if __name__ == "__main__":

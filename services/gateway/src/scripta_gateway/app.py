@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request, WebSocket
@@ -46,10 +47,11 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
 _NO_WEBSOCKET: Final = error_answer(404, "There is no WebSocket here; try /ws")
 
 
-def _stop_without_hub(upkeep: asyncio.Task[None]) -> None:
+def _stop_without_hub(hub: Hub, upkeep: asyncio.Task[None]) -> None:
     # Without it no result would ever reach a client: better to start again than to look healthy.
     if not upkeep.cancelled() and upkeep.exception() is not None:
         logger.critical("hub failed", exc_info=upkeep.exception())
+        hub.failed = True
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -96,7 +98,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         upkeep = asyncio.create_task(hub.run(), name="hub")
-        upkeep.add_done_callback(_stop_without_hub)
+        upkeep.add_done_callback(partial(_stop_without_hub, hub))
         _start_decoders()
         logger.info("gateway started", extra={"gateway": gateway_id})
         yield

@@ -123,10 +123,11 @@ FAREWELL_SECONDS: Final = 2.0
 """Time to read why one is sent away, before the socket is cut: a few round trips."""
 FAREWELL_BYTES: Final = MIB
 """What is read and thrown away in that time: what is on its way, mostly."""
-REQUESTS_A_SECOND: Final = 5.0
-"""Requests a second of one connection, once the burst is used up: probes and scrapers ask less."""
-REQUESTS_BURST: Final = 20.0
-"""Requests of one connection at once: the page has a dozen files."""
+REQUESTS_A_SECOND: Final = 50.0
+"""Requests a second of one connection, once the burst is used up: a few hundredths of a core. A
+proxy brings those of many visitors on one connection."""
+REQUESTS_BURST: Final = 200.0
+"""Requests of one connection at once: the page has a dozen files, and visitors come together."""
 SPARE_SOCKETS: Final = 512
 """Sockets beyond those of sessions: handshakes of many who come at once, probes, the page."""
 

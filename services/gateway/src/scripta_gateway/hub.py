@@ -108,6 +108,8 @@ class Hub:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.draining = False
+        # Set when ``run`` has ended by an error: this process can not serve any more.
+        self.failed = False
 
     async def run(self) -> None:
         """Listens and keeps sessions alive until cancelled."""

@@ -58,6 +58,11 @@ class GatewayServer(uvicorn.Server):
             )
         )
 
+    @property
+    def served_well(self) -> bool:
+        """Whether it has started, and has stopped because it was told to."""
+        return self.started and not self._hub.failed
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens; ends the process, with words for its operator, if it can not."""
         try:

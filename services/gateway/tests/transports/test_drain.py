@@ -110,3 +110,38 @@ async def test_process_ends_well_whatever_clients_have_left_behind(
     assert gateway.process.returncode == 0, said.decode()
     assert b"Traceback" not in said
     assert b'"level": "error"' not in said
+
+
+_WITHOUT_UPKEEP = """
+from scripta_gateway.__main__ import main
+from scripta_gateway.upkeep import Upkeep
+
+async def fail(self):
+    raise RuntimeError("no upkeep")
+
+Upkeep.run = fail
+main()
+"""
+
+
+async def test_process_that_can_not_serve_any_more_does_not_end_well(
+    shared_broker: BrokerProcess,
+) -> None:
+    """Guards supervisors that start again only what has failed."""
+    environment = {
+        **os.environ,
+        "REDIS_URL": shared_broker.url,
+        "APP_HOST": "127.0.0.1",
+        "APP_PORT": str(free_port()),
+        "DRAIN_SECONDS": "2",
+        "DRAIN_SPREAD_SECONDS": "0",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _WITHOUT_UPKEEP),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1, said.decode()
+    assert b"hub failed" in said
