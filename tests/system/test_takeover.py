@@ -63,7 +63,7 @@ class Crowd:
         first = self.talks[0]
         await first.until(lambda: len(first.chunk_times) * CHUNK_SECONDS >= seconds)
 
-    async def owners(self) -> set[bytes]:
+    async def owners(self) -> set[bytes | None]:
         states = [keys.state(one.sid) for one in self.talks]
         return {await self._redis.hget(state, "owner") for state in states}
 
@@ -98,12 +98,12 @@ async def crowd(stack: Stack, until: Until) -> AsyncIterator[Crowd]:
 
         async def owned() -> bool:
             owners = await everybody.owners()
-            return len(owners) == 1 and owners != {b""}
+            return len(owners) == 1 and owners.isdisjoint({b"", None})
 
-        await until(owned)
         async with asyncio.TaskGroup() as tasks:
             for session, (recording, start, _) in zip(talks, SPEAKERS, strict=True):
                 tasks.create_task(speak(session, recording, start))
+            await until(owned)  # each is once it has begun to speak
             yield everybody
 
 

@@ -100,15 +100,23 @@ class FleetWatch:
         # Not under the lock: a shard that hangs must not hold up those who are to be admitted.
         await self._look_at_memory()
 
-    async def look_anew(self) -> None:
+    async def look_anew(self, since: float | None = None) -> None:
         """Looks at the fleet unless what is known is as good as new: before somebody is refused.
+
+        Args:
+            since: What was seen before this time, by the monotonic clock, is not new; by default
+                what is young is.
 
         Raises:
             BrokerUnavailable: As ``look_once``.
         """
         async with self._looking:
-            if self.age > _FRESH_SECONDS and not self._regrouping:
-                await self._look()
+            new = self.age <= _FRESH_SECONDS if since is None else self.seen_at >= since
+            if new or self._regrouping:
+                return
+            # Whoever comes meanwhile shares the look: however many come, looks are few.
+            await asyncio.sleep(_FRESH_SECONDS - self.age)
+            await self._look()
 
     async def _look(self) -> None:
         began = time.monotonic()

@@ -90,7 +90,7 @@ class Places:
             return route(self._fleet.known, model, language)
         except NoCapacity:
             # What it went by may be a second old: transcribers may have come.
-            await self._fleet.look_anew()
+            await self._fleet.look_anew(monotonic())
             return route(self._fleet.known, model, language)
 
     def _places_of(self, pool: str) -> PoolPlaces:

@@ -93,7 +93,8 @@ class PoolPlaces:
             NoCapacity: It would not be served in time.
             BrokerUnavailable: The fleet can not be seen.
         """
-        until = time.monotonic() + RESERVED_SECONDS
+        arrived = time.monotonic()
+        until = arrived + RESERVED_SECONDS
         held = self._uploads if upload else self._live
         # Cancelled in here, a newcomer has no place, and the next one is decided about.
         async with self._deciding:
@@ -104,16 +105,16 @@ class PoolPlaces:
                 now = time.monotonic()
                 taken, most = self._figures(upload)
                 if taken >= most:
-                    await self._look_for_room(upload)
+                    await self._look_for_room(upload, arrived)
                     continue
                 # Who has waited until then has outlasted everybody who was there before.
                 if taken + held.count(now) < most or now >= until:
                     return Place(self, held, self._most_live, upload=upload)
                 await self._change(min(until, held.next_lapse(now) or until) - now)
 
-    async def _look_for_room(self, upload: bool) -> None:
+    async def _look_for_room(self, upload: bool, arrived: float) -> None:
         """Returns if a new look at the fleet finds room; raises ``NoCapacity`` if it does not."""
-        await self._fleet.look_anew()
+        await self._fleet.look_anew(arrived)
         taken, most = self._figures(upload)
         if taken >= most:
             if not upload:
