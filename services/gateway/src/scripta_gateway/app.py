@@ -63,16 +63,8 @@ def _start_decoders() -> None:
         logger.warning("decoders not started", extra={"reason": str(error)})
 
 
-def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> FastAPI:
-    """Returns the application; its hub is ``app.state.hub``.
-
-    Args:
-        settings: The gateway's settings.
-        gateway_id: Its id, unique among all.
-        tracing: Where its spans begin.
-    """
-    broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
-    hub = Hub(
+def _make_hub(settings: GatewaySettings, broker: Broker, gateway_id: str) -> Hub:
+    return Hub(
         broker,
         gateway_id,
         ttl=settings.session_ttl_seconds,
@@ -87,6 +79,32 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         resume_seconds=settings.resume_seconds,
         drain_spread=settings.drain_spread_seconds,
     )
+
+
+@asynccontextmanager
+async def _running(hub: Hub, broker: Broker, gateway_id: str) -> AsyncIterator[None]:
+    upkeep = asyncio.create_task(hub.run(), name="hub")
+    upkeep.add_done_callback(partial(_stop_without_hub, hub))
+    _start_decoders()
+    logger.info("gateway started", extra={"gateway": gateway_id})
+    yield
+    upkeep.cancel()
+    with suppress(asyncio.CancelledError):
+        await upkeep
+    await broker.aclose()
+    logger.info("gateway stopped")
+
+
+def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> FastAPI:
+    """Returns the application; its hub is ``app.state.hub``.
+
+    Args:
+        settings: The gateway's settings.
+        gateway_id: Its id, unique among all.
+        tracing: Where its spans begin.
+    """
+    broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
+    hub = _make_hub(settings, broker, gateway_id)
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,
         idle_close=settings.idle_timeout_seconds,
@@ -95,22 +113,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     budget = StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions))
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        upkeep = asyncio.create_task(hub.run(), name="hub")
-        upkeep.add_done_callback(partial(_stop_without_hub, hub))
-        _start_decoders()
-        logger.info("gateway started", extra={"gateway": gateway_id})
-        yield
-        upkeep.cancel()
-        with suppress(asyncio.CancelledError):
-            await upkeep
-        await broker.aclose()
-        logger.info("gateway stopped")
-
     app = FastAPI(
         title="Scripta gateway",
-        lifespan=lifespan,
+        lifespan=lambda _: _running(hub, broker, gateway_id),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,  # it would say nothing of what counts here, the WebSocket
