@@ -172,9 +172,15 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    threads: int, design: Interims = Interims.SCRIPTA, env: Mapping[str, str] | None = None
+    threads: int, design: Interims = Interims.SCRIPTA, slots: int | None = 200
 ) -> AsyncIterator[Rig]:
-    """Runs the system, with one transcriber on the last cores and all else on the others."""
+    """Runs the system, with one transcriber on the last cores and all else on the others.
+
+    Args:
+        threads: Of the transcriber.
+        design: How it makes interims.
+        slots: Its slots; ``None`` for those that it finds by itself.
+    """
     everywhere = os.sched_getaffinity(0)
     own = cores_for(threads)
     os.sched_setaffinity(0, everywhere - set(own) or everywhere)
@@ -185,9 +191,10 @@ async def rig(
             watched = Path(__file__).with_name("watched_transcriber.py")
             bound = ",".join(map(str, own))
             commands = Commands(transcriber=(sys.executable, str(watched), str(log), bound, design))
-            settings = {"SLOTS": "200", "THREADS": str(threads), **(env or {})}
-            interval = {"INTERIM_SECONDS": str(INTERVAL_SECONDS)}
-            async with Stack(restart=False, env=settings | interval, commands=commands) as stack:
+            env = {"THREADS": str(threads), "INTERIM_SECONDS": str(INTERVAL_SECONDS)}
+            if slots is not None:
+                env["SLOTS"] = str(slots)
+            async with Stack(restart=False, env=env, commands=commands) as stack:
                 yield Rig(stack, threads, log)
     finally:
         os.sched_setaffinity(0, everywhere)

@@ -19,6 +19,7 @@ from scripta_common.wire import SAMPLE_RATE
 class _Frame(msgspec.Struct):
     status: str
     error: str = ""
+    code: str = ""
     text: str = ""
     stable: str = ""
     start: float = 0.0
@@ -113,10 +114,15 @@ class Talker(picows.WSListener):
         tally: Where it notes what it sees.
         ahead: Messages that may be sent and not acknowledged: it sends as fast as that allows.
             0: it sends when it is told to ``say`` something.
+
+    Attributes:
+        over: Set when its connection has ended.
+        refused: When it was told that there is no slot for it; ``None`` if it was not.
     """
 
     def __init__(self, deck: Iterator[Piece], tally: Tally, ahead: int = 0) -> None:
         self.over = asyncio.Event()
+        self.refused: float | None = None
         self._deck = deck
         self._tally = tally
         self._ahead = ahead
@@ -135,6 +141,9 @@ class Talker(picows.WSListener):
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """Notes what never came."""
+        if self.refused is not None:
+            self.over.set()
+            return
         if not self._ended:
             self._tally.lost.append("the connection broke")
         for telling in self._tellings:
@@ -158,6 +167,8 @@ class Talker(picows.WSListener):
             self._interim(message, now)
         elif message.status == "transcript":
             self._final(message, now)
+        elif message.code == "no_capacity":
+            self.refused, self._ended = now, True
         elif message.error:
             self._tally.lost.append(message.error)
 

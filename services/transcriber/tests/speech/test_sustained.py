@@ -19,6 +19,7 @@ from scripta_transcriber.sustained import (
     LEAST,
     MEASURE_SECONDS,
     MOST,
+    cost_of,
     slots_for,
     slots_per_thread,
 )
@@ -29,7 +30,7 @@ MOONSHINE = MoonshineEngine.capabilities
 
 
 class Slow:
-    """An engine whose finals take a fixed time."""
+    """An engine whose finals take so many seconds of processor time."""
 
     name = "slow"
     capabilities = replace(MOONSHINE, speech_cost=0.05, slots_per_thread=12)
@@ -43,7 +44,9 @@ class Slow:
 
     def transcribe(self, segment: Segment) -> Transcript:
         self.finals += 1
-        time.sleep(self._final)
+        until = time.thread_time() + self._final
+        while time.thread_time() < until:
+            pass
         return Transcript("")
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:
@@ -67,9 +70,19 @@ def test_slots_are_fewer_the_slower_the_core_within_bounds(times: float, slots: 
     assert slots_for(MOONSHINE, times * MOONSHINE.speech_cost) == slots
 
 
+@pytest.mark.parametrize(
+    ("clock", "processor", "cost"), [(0.1, 0.1, 0.1), (0.2, 0.1, 0.2), (0.9, 0.1, 0.2)]
+)
+def test_waits_for_neighbours_count_no_more_than_those_for_a_quota(
+    clock: float, processor: float, cost: float
+) -> None:
+    """Guards: two slots for the life of a process that started while the machine was busy."""
+    assert cost_of(clock, processor) == pytest.approx(cost)
+
+
 async def test_slow_engine_gets_few_slots_and_is_heard_once(scheduler: Scheduler) -> None:
     """Guards: a core so slow that one repetition takes longer than the measurement shall."""
-    slow = Slow(MEASURE_SECONDS * 1.2)
+    slow = Slow(MEASURE_SECONDS)
     assert await slots_per_thread([slow], scheduler, 2, 0.5) == LEAST
     assert slow.finals == 2  # once a thread
     assert sorted(slow.drafts) == [at / 2 for at in range(1, 8) for _ in range(2)]
@@ -79,8 +92,8 @@ async def test_slots_are_those_of_the_slowest_engine(scheduler: Scheduler) -> No
     """Guards: sessions that all choose the slower model."""
     mock = MockEngine()
     assert await slots_per_thread([mock], scheduler, 1, 0.5) == mock.capabilities.slots_per_thread
-    # 0.4 s for four seconds of speech are twice what 12 slots are for.
-    assert LEAST < await slots_per_thread([mock, Slow(0.4)], scheduler, 1, 0.5) <= 6
+    # 0.3 s for four seconds of speech are half as much again as 12 slots are for.
+    assert LEAST < await slots_per_thread([mock, Slow(0.3)], scheduler, 1, 0.5) <= 8
 
 
 async def test_without_the_speech_the_engine_keeps_its_number(
