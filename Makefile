@@ -106,7 +106,7 @@ bench-capacity: $(DEV) ## Find how many talkers one transcriber follows, beside 
 bench-latency: $(DEV) ## Measure how late words are, by load (ARGS="--capacity 9")
 	@$(BIN)/python bench/latency.py $(ARGS)
 
-bench-overload: $(DEV) ## Offer twice the capacity: the admitted keep their latency
+bench-overload: $(DEV) ## Offer twice as many talkers as slots: the admitted keep their latency
 	@$(BIN)/python bench/overload.py $(ARGS)
 
 bench-endurance: $(DEV) ## Look for growth over four hours of audio with the real engine
