@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from raw_client import frame
 from recordings import TWO_CITIES_TEXT
 
 from scripta_local.ports import free_port
@@ -160,6 +161,9 @@ async def test_gateway_without_room_is_asked_again_and_nothing_else(tmp_path: Pa
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
             assert b" 101 " in await reader.readline()
+            # Who says nothing would make room.
+            writer.write(frame(2, bytes(3200)))
+            await reader.readuntil(b'"received"')
         run = await load(system.ws_url, "--reference", words)
         writer.close()
     assert run.code == 1, run.output
