@@ -111,7 +111,7 @@ async def unfinished_frames(target: Target) -> None:
     await _unfinished(target, target.count(40), 15 * MIB, 16 * MIB - 1)
 
 
-@attack()
+@attack(seconds=15)
 async def unfinished_frames_of_1_mb(target: Target) -> None:
     """Leaves 400 frames of 1 MB unfinished."""
     await _unfinished(target, target.count(400), MIB - 1, MIB)
@@ -138,7 +138,7 @@ async def _unfinished(
     await target.side_by_side(one, count)
 
 
-@attack()
+@attack(answer=Answer.SERVICE)
 async def slow_frames(target: Target) -> None:
     """Sends the head of a large frame and then a byte every 0.2 s, on 100 connections."""
 
