@@ -216,7 +216,8 @@ async def test_two_of_each_run_side_by_side(project: Project, until: Until) -> N
     for address in addresses:
         await until(lambda place=address: asyncio.to_thread(ready, place), START_SECONDS)
     sessions = await asyncio.gather(
-        *(transcribe(f"ws://{address}/ws", beckett()) for address in addresses)
+        # The transcribers may load their models yet, and an upload waits for them.
+        *(transcribe(f"ws://{address}/ws", beckett(), upload="true") for address in addresses)
     )
     for session in sessions:
         assert beckett().error_rate(text_of(session.finals)) < 0.2

@@ -39,7 +39,9 @@ async def transcribe(audio: bytes, url: str, timeout: float) -> list[str]:
     import websockets
 
     texts: list[str] = []
-    async with asyncio.timeout(timeout), websockets.connect(url) as connection:
+    # It can wait for a slot: behind the live sessions, or until a transcriber has loaded its model.
+    upload = f"{url}?upload=true"
+    async with asyncio.timeout(timeout), websockets.connect(upload) as connection:
 
         async def send() -> None:
             for start in range(0, len(audio), CHUNK_BYTES):
