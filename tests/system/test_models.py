@@ -124,9 +124,10 @@ async def test_session_keeps_its_model_when_another_transcriber_goes_on(
         async def owned() -> bool:
             return bool(await redis.hget(keys.state(session.sid), "owner"))
 
+        # A session has an owner from its first audio on.
+        speaking = asyncio.create_task(session.speak(beckett(), pace=1, window=10_000))
         await until(owned)
         await stack.add_transcriber()
-        speaking = asyncio.create_task(session.speak(beckett(), pace=1, window=10_000))
         await session.until(lambda: len(session.chunk_times) >= 10 * IN_MID_SENTENCE)
         await stack.kill_transcriber(0)
         await speaking
