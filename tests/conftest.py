@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from recordings import SHARED, WHY_NOT_SHARED
 
 from scripta_local.stack import Stack
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slots_of_a_quiet_machine() -> Iterator[None]:
+    """Gives transcribers a number of slots, which they would measure: tests share the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLOTS", "24")
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -232,6 +232,7 @@ async def test_client_that_does_not_want_its_trace_sampled_is_heeded(
         await session.send(bytes(3200))
         await session.end()
     async with talk(stack.ws_url) as sampled:
+        await sampled.send(bytes(3200))
         await sampled.end()
     await seen.until(
         lambda: any(s.attributes.get("scripta.session") == sampled.sid for s in seen.of("lease"))
