@@ -44,7 +44,7 @@ def _row(outcome: Outcome) -> str:
         _ms(outcome.livez),
         _ms(outcome.newcomer),
         f"{outcome.peak >> 20} MiB",
-        outcome.told.summary(),
+        outcome.told.summary(most=1),
         "yes" if not wrong else f"**no**: {'; '.join(wrong)}",
     )
     return "| " + " | ".join(cells) + " |"

@@ -171,10 +171,11 @@ async def id3_without_end(target: Target) -> None:
     await _stream(target, made.id3((1 << 28) - 1), bytes(4096))
 
 
-@attack()
+@attack(seconds=10)
 async def id3_many(target: Target) -> None:
     """Sends ID3 tags without content, one after another, without end."""
-    await _stream(target, made.id3(0), made.id3(0))
+    tag = made.id3(0)  # no message begins with one: that would be another file
+    await _stream(target, tag + tag[:5], tag[5:] + tag[:5])
 
 
 @attack()
@@ -188,7 +189,13 @@ async def ogg_pages(target: Target) -> None:
 async def ogg_streams(target: Target) -> None:
     """Begins a new Ogg stream with each page."""
     pages = b"".join(made.opus_heads(serial) for serial in range(2, 500))
-    await _stream(target, made.opus_heads(), pages)
+    await _stream(target, made.opus_heads() + pages[:9], pages[9:] + pages[:9])
+
+
+@attack(answer=Answer.SERVICE)
+async def files_in_a_row(target: Target) -> None:
+    """Begins another Ogg file with each message, none of which has any audio."""
+    await _stream(target, made.opus_heads(), made.opus_heads(2), size=1)
 
 
 @attack()
@@ -200,7 +207,7 @@ async def ogg_comment_without_end(target: Target) -> None:
     await _stream(target, head + made.ogg_page(comment, number=1), page)
 
 
-@attack()
+@attack(seconds=10)
 async def flac_metadata(target: Target) -> None:
     """Goes on with empty blocks of FLAC metadata without end."""
     await _stream(target, b"fLaC\x00\x00\x00\x22" + bytes(34), b"\x01\0\0\0")
@@ -209,13 +216,14 @@ async def flac_metadata(target: Target) -> None:
 @attack()
 async def flac_garbage(target: Target) -> None:
     """Sends FLAC frames that only begin."""
-    start = made.encode("flac", "flac", 0.2)
-    await _stream(target, start, b"\xff\xf8\x00\x00")
+    start = bytearray(made.encode("flac", "flac", 0.2))
+    start[21:26] = bytes([start[21] & 0xF0, 0, 0, 0, 0])  # how long it is, is not known
+    await _stream(target, bytes(start), b"\xff\xf8\x00\x00")
 
 
-@attack()
+@attack(answer=Answer.SERVICE)
 async def adts_frames(target: Target) -> None:
-    """Sends the shortest ADTS frames without end."""
+    """Sends the shortest ADTS frames without end, which count as raw samples."""
     await _stream(target, b"\xff\xf1\x50\x80\x00\xff\xfc", b"\xff\xf1\x50\x80\x00\xff\xfc")
 
 

@@ -19,6 +19,8 @@ from scripta_gateway.audio.steps import COMMAND_HEAD, Command, Opening, Report
 _RECV_BYTES: Constant = 16 * 1024
 _LIVE_SLICES: Constant = 3
 """Slices of one command from which on a stream is an upload: nobody speaks six seconds at once."""
+_PICTURE_MARGIN: Constant = 1024 * 1024
+"""Excused bytes beyond those of a whole file: who keeps a file says itself that it is full."""
 _HEADERS_PART: Constant = 64
 """Headers alone are at most this part of what a stream may bring without any audio."""
 
@@ -70,7 +72,8 @@ class Inlet:
         file_bytes: Bytes that may be kept of a file that has to be complete.
         ended: Whether no more bytes will come.
         at_rest: Set by the pump: whether the stream may be over here.
-        excused: Set by the pump: fruitless bytes are not counted for now.
+        excused: Set by the pump: bytes are those of a picture or an index, of which a stream may
+            have as many as a file that is kept.
         fruitless_limit: Bytes without any audio after which the stream is refused.
         kept: Set by the pump: bytes that it keeps of a file that has to be complete.
         hungry: Set where the stream ended for want of memory.
@@ -91,6 +94,7 @@ class Inlet:
         self._data = memoryview(b"")
         self._end: int | None = None
         self._fruitless = 0
+        self._excused = 0
         self._frames_seen = 0
         self._busy = False
         self._slices = 0
@@ -179,6 +183,10 @@ class Inlet:
     def _count(self, size: int) -> None:
         if self.sink.frames != self._frames_seen:
             self._frames_seen, self._fruitless = self.sink.frames, 0
-        self._fruitless += 0 if self.excused else size
-        if self._fruitless > self.fruitless_limit:
+        if self.excused:
+            self._excused += size
+        else:
+            self._fruitless += size
+        too_much = self._excused > self.file_bytes + _PICTURE_MARGIN
+        if too_much or self._fruitless > self.fruitless_limit:
             raise AudioError(f"no audio was found in the {self.name} data")
