@@ -164,7 +164,7 @@ class Line:
         return count
 
     async def _listen(self) -> None:
-        while await self._receive(None):
+        while self.open and await self._receive(None):
             if self._is_websocket:
                 self._read_frames()
                 continue

@@ -91,7 +91,7 @@ async def empty_frames_for_a_place(target: Target) -> None:
     await _hold(target, 60, word=binary(b""))
 
 
-@attack(answer=Answer.SERVICE)
+@attack(answer=Answer.SERVICE, fills_slots=True)
 async def ghosts_in_line(target: Target) -> None:
     """Fills the line with 70 clients that say a word and vanish, again and again."""
     while target.left:
