@@ -63,7 +63,9 @@ class Client:
         if entry.seq <= len(self.history):
             if self.history[entry.seq - 1] == entry:
                 return
-            assert entry.seq > self.promised, f"accepted entry {entry.seq} was replaced"
+            kept = entry.seq > self.promised
+            assert kept or self.excuse, f"accepted entry {entry.seq} was replaced"
+            self.promised = min(self.promised, entry.seq - 1)
             del self.history[entry.seq - 1 :]
         self.history.append(entry)
         self._expected = None

@@ -228,10 +228,7 @@ class World:
         progress, recorded = standing.progress, standing.recorded
         if progress is None:
             return
-        # A failover may forget entries that their owner decides all the same; they are written
-        # again, and stay until the next commit.
-        undecided = [seq for seq in standing.logged if seq > progress.checkpoint.seq]
-        assert undecided == list(range(progress.checkpoint.seq + 1, progress.seq + 1))
+        assert standing.logged == list(range(progress.checkpoint.seq + 1, progress.seq + 1))
         assert recorded == list(range(progress.index + 1 - len(recorded), progress.index + 1))
         before, highest = self._seen.get(client.sid), self._epochs.get(client.sid, -1)
         # Whoever had a session that was lost is no owner of the one that is written anew.

@@ -130,8 +130,12 @@ async def test_repeated_commit_is_recorded_once(
         (Checkpoint(50, 1), 1, [final(2)]),
         (Checkpoint(100, 0), 1, [final(2)]),
         (Checkpoint(50, 1), 1, []),
+        (Checkpoint(1100, 11), 1, [final(2)]),
     ],
-    ids=["gap", "gap without results", "overlap", "sample back", "seq back", "back, no results"],
+    ids=[
+        *("gap", "gap without results", "overlap", "sample back", "seq back", "back, no results"),
+        "beyond what the log has",
+    ],
 )
 async def test_commit_out_of_order_is_refused_and_changes_nothing(
     gateway: GatewayLog,

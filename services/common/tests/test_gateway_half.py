@@ -375,6 +375,7 @@ async def test_restore_forgets_results_that_come_again(
     await redis.delete(keys.state(SID))
 
     await gateway.restore(SID, OPTIONS, standing(Checkpoint(100, 1), 1))
+    await append(gateway, 2)
     claim = await transcriber.claim(Assignment(old.entry_id, SID))
     assert claim is not None
     await transcriber.commit(claim, Checkpoint(200, 2), 1, [final(2, "again")])

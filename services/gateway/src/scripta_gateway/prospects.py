@@ -35,7 +35,7 @@ class Releases:
         self._seen: deque[tuple[float, int]] = deque()
 
     def saw(self, now: float, finished: Mapping[str, int]) -> None:
-        """Takes how many sessions each transcriber alive has finished since its start."""
+        """Records how many sessions each transcriber has finished since its start."""
         fresh = sum(
             max(0, count - self._finished.get(name, count)) for name, count in finished.items()
         )

@@ -5,7 +5,8 @@
 -- KEYS: state, audio, results. ARGV: epoch, next index, cp_sample, cp_seq, status, ring,
 --   channel prefix, ttl_ms, result...
 -- Returns {'ok'|'duplicate'|'fenced'|'gone'|'conflict', last index}.
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'index', 'cp_sample', 'cp_seq', 'gateway')
+local state = redis.call('HMGET', KEYS[1], 'epoch', 'index', 'cp_sample', 'cp_seq', 'gateway',
+  'seq')
 if not state[1] then return {'gone', 0} end
 local last = tonumber(state[2])
 if state[1] ~= ARGV[1] then return {'fenced', last} end
@@ -16,6 +17,9 @@ if count > 0 and first + count - 1 <= last then return {'duplicate', last} end
 if first ~= last + 1 or sample < tonumber(state[3]) or seq < tonumber(state[4]) then
   return {'conflict', last}
 end
+-- A failover has forgotten entries that this covers. Their gateway writes them again, perhaps others
+-- in their place: whoever claims the session next decides those.
+if seq > tonumber(state[6]) then return {'conflict', last} end
 if count > 0 or seq > tonumber(state[4]) then -- it has moved on
   redis.call('HSET', KEYS[1], 'attempts', 0, 'accusations', 0)
 end
