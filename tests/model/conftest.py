@@ -13,10 +13,7 @@ _COMMON = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-# The same worlds each time, so that a change is judged by itself; the long search finds new ones.
-settings.register_profile(
-    "short", _COMMON, max_examples=60, stateful_step_count=40, derandomize=True, database=None
-)
+settings.register_profile("short", _COMMON, max_examples=60, stateful_step_count=40)
 settings.register_profile("long", _COMMON, max_examples=2000, stateful_step_count=60)
 
 
