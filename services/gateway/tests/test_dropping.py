@@ -84,9 +84,9 @@ async def test_session_that_can_be_resumed_keeps_the_last_ones_and_says_what_it_
     with pytest.raises(NotResumable) as refused:
         await hub.resume(token, 1)
     assert refused.value.reason == "behind"
-    again = await hub.resume(token, session._sent - KEPT)
+    again = await hub.resume(token, session._outflow._sent - KEPT)
     got = await hear(again, scribe.index)
-    assert got == list(range(session._sent - KEPT + 1, scribe.index + 1))
+    assert got == list(range(session._outflow._sent - KEPT + 1, scribe.index + 1))
 
 
 async def test_results_that_were_not_sent_are_kept(

@@ -1,122 +1,67 @@
-"""The hub on a real broker: sessions whose clients are gone, drain, upkeep."""
+"""The hub on a real broker: which sessions it holds, rings, upkeep, outages of the broker."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from session_steps import (
+    OPTIONS,
+    SECOND,
+    MakeHub,
+    Until,
+    append,
+    collect,
+    entries,
+    opened,
+    texts,
+)
 
 from scripta_common import keys
-from scripta_common.errors import BrokerUnavailable, Draining, ScriptaError
-from scripta_common.sessionlog import SessionOptions
-from scripta_common.wire import SAMPLE_RATE, EntryKind
-from scripta_gateway.access.tokens import ResumeToken
-from scripta_gateway.hub import Hub
-from scripta_gateway.metrics import SESSIONS_ENDED, Outcome
-from scripta_gateway.session import Session
+from scripta_common.errors import BrokerUnavailable, GatewayFull, ScriptaError
+from scripta_gateway.metrics import Outcome
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.store
 
-SECOND = bytes(2 * SAMPLE_RATE)
-OPTIONS = SessionOptions()
-Until = Callable[..., Awaitable[None]]
-MakeHub = Callable[..., Awaitable[Hub]]
 
-
-async def append(session: Session, pcm: bytes, message_bytes: int) -> None:
-    """Enters audio; returns when the log has it."""
-    session.enter(pcm, message_bytes)
-    await session.write()
-
-
-async def opened(hub: Hub) -> Session:
-    """Opens a session and puts it in line before it has anything to be heard."""
-    session = await hub.open(OPTIONS)
-    await session._writer.join()
-    return session
-
-
-async def leave_while_held_back(hub: Hub, session: Session, until: Until) -> None:
-    """Has a fast upload held back by a full backlog, and its client gone."""
-    waiting = asyncio.create_task(append(session, SECOND * 4, 1))
-    await until(lambda: session._exchange.logged == 1)
-    waiting.cancel()
-    await asyncio.wait([waiting])
-    hub.leave(session, comes_back=False, outcome=Outcome.ABANDONED)
-
-
-async def kinds(scribe: Any, sid: str) -> list[EntryKind]:
-    return [entry.kind for entry in await scribe.log.read(sid, 0, 100)]
-
-
-async def test_upload_that_was_held_back_when_its_client_left_is_ended(
-    make_hub: MakeHub, scribe: Any, until: Until
-) -> None:
-    """Guards transcribers against sessions that never end: nothing told that there was room."""
-    hub = await make_hub(backlog=1)
-    session = await opened(hub)
-    await scribe.take()
-    await leave_while_held_back(hub, session, until)
-    await scribe.work(until_seq=5)
-    assert len(scribe.history) == 5
-    await until(lambda: not hub._sessions)
-
-
-async def test_end_for_which_no_room_comes_is_given_up_in_bounded_time(
-    make_hub: MakeHub, scribe: Any, until: Until, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Guards a gateway against holding for ever what its clients have left behind."""
-    hub = await make_hub(backlog=1, stall=0.3)
-    session = await opened(hub)
-    await scribe.take()
-    await leave_while_held_back(hub, session, until)
-    assert hub._sessions
-    ended = SESSIONS_ENDED[Outcome.ABANDONED].value
-    await until(lambda: not hub._sessions)
-    assert SESSIONS_ENDED[Outcome.ABANDONED].value == ended + 1
-    assert "end not recorded" in caplog.messages
-
-
-async def test_drain_waits_for_ends_and_not_for_room_that_does_not_come(
-    make_hub: MakeHub, scribe: Any, until: Until
-) -> None:
-    hub = await make_hub(backlog=1)
-    session = await opened(hub)
-    await scribe.take()
-    await leave_while_held_back(hub, session, until)
-    draining = asyncio.create_task(hub.drain())
-    await scribe.work(until_seq=5)
-    await asyncio.wait_for(draining, 4)
-
-
-async def test_session_that_is_opened_while_a_drain_begins_is_told(
+async def test_hub_holds_no_more_sessions_than_it_may(
     make_hub: MakeHub, redis: Redis, until: Until
 ) -> None:
-    """Guards the drain: it waited in vain for a connection that nobody had told to go."""
-    hub = await make_hub(drain_spread=0)
-    ready, go = hub.check_ready, asyncio.Event()
+    hub = await make_hub(max_sessions=2)
+    first, _ = [await opened(hub) for _ in range(2)]
+    with pytest.raises(GatewayFull):
+        await opened(hub)
+    hub.leave(first, comes_back=False)
+    await until(lambda: len(hub._held.by_id) < 2)  # its end is in the log
+    await opened(hub)
 
-    async def slow() -> None:
-        await ready()
-        await go.wait()
 
-    hub.check_ready = slow  # type: ignore[method-assign]
-    opening = asyncio.create_task(hub.open(OPTIONS))
-    await asyncio.sleep(0)
-    draining = asyncio.create_task(hub.drain())
-    await until(lambda: hub.draining)
-    go.set()
-    late = await opening
-    with pytest.raises(Draining):
-        await asyncio.wait_for(late.next_results(), 5)
-    for session in tuple(hub._sessions.values()):
-        hub.leave(session, comes_back=True)
-    await asyncio.wait_for(draining, 5)
+async def test_ids_are_unique_and_safe_in_javascript(make_hub: MakeHub, redis: Redis) -> None:
+    hubs = [await make_hub(), await make_hub()]
+    sessions = [await opened(hub) for hub in hubs for _ in range(20)]
+    assert len({session.sid for session in sessions}) == 40
+    numbers = {session.client_id for session in sessions}
+    assert len(numbers) == 40
+    assert all(0 < number <= 2**53 - 1 for number in numbers)
+
+
+async def test_rings_that_nobody_understands_are_passed_over(
+    make_hub: MakeHub, scribe: Any, redis: Redis
+) -> None:
+    hub = await make_hub()
+    session = await opened(hub)
+    await scribe.take()
+    [channel] = await redis.pubsub_channels(keys.gateway_channel("*"))
+    await redis.publish(channel, b"\xc1 no msgpack")
+    await redis.publish(channel, b"")
+    await append(session, SECOND, 1)
+    await scribe.work(until_seq=1)
+    assert texts(await collect(session, 1)) == entries(1, 1)
 
 
 async def test_session_that_can_not_write_delays_the_upkeep_of_none(
@@ -152,10 +97,10 @@ async def test_poll_of_a_session_that_is_not_held_any_more_ends(
     own_broker.pause()
     session.heard_at = float("-inf")
     polling = asyncio.create_task(hub.keep_up_once())
-    await until(lambda: hub._upkeep._polls)
-    hub._lose(session, ScriptaError("It is gone."))
-    hub._part(session, Outcome.FAILED)
-    await until(lambda: not hub._upkeep._polls)
+    await until(lambda: hub._held.upkeep._polls)
+    hub._held.lose(session, ScriptaError("It is gone."))
+    hub._held.part(session, Outcome.FAILED)
+    await until(lambda: not hub._held.upkeep._polls)
     await polling
     own_broker.resume()
 
@@ -208,56 +153,3 @@ async def test_session_outlives_an_outage_that_is_shorter_than_its_patience(
     await session.write()
     await scribe.work(until_seq=3)
     assert len(scribe.history) == 3
-
-
-async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
-    make_hub: MakeHub, own_broker: BrokerProcess, until: Until
-) -> None:
-    """Guards sessions against ending while every client that comes back is refused."""
-    hub, token = await make_hub(own_broker.url, resume_seconds=1.5), ResumeToken.make()
-    session = await hub.open(OPTIONS, token)
-    await session._writer.join()
-    own_broker.pause()
-    hub.leave(session, comes_back=True)
-    await asyncio.sleep(3)  # twice the time that it has
-    with pytest.raises(BrokerUnavailable):
-        await hub.resume(token, 0)
-    own_broker.resume()
-
-    async def back() -> bool:
-        try:
-            again = await hub.resume(token, 0)
-        except BrokerUnavailable:
-            return False
-        return not again.ending
-
-    await until(back)
-
-
-async def test_session_that_waits_for_its_client_is_given_up_after_its_patience(
-    make_hub: MakeHub, own_broker: BrokerProcess, until: Until
-) -> None:
-    hub = await make_hub(own_broker.url, resume_seconds=0.5, broker_patience=0.5)
-    session = await hub.open(OPTIONS, ResumeToken.make())
-    await session._writer.join()
-    own_broker.kill()
-    hub.leave(session, comes_back=True)
-    await until(lambda: not hub._sessions, 20)
-
-
-@pytest.mark.parametrize("comes_back", [True, False])
-async def test_session_that_is_done_with_holds_no_audio(
-    make_hub: MakeHub, scribe: Any, until: Until, comes_back: bool
-) -> None:
-    """Guards memory: what failed stays in cycles with its frames until garbage is looked for."""
-    hub = await make_hub(backlog=60)
-    hub.resume_seconds = 0.05
-    session = await hub.open(OPTIONS)
-    await append(session, SECOND * 5, 1)
-    await scribe.take()
-    hub.leave(session, comes_back=comes_back)
-    await until(lambda: not hub._sessions)
-    assert session.seconds == 5
-    assert not session.outstanding
-    kinds_logged = await kinds(scribe, session.sid)
-    assert kinds_logged == [EntryKind.AUDIO] * 5 + [EntryKind.END]

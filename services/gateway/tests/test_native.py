@@ -478,9 +478,9 @@ async def test_client_that_vanishes_leaves_its_neighbours_and_an_ended_stream(
         await client.send(b"ab")
         await hear(client, 2)
         client.transport.abort()
-        await until(lambda: len(server.hub._sessions) == 1)
+        await until(lambda: len(server.hub._held.by_id) == 1)
         await neighbour.send(b"ab")
         await neighbour.send('{"type":"end"}')
         assert [len(part) for part in split(await hear_all(neighbour))] == [1, 1]
-    await until(lambda: not server.hub._sessions)
+    await until(lambda: not server.hub._held.by_id)
     await until(lambda: not mock_worker._tasks)

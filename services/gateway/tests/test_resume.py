@@ -56,7 +56,7 @@ async def say(session: Session) -> None:
 
 async def upkeep(hub: Hub) -> None:
     """Does at once what the hub does when nothing was heard of its sessions for a while."""
-    for session in hub._sessions.values():
+    for session in hub._held.by_id.values():
         session.heard_at = float("-inf")
     await hub.keep_up_once()
 
@@ -101,11 +101,11 @@ async def test_newest_of_two_that_come_back_together_has_the_session_and_hears(
     gate.open.set()
     older = await first
     assert older.connection < newest.connection
-    assert hub._sessions == {newest.sid: newest}
+    assert hub._held.by_id == {newest.sid: newest}
     assert await superseded(opened)
     assert await superseded(older)
     hub.leave(older, comes_back=False)
-    assert hub._sessions == {newest.sid: newest}
+    assert hub._held.by_id == {newest.sid: newest}
     assert await hears(newest, scribe)
 
 
@@ -132,7 +132,7 @@ async def test_takeover_that_is_itself_taken_over_at_another_gateway_learns_of_i
     hub, other = await make_hub(), await make_hub()
     opened, token = await open_session(hub)
     await say(opened)
-    hub._forget(opened)
+    hub._held.part(opened, Outcome.ABANDONED)
     gate = Gate(hub)
     first = asyncio.create_task(hub.resume(token, 0))
     await gate.reached.wait()
@@ -152,7 +152,7 @@ async def test_former_owner_that_missed_its_notice_learns_of_it_by_its_upkeep(
     await upkeep(hub)
     assert await superseded(former)
     hub.leave(former, comes_back=False, outcome=Outcome.SUPERSEDED)
-    assert not hub._unattended  # its stream is the newest one's to end
+    assert not hub._held.unattended  # its stream is the newest one's to end
     assert await hears(newest, scribe)
 
 
@@ -165,5 +165,5 @@ async def test_one_that_lingers_and_missed_its_notice_is_forgotten(
     hub._doorbell._on_ring = lambda _: None
     newest = await other.resume(token, 0)
     await upkeep(hub)
-    assert not hub._sessions
+    assert not hub._held.by_id
     assert await hears(newest, scribe)

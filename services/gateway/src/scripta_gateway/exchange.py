@@ -16,9 +16,25 @@ from dataclasses import dataclass
 
 from scripta_common.errors import SessionLost, Superseded
 from scripta_common.sessionlog import AppendOutcome, Progress, Standing
-from scripta_common.wire import Checkpoint, Ended, Entry, Failed, Interim, Recorded, Ring
-from scripta_gateway.bounds import MAX_APPEND_BYTES, MAX_APPEND_ENTRIES
+from scripta_common.wire import (
+    SAMPLE_RATE,
+    Checkpoint,
+    Ended,
+    Entry,
+    Failed,
+    Interim,
+    Recorded,
+    Ring,
+)
+from scripta_gateway.bounds import (
+    MAX_APPEND_BYTES,
+    MAX_APPEND_ENTRIES,
+    MAX_UNANSWERED,
+    MAX_UNWRITTEN_SECONDS,
+)
 from scripta_gateway.ledger import Ledger
+
+_MAX_UNWRITTEN = int(MAX_UNWRITTEN_SECONDS * SAMPLE_RATE)
 
 _UNSERVED_POLLS = 2
 """Polls in a row by which a session is in no line: more than a claim can take."""
@@ -102,6 +118,14 @@ class Exchange:
     def unwritten(self) -> bool:
         """Whether the log lacks something that the ledger holds."""
         return not self.over and (self.lost or self.logged < self.ledger.last_seq)
+
+    @property
+    def too_far_ahead(self) -> bool:
+        """Whether so much is entered and not written that no more may be entered now."""
+        waiting = self.ledger.last_seq - self.logged
+        if self.over or waiting <= 0:
+            return False
+        return waiting >= MAX_UNANSWERED or self.ledger.samples_after(self.logged) >= _MAX_UNWRITTEN
 
     def next_write(self) -> Write | None:
         """Returns what to do for the log to have everything; ``None`` if nothing is left.

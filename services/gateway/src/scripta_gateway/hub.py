@@ -15,9 +15,7 @@ from scripta_common.broker import Broker
 from scripta_common.errors import (
     BrokerUnavailable,
     Draining,
-    GatewayFull,
     ScriptaError,
-    SessionIdle,
     Superseded,
 )
 from scripta_common.loop_lag import watch_loop
@@ -28,15 +26,13 @@ from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken, make_session_id
 from scripta_gateway.admission import Admission
 from scripta_gateway.audio.held import HeldAudio
-from scripta_gateway.bounds import Bound
 from scripta_gateway.exchange import TAKEN_OVER
 from scripta_gateway.fleet_watch import FleetWatch
+from scripta_gateway.held_sessions import HeldSessions
 from scripta_gateway.metrics import Outcome
 from scripta_gateway.places import Places
+from scripta_gateway.resuming import resume_session
 from scripta_gateway.session import Limits, Session
-from scripta_gateway.silent import Silent
-from scripta_gateway.unattended import Unattended
-from scripta_gateway.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -90,23 +86,16 @@ class Hub:
             upload_wait=upload_wait,
         )
         self._limits = limits
-        self._max_sessions = max_sessions
         self.resume_seconds = resume_seconds
         self._drain_spread = drain_spread
-        self._sessions: dict[str, Session] = {}
-        self.held_audio = HeldAudio(self._sessions.values)
-        self._silent = Silent()
-        self._unattended = Unattended(self._part, broker.ping, limits.broker_patience)
-        self._upkeep = Upkeep(self._sessions.values, self._lose)
+        self._held = HeldSessions(max_sessions, broker.ping, limits.broker_patience)
+        self.held_audio = HeldAudio(self._held.by_id.values)
         self._doorbell = Doorbell(
             broker,
             keys.gateway_channel(gateway_id),
             on_ring=self._ring,
-            on_join=self._suspect_all,
+            on_join=self._held.suspect_all,
         )
-        # Set while no session has a connection.
-        self._quiet = asyncio.Event()
-        self._quiet.set()
         self.draining = False
         # Set when ``run`` has ended by an error: this process can not serve any more.
         self.failed = False
@@ -116,12 +105,12 @@ class Hub:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._doorbell.run(), name="doorbell")
-                tasks.create_task(self._upkeep.run(), name="upkeep")
+                tasks.create_task(self._held.upkeep.run(), name="upkeep")
                 tasks.create_task(self.fleet.run(), name="fleet")
                 tasks.create_task(self._places.run(), name="places")
                 tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
         finally:
-            await self._unattended.close()
+            await self._held.unattended.close()
 
     async def check_ready(self) -> None:
         """Raises a ``ScriptaError`` that says why no session can be opened now."""
@@ -155,7 +144,7 @@ class Hub:
         await self._check_room()
         route, place = await self._places.reserve(options.model, options.language, upload=upload)
         try:
-            self._make_room()
+            self._held.make_room()
         except ScriptaError:
             place.give_back()
             raise
@@ -167,8 +156,8 @@ class Hub:
             options, client_id=number, pool=route.pool, model=route.model
         )
         session = Session(self._log, sid, options, self._limits, place=place, token_digest=digest)
-        self._hold(session)
-        self._silent.opened(session, time.monotonic())
+        self._held.hold_new(session)
+        self._greet(session)
         metrics.SESSIONS_OPENED.inc()
         return session
 
@@ -188,25 +177,20 @@ class Hub:
         await self._check_room()
         sid, digest = token.sid, token.digest
         attachment = await self._log.attach(sid, digest, index)
-        session = await Session.resumed(
+        session = await resume_session(
             self._log, sid, attachment, index, self._limits, token_digest=digest
         )
         # Yet another connection may have taken it over meanwhile, here or at another gateway.
         # A notice of that found nobody here: the next upkeep asks the log.
         session.heard_at = float("-inf")
-        self._hold_newest(session)
+        self._held.hold_newest(session)
+        self._greet(session)
         metrics.SESSIONS_RESUMED.inc()
         return session
 
-    def _hold_newest(self, session: Session) -> None:
-        # Attachments may end in another order than they began in: the numbers decide.
-        former = self._sessions.get(session.sid)
-        if former is not None and former.connection > session.connection:
-            session.fail(Superseded(TAKEN_OVER))
-            return
-        if former is not None:
-            former.fail(Superseded(TAKEN_OVER))
-        self._hold(session)
+    def _greet(self, session: Session) -> None:
+        if self.draining:  # it was on its way here when the drain told all others
+            session.fail(_farewell())
 
     def leave(
         self, session: Session, *, comes_back: bool, outcome: Outcome = Outcome.ABANDONED
@@ -220,19 +204,18 @@ class Hub:
                 soon as there is room for it.
             outcome: How it came to that.
         """
-        if self._sessions.get(session.sid) is not session:
+        if self._held.by_id.get(session.sid) is not session:
             return  # another connection has it
         comes_back = comes_back and session.in_line
         # That of a session which another connection has is that one's to end.
         if session.over or not session.in_log or outcome is Outcome.SUPERSEDED:
-            self._part(session, outcome)
+            self._held.part(session, outcome)
         elif comes_back and self.draining:
-            self._part(session, Outcome.HANDED_OVER)
+            self._held.part(session, Outcome.HANDED_OVER)
         elif comes_back:
-            self._unattended.take(session, Outcome.ABANDONED, wait=self.resume_seconds)
+            self._held.keep_unattended(session, wait=self.resume_seconds)
         else:
-            self._unattended.take(session, outcome)
-        self._notice_quiet()
+            self._held.keep_unattended(session, outcome)
 
     async def drain(self) -> None:
         """Takes no new session and has every connection closed; returns when all are gone.
@@ -243,79 +226,29 @@ class Hub:
         4. What has to be written still is written.
         """
         self.draining = True
-        for session in self._unattended.waiting:
-            self._part(session, Outcome.HANDED_OVER)
-        spread = min(self._drain_spread, _SPREAD_STEP * len(self._sessions))
+        for session in self._held.unattended.waiting:
+            self._held.part(session, Outcome.HANDED_OVER)
+        sessions = tuple(self._held.by_id.values())
+        spread = min(self._drain_spread, _SPREAD_STEP * len(sessions))
         loop = asyncio.get_running_loop()
-        for place, session in enumerate(tuple(self._sessions.values())):
-            loop.call_later(spread * place / len(self._sessions), session.fail, _farewell())
-        await self._quiet.wait()
-        await self._unattended.settle(_LAST_WORDS_SECONDS)
+        for place, session in enumerate(sessions):
+            loop.call_later(spread * place / len(sessions), session.fail, _farewell())
+        await self._held.wait_quiet()
+        await self._held.unattended.settle(_LAST_WORDS_SECONDS)
 
     async def keep_up_once(self) -> None:
         """Polls the sessions of which nothing was heard for a while; see ``Upkeep.run_once``."""
-        await self._upkeep.run_once()
+        await self._held.upkeep.run_once()
 
     def audio_lags(self) -> list[float]:
         """Returns of each session the seconds of audio accepted and not yet decided."""
-        return [session.undecided_seconds for session in self._sessions.values()]
+        return [session.undecided_seconds for session in self._held.by_id.values()]
 
     async def _check_room(self) -> None:
         if self.draining:
             raise Draining("This gateway is going away.")
-        if self._full and self._silent.oldest(time.monotonic()) is None:
-            raise _too_many()
+        self._held.check_room()
         await self.check_ready()
-
-    @property
-    def _full(self) -> bool:
-        return len(self._sessions) >= self._max_sessions
-
-    def _make_room(self) -> None:
-        """Closes the client that has been silent for longest if there is no room for another."""
-        if not self._full:
-            return
-        silent = self._silent.oldest(time.monotonic())
-        if silent is None:
-            raise _too_many()
-        metrics.BOUNDS_HIT[Bound.SILENT_CONNECTIONS].inc()
-        self._part(silent, Outcome.IDLE)
-        silent.fail(
-            SessionIdle("You sent no audio and others need the room; connect again to speak.")
-        )
-
-    def _hold(self, session: Session) -> None:
-        former = self._sessions.get(session.sid)
-        if former is not None:
-            self._let_go(former)
-        self._sessions[session.sid] = session
-        self._quiet.clear()
-        if self.draining:
-            # It was on its way here when the drain told all others.
-            session.fail(_farewell())
-        metrics.SESSIONS.set(len(self._sessions))
-
-    def _forget(self, session: Session) -> None:
-        if self._sessions.get(session.sid) is session:
-            del self._sessions[session.sid]
-        self._let_go(session)
-        session.drop()
-        self._notice_quiet()
-        metrics.SESSIONS.set(len(self._sessions))
-
-    def _let_go(self, session: Session) -> None:
-        self._silent.gone(session)
-        session.give_back_place()
-        self._unattended.forget(session)
-        self._upkeep.forget(session)
-
-    def _notice_quiet(self) -> None:
-        if len(self._sessions) == len(self._unattended):
-            self._quiet.set()
-
-    def _part(self, session: Session, outcome: Outcome) -> None:
-        self._forget(session)
-        metrics.SESSIONS_ENDED[outcome].inc()
 
     def _ring(self, message: bytes) -> None:
         try:
@@ -323,33 +256,18 @@ class Hub:
         except msgspec.DecodeError:
             logger.warning("doorbell not understood", extra={"size": len(message)})
             return
-        session = self._sessions.get(said.sid)
+        session = self._held.by_id.get(said.sid)
         if session is None:
             return
         if isinstance(said, Ring):
             session.ring(said, self._since(said.sent_at))
         elif session.connection < said.connection:
-            self._lose(session, Superseded(TAKEN_OVER))
+            self._held.lose(session, Superseded(TAKEN_OVER))
 
     def _since(self, sent_at: float | None) -> float:
         now = self.fleet.clock.at(time.monotonic())
         return max(0.0, now - sent_at) if now is not None and sent_at is not None else 0.0
 
-    def _suspect_all(self) -> None:
-        for session in self._sessions.values():
-            session.heard_at = float("-inf")
-
-    def _lose(self, session: Session, error: ScriptaError) -> None:
-        if session in self._unattended:
-            self._part(session, metrics.outcome_of_error(error))
-        else:
-            session.fail(error)
-
 
 def _farewell() -> Draining:
     return Draining("This gateway is going away; connect again.")
-
-
-def _too_many() -> GatewayFull:
-    metrics.BOUNDS_HIT[Bound.SILENT_CONNECTIONS].inc()
-    return GatewayFull("This gateway holds as many sessions as it may; try again.")

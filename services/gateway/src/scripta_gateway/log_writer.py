@@ -120,6 +120,15 @@ class LogWriter:
                 case Append(entries):
                     return await self._append(write, entries)
 
+    async def heal(self) -> None:
+        """Writes what the log lacks, as far as there is room; raises as ``write_once``.
+
+        Does nothing while somebody else writes, who does the same.
+        """
+        while self._exchange.unwritten and not self.busy:
+            if not await self.write_once(wait=False):
+                break
+
     async def join(self) -> None:
         """Opens the session in the log and puts it in line, perhaps after a wait.
 
@@ -133,6 +142,21 @@ class LogWriter:
             join = partial(self._place.join, self._sid, self._options, self._token_digest)
             await self._patiently(join)
         self._exchange.joined = True
+
+    async def stay_in_line(self, owner: str) -> None:
+        """Puts a session that is owed results in line again if its place there is lost.
+
+        Args:
+            owner: The transcriber that has it; empty for none.
+
+        Raises:
+            BrokerUnavailable: The broker does not answer.
+        """
+        pool = self._options.pool
+        if self._exchange.looked_in_line(await self._log.is_served(owner, pool)):
+            await self._log.assign(self._sid, pool)
+            self.span.event("put in line again")
+            logger.warning("session put in line again", extra={"session": self._sid})
 
     async def withdraw(self) -> bool:
         """Takes the session out of the line and the log, unless a transcriber has it.

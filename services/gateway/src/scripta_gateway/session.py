@@ -1,58 +1,38 @@
 """A client's session at the gateway: audio in, results out, whatever happens in between.
 
-The async shell round ``Exchange``. What comes in is entered at once and written into the log by
-whoever calls ``write`` (the connection, while there is one); one task takes results; the hub rings.
-Back-pressure: ``write`` waits while the session is too far ahead of its transcript, and whoever
-enters audio has to heed ``too_far_ahead``.
+The async shell round ``Exchange``. Audio that comes in is entered at once. Whoever calls ``write``
+(the connection, while there is one) brings it into the log. One task asks for results, which come
+by the hub's doorbell; see ``Outflow``. Back-pressure: ``write`` waits while the session is too far
+ahead of its transcript. Whoever enters audio has to heed ``too_far_ahead``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections import deque
-from collections.abc import Sequence
-from typing import Final, Self
 
-from scripta_common.errors import BrokerUnavailable, ScriptaError
-from scripta_common.sessionlog import Attachment, GatewayLog, SessionOptions
-from scripta_common.tracing import NO_SPAN, Span
+from scripta_common.errors import ScriptaError
+from scripta_common.sessionlog import GatewayLog, SessionOptions
+from scripta_common.tracing import Span
 from scripta_common.wire import (
     BYTES_PER_SAMPLE,
     SAMPLE_RATE,
     EntryKind,
     Interim,
-    Origin,
     Reason,
     Recorded,
     Ring,
 )
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import metrics
-from scripta_gateway.bounds import (
-    DROP_STEP,
-    MAX_RESULTS_KEPT,
-    MAX_UNANSWERED,
-    MAX_UNDELIVERED,
-    MAX_UNWRITTEN_SECONDS,
-)
-from scripta_gateway.deliveries import Deliveries
-from scripta_gateway.exchange import Exchange, News
+from scripta_gateway.bounds import MAX_RESULTS_KEPT
+from scripta_gateway.exchange import Exchange
 from scripta_gateway.latency import Stopwatch
 from scripta_gateway.ledger import Ledger
 from scripta_gateway.log_writer import Limits, LogWriter
+from scripta_gateway.outflow import Outflow
 from scripta_gateway.pool_places import Place
-from scripta_gateway.takeover import Takeover
 
 __all__ = ["Limits", "Session"]
-
-logger = logging.getLogger(__name__)
-
-_MAX_UNWRITTEN: Final = int(MAX_UNWRITTEN_SECONDS * SAMPLE_RATE)
-
-_RETRY_FIRST: Final = 0.05
-_RETRY_MOST: Final = 1.0
 
 
 class Session:
@@ -103,70 +83,16 @@ class Session:
             place=place,
             token_digest=token_digest,
         )
-        self._undelivered: deque[Recorded] = deque()
-        # Last result that the client surely has, or that it was sent; the latter is sent once the
-        # next ones are asked for. And the last one that the log has dropped.
-        self._had = self._sent = self._exchange.ledger.index
-        self._taken = self._dropped = self._sent
-        self._keep = MAX_RESULTS_KEPT if token_digest else 0
-        self._interim: Interim | None = None
-        # Set when there is something to deliver, to read up on, or to fail with.
-        self._wake = asyncio.Event()
-        # End of the last final, in seconds: an interim of what lies before comes too late.
-        self._decided_until = 0.0
-        self._failure: ScriptaError | None = None
-        self._deliveries = Deliveries()
-        self.heard_at = time.monotonic()
-        self.ending = False
-
-    @classmethod
-    async def resumed(
-        cls,
-        log: GatewayLog,
-        sid: str,
-        attachment: Attachment,
-        index: int,
-        limits: Limits,
-        *,
-        token_digest: str = "",
-    ) -> Self:
-        """Returns a session that an earlier connection began.
-
-        Args:
-            log: The session log.
-            sid: The session's id.
-            attachment: Where it stands; it is this connection's already.
-            index: Last result that the client has.
-            limits: Bounds.
-            token_digest: Digest of the token that takes it up again.
-
-        Raises:
-            NotResumable: The log has lost a part of it meanwhile.
-            BrokerUnavailable: The broker does not answer.
-        """
-        takeover = Takeover(attachment)
-        while (after := takeover.next_read()) is not None:
-            if not takeover.read(await log.read_entries(sid, after)):
-                takeover.polled(await log.poll(sid))
-        attachment, retained = takeover.attachment, takeover.entries
-        ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
-        exchange = Exchange(
-            ledger, connection=attachment.connection, logged=attachment.seq, joined=True
-        )
-        stopwatch = Stopwatch(before=attachment.seq)
-        session = cls(
+        self._outflow = Outflow(
             log,
             sid,
-            attachment.options,
-            limits,
-            exchange,
-            stopwatch,
-            token_digest=token_digest,
+            self._exchange,
+            self._writer,
+            self.stopwatch,
+            keep=MAX_RESULTS_KEPT if token_digest else 0,
         )
-        over = attachment.status != "open"
-        session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
-        session.read_up()
-        return session
+        self.heard_at = time.monotonic()
+        self.ending = False
 
     @property
     def span(self) -> Span:
@@ -236,11 +162,7 @@ class Session:
     @property
     def hoards(self) -> bool:
         """Whether the log holds many results that nobody needs any more."""
-        return self._needless - self._dropped >= DROP_STEP
-
-    @property
-    def _needless(self) -> int:
-        return max(self._had, self._sent - self._keep)
+        return self._outflow.hoards
 
     @property
     def last_entered(self) -> int:
@@ -260,13 +182,7 @@ class Session:
     @property
     def too_far_ahead(self) -> bool:
         """Whether so much is entered and not written that no more may be entered now."""
-        if self.over:
-            return False
-        ledger, logged = self._exchange.ledger, self._exchange.logged
-        waiting = ledger.last_seq - logged
-        return waiting > 0 and (
-            waiting >= MAX_UNANSWERED or ledger.samples_after(logged) >= _MAX_UNWRITTEN
-        )
+        return self._exchange.too_far_ahead
 
     def enter(
         self,
@@ -302,11 +218,10 @@ class Session:
         """Enters the end of the stream, once: the last finals and then ``Ended`` follow."""
         if self.ending:
             return
+        self.ending = True
         if not self.in_log and not self.spoken:
-            self.ending = True
-            self._take(self._exchange.end_unheard())
+            self._outflow.take(self._exchange.end_unheard())
         else:
-            self.ending = True
             self._enter_control(EntryKind.END, Reason.END)
 
     def _enter_control(self, kind: EntryKind, reason: Reason) -> None:
@@ -329,8 +244,8 @@ class Session:
             ScriptaError: As ``LogWriter.write_once``.
         """
         more = await self._writer.write_once()
-        if not more and self._exchange.behind:
-            self._wake.set()  # how it ended stands in the results
+        if not more:
+            self._outflow.notice()  # how it ended stands in the results
         return more
 
     async def next_results(self) -> list[Recorded | Interim]:
@@ -339,24 +254,7 @@ class Session:
         Raises:
             ScriptaError: The session can not go on.
         """
-        self._sent = self._taken
-        while True:
-            if self._undelivered or self._interim:
-                batch: list[Recorded | Interim] = list(self._undelivered)
-                if self._undelivered:
-                    self._taken = self._undelivered[-1].index
-                self._undelivered.clear()
-                if self._interim is not None:
-                    batch.append(self._interim)
-                    self._interim = None
-                return batch
-            if self._failure is not None:
-                raise self._failure
-            if self._exchange.behind:
-                await self._catch_up()
-                continue
-            self._wake.clear()
-            await self._wake.wait()
+        return await self._outflow.next_results()
 
     def ring(self, ring: Ring, commit: float = 0.0) -> None:
         """Takes what came by the doorbell; never blocks.
@@ -366,57 +264,25 @@ class Session:
             commit: Seconds since its sender first tried to commit it.
         """
         self.heard_at = time.monotonic()
-        if ring.checkpoint_seq < 0:
-            interim = ring.results[-1]
-            if not isinstance(interim, Interim) or self._exchange.behind:
-                return
-            if interim.start >= self._decided_until:  # a slow one may come behind its final
-                self._interim = interim  # only the newest matters
-                self._time_interim(interim, ring.origins)
-                self._wake.set()
-            return
-        room = len(self._undelivered) < MAX_UNDELIVERED
-        if room and self.span.recording:
-            self._deliveries.rang(ring)
-        if room:
-            self.stopwatch.rang(ring.results, ring.origins, self.heard_at, commit)
-        self._take(self._exchange.ring(ring, room=room))
-
-    def _time_interim(self, interim: Interim, origins: Sequence[Origin | None]) -> None:
-        if origins and (origin := origins[-1]) is not None:
-            seq = self._exchange.ledger.seq_at(round(interim.start * SAMPLE_RATE))
-            self.stopwatch.rang_interim(interim.start, seq, origin, self.heard_at)
+        self._outflow.ring(ring, self.heard_at, commit)
 
     async def reconcile(self) -> None:
         """Compares with the log: heals whatever the doorbell missed or the broker lost.
 
         Raises:
-            ScriptaError: As ``append``.
+            ScriptaError: As ``write_once``.
         """
         self.heard_at = time.monotonic()
         if not self.in_line:
             return  # the log has nothing of it yet
         confirmed = self._exchange.logged
-        drop = self._needless
+        drop = self._outflow.needless
         progress = await self._log.poll(self.sid, self.connection, drop=drop)
-        self._dropped = drop
-        self._take(self._exchange.polled(progress, confirmed))
-        await self._heal()
+        self._outflow.dropped(drop)
+        self._outflow.take(self._exchange.polled(progress, confirmed))
+        await self._writer.heal()
         if progress is not None and not progress.over and self.outstanding:
-            await self._stay_in_line(progress.owner)
-
-    async def _stay_in_line(self, owner: str) -> None:
-        pool = self.options.pool
-        if self._exchange.looked_in_line(await self._log.is_served(owner, pool)):
-            await self._log.assign(self.sid, pool)
-            self.span.event("put in line again")
-            logger.warning("session put in line again", extra={"session": self.sid})
-
-    async def _heal(self) -> None:
-        # Whoever is at it, perhaps waiting for room, writes again what is lost.
-        while self._exchange.unwritten and not self._writer.busy:
-            if not await self._writer.write_once(wait=False):
-                break
+            await self._writer.stay_in_line(progress.owner)
 
     async def withdraw(self) -> bool:
         """Takes it out of the line and the log for good; raises ``BrokerUnavailable``.
@@ -433,46 +299,18 @@ class Session:
 
     def begin_delivery(self, final: FinalResult) -> Span:
         """Returns the span of a final that is about to be sent."""
-        return self._deliveries.begin(self.span, final) if self.span.recording else NO_SPAN
+        return self._outflow.begin_delivery(final)
 
     def read_up(self) -> None:
         """Makes the deliverer look into the log: rings may have been missed."""
         self._exchange.behind = True
-        self._wake.set()
+        self._outflow.notice()
 
     def fail(self, error: ScriptaError) -> None:
         """Ends the session for its client, once what is there has been delivered."""
-        if self._failure is None:
-            self._failure = error
-        self._wake.set()
+        self._outflow.fail(error)
 
     def drop(self) -> None:
         """Frees its audio and results at once: errors keep their frames until garbage is sought."""
         self._exchange.ledger.drop()
-        self._undelivered.clear()
-        self._interim = None
-
-    def _take(self, news: News) -> None:
-        if news.fresh:
-            # What was open is decided; an interim of it would only confuse.
-            self._interim = None
-            self._undelivered.extend(news.fresh)
-            ends = (result.end for result in news.fresh if isinstance(result, FinalResult))
-            self._decided_until = max(self._decided_until, *ends, 0.0)
-        if news.moved:
-            self.stopwatch.arrivals.forget(self._exchange.ledger.checkpoint.seq)
-            self._writer.room.moved()
-        if news.fresh or self._exchange.behind:
-            self._wake.set()
-
-    async def _catch_up(self) -> None:
-        try:
-            results = await self._log.read_results(self.sid, self._exchange.next_read())
-        except BrokerUnavailable:
-            self._exchange.read(None)
-            await asyncio.sleep(_RETRY_MOST)
-            return
-        self._take(self._exchange.read(results))
-        if self._exchange.lost:
-            await self._heal()
-            await asyncio.sleep(_RETRY_FIRST)
+        self._outflow.clear()

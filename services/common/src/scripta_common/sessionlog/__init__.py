@@ -6,19 +6,19 @@ change of more than one key is one script, and every script absorbs being run tw
 """
 
 from scripta_common.sessionlog.doorbell import Doorbell
-from scripta_common.sessionlog.gateway import (
+from scripta_common.sessionlog.gateway import GatewayLog
+from scripta_common.sessionlog.leasing import Assignment
+from scripta_common.sessionlog.options import SessionOptions
+from scripta_common.sessionlog.roster import Roster
+from scripta_common.sessionlog.standing import (
     AheadOfLog,
     AppendOutcome,
     Attachment,
-    GatewayLog,
     LineFull,
     NotResumable,
     Progress,
     Standing,
 )
-from scripta_common.sessionlog.leasing import Assignment
-from scripta_common.sessionlog.options import SessionOptions
-from scripta_common.sessionlog.roster import Roster
 from scripta_common.sessionlog.transcriber import (
     Claim,
     Fenced,

@@ -1,0 +1,59 @@
+"""Taking up a session that an earlier connection began: reads what is kept of it from the log."""
+
+from __future__ import annotations
+
+from scripta_common.sessionlog import Attachment, GatewayLog
+from scripta_common.wire import SAMPLE_RATE, EntryKind
+from scripta_gateway.exchange import Exchange
+from scripta_gateway.latency import Stopwatch
+from scripta_gateway.ledger import Ledger
+from scripta_gateway.log_writer import Limits
+from scripta_gateway.session import Session
+from scripta_gateway.takeover import Takeover
+
+
+async def resume_session(
+    log: GatewayLog,
+    sid: str,
+    attachment: Attachment,
+    index: int,
+    limits: Limits,
+    *,
+    token_digest: str = "",
+) -> Session:
+    """Returns a session that an earlier connection began.
+
+    Cancelled, it leaves the session to this connection, which nobody holds: the next connection
+    that attaches takes it over.
+
+    Args:
+        log: The session log.
+        sid: The session's id.
+        attachment: Where it stands; it is this connection's already.
+        index: Last result that the client has.
+        limits: Bounds.
+        token_digest: Digest of the token that takes it up again.
+
+    Raises:
+        NotResumable: The log has lost a part of it meanwhile.
+        BrokerUnavailable: The broker does not answer.
+    """
+    takeover = Takeover(attachment)
+    while (after := takeover.next_read()) is not None:
+        if not takeover.read(await log.read_entries(sid, after)):
+            takeover.polled(await log.poll(sid))
+    attachment, retained = takeover.attachment, takeover.entries
+    ledger = Ledger.resumed(int(limits.backlog * SAMPLE_RATE), attachment, retained, index)
+    session = Session(
+        log,
+        sid,
+        attachment.options,
+        limits,
+        Exchange(ledger, connection=attachment.connection, logged=attachment.seq, joined=True),
+        Stopwatch(before=attachment.seq),
+        token_digest=token_digest,
+    )
+    over = attachment.status != "open"
+    session.ending = over or any(entry.kind is EntryKind.END for entry in retained)
+    session.read_up()
+    return session
