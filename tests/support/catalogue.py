@@ -95,7 +95,7 @@ GATEWAY: Final = (
             "bound": _one_of(
                 "head_bytes head_seconds body_bytes requests connections silent_connections "
                 "frame_bytes text_bytes frames unfinished_bytes refusals unread "
-                "decoders decoder_memory decoder_seconds held_audio"
+                "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
         },
     ),

@@ -52,6 +52,8 @@ class Bound(StrEnum):
     """Memory of one compressed stream's decoder."""
     DECODER_SECONDS = "decoder_seconds"
     """Time that one compressed stream's decoder may take for one step."""
+    GAP_SECONDS = "gap_seconds"
+    """Silence that the times in a compressed stream ask for."""
     HELD_AUDIO = "held_audio"
     """Decoded audio that the process holds, over all sessions."""
 
@@ -168,6 +170,14 @@ segmenter looks ahead. With less, nothing could be transcribed and let go."""
 
 MAX_DECODED_SECONDS: Final = 1800.0
 """Audio that one message may decode to: a megabyte of packed silence could otherwise be days."""
+
+MAX_GAP_SECONDS: Final = 600.0
+"""Silence for one gap between the times in a stream: a microphone that was muted for ten minutes.
+A longer gap is a clock that was set: the audio goes on without it, and nothing is lost."""
+
+MAX_SILENCE_RATIO: Final = 60.0
+"""Such silence for a second of sound, beyond one longest gap: a radio on which somebody speaks a
+minute in an hour. It keeps a few bytes in a row from making ten minutes each."""
 
 MAX_FILES_A_MESSAGE: Final = 1000
 """Files joined in one message: each costs some work, however little audio is in it."""

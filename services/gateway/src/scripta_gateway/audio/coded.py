@@ -135,6 +135,9 @@ class CodedSource:
 
     def _conclude(self, report: Report) -> None:
         self._last = report
+        if report.jumped:
+            BOUNDS_HIT[Bound.GAP_SECONDS].inc()
+            logger.info("times in a stream jumped", extra={"kind": self._kind.value})
         if report.error is None:
             return
         if report.hungry:

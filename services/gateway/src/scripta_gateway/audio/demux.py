@@ -37,6 +37,8 @@ _OPTIONS: Constant = {
     "format_whitelist": "ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,wav",
     "protocol_whitelist": "",
 }
+_TIMED: Constant = ("ogg", "matroska", "mov")
+"""Formats in which packets carry times. Those of others are counted from what was decoded."""
 _BUFFER_BYTES: Constant = 4096
 _MAX_BUFFER_BYTES: Constant = 256 * 1024
 _BAD_IN_A_ROW: Constant = 50
@@ -44,10 +46,16 @@ _MP4_INDEX_FACTOR: Constant = 8
 
 
 class PacketDecoder:
-    """Decodes packets into an inlet's sink; forgives some damage."""
+    """Decodes packets into an inlet's sink; forgives some damage.
 
-    def __init__(self, inlet: Inlet) -> None:
+    Args:
+        inlet: Has the sink.
+        timed: Whether the packets' times are true.
+    """
+
+    def __init__(self, inlet: Inlet, *, timed: bool = False) -> None:
         self._inlet = inlet
+        self._timed = timed
         self._bad = 0
 
     def decode(self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0) -> None:
@@ -64,7 +72,7 @@ class PacketDecoder:
             return
         self._bad = 0
         for frame in frames:
-            self._inlet.sink.add(frame, skip)
+            self._inlet.sink.add(frame, skip, frame.time if self._timed else None)
 
     def frames_of(self, codec: AudioCodecContext, packet: Packet[Any]) -> list[AudioFrame] | None:
         """Returns what is in a packet without passing it on; ``None`` if it is damaged."""
@@ -119,7 +127,7 @@ def demux(inlet: Inlet, form: str, prefix: bytes = b"") -> None:
 def _demux(
     inlet: Inlet, file: _Streamed | io.BytesIO, form: str, buffer_bytes: int = _BUFFER_BYTES
 ) -> None:
-    decoder = PacketDecoder(inlet)
+    decoder = PacketDecoder(inlet, timed=form in _TIMED)
     with av.open(
         file, mode="r", format=form, options=dict(_OPTIONS), buffer_size=buffer_bytes
     ) as container:

@@ -8,10 +8,12 @@ from typing import Final as Constant
 import numpy as np
 from av import AudioFrame, AudioResampler
 
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.layouts import check_layout
 from scripta_gateway.audio.resample import Mono, Resampler
 from scripta_gateway.audio.slices import SLICE_BYTES
+from scripta_gateway.audio.timeline import Timeline
 
 _BATCH_SECONDS: Constant = 0.1
 _FULL_SCALE: Constant = {"u8": 128.0, "s16": 32768.0, "s32": 2.0**31, "s64": 2.0**63}
@@ -69,7 +71,8 @@ class PcmSink:
 
     Attributes:
         frames: How many ever came.
-        samples: How many of a channel ever came, at their own rate.
+        samples: How many of a channel ever came, or were lost, at their own rate.
+        in_gap: Whether what is given now is silence that stands for audio which is not there.
 
     Args:
         give: Takes a whole slice.
@@ -78,15 +81,24 @@ class PcmSink:
     def __init__(self, give: Callable[[bytes], None]) -> None:
         self.frames = 0
         self.samples = 0
+        self.in_gap = False
         self._give = give
+        self._timeline = Timeline()
         self._mixer = Mixer()
         self._batch: list[Mono] = []
         self._batch_seconds = 0.0
         self._resampler: Resampler | None = None
         self._pcm = b""
 
-    def add(self, frame: AudioFrame, skip: int = 0) -> None:
+    @property
+    def jumps(self) -> int:
+        """How often the track's clock jumped further than silence may fill."""
+        return self._timeline.jumps
+
+    def add(self, frame: AudioFrame, skip: int = 0, time: float | None = None) -> None:
         """Takes a frame without its first ``skip`` samples.
+
+        Where its container says at which time the frame begins, silence fills a gap before it.
 
         Raises:
             AudioError: Its rate or its channels are not supported.
@@ -94,13 +106,30 @@ class PcmSink:
         if frame.samples <= skip:
             return
         check_layout(frame.layout.nb_channels, frame.sample_rate)
+        if time is not None and (gap := self._timeline.gap_before(time)):
+            self.silence(gap)
         self.frames += 1
         self.samples += frame.samples - skip
         self._tune(frame.sample_rate)
         self._batch.append(self._mixer.to_mono(frame)[skip:])
-        self._batch_seconds += (frame.samples - skip) / frame.sample_rate
+        seconds = (frame.samples - skip) / frame.sample_rate
+        self._timeline.add_audio(seconds)
+        self._batch_seconds += seconds
         if self._batch_seconds >= _BATCH_SECONDS:
             self._convert()
+
+    def silence(self, seconds: float) -> None:
+        """Adds silence in place of audio that is not there; none before the first frame."""
+        if self._resampler is None:
+            return
+        self.flush()
+        self.samples += round(seconds * self._resampler.rate)
+        samples = round(seconds * SAMPLE_RATE)
+        self._timeline.add_silence(samples / SAMPLE_RATE)
+        self.in_gap = True
+        for at in range(0, samples * BYTES_PER_SAMPLE, SLICE_BYTES):
+            self._put(bytes(min(SLICE_BYTES, samples * BYTES_PER_SAMPLE - at)))
+        self.in_gap = False
 
     def take(self) -> bytes:
         """Returns the PCM that has not been given: less than two slices."""

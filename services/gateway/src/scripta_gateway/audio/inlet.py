@@ -96,6 +96,7 @@ class Inlet:
         self._fruitless = 0
         self._excused = 0
         self._frames_seen = 0
+        self._jumps_seen = 0
         self._busy = False
         self._slices = 0
         self._gave_way = False
@@ -133,6 +134,7 @@ class Inlet:
             error=error,
             fault=fault,
             hungry=self.hungry,
+            jumped=self._jumped(),
         )
         self._channel.send(report)
 
@@ -140,7 +142,7 @@ class Inlet:
         """Gives a slice and waits until the gateway has room for the next."""
         self._channel.send(Report(pcm, more=True, kept=self.kept))
         self._channel.receive()
-        self._slices += 1
+        self._slices += not self.sink.in_gap
         if self._slices == _LIVE_SLICES and not self._gave_way:
             self._gave_way = True
             give_way()
@@ -171,8 +173,14 @@ class Inlet:
             at_rest=self.at_rest,
             beginning=extent is not None and extent.expects_another_beginning(),
             kept=self.kept,
+            jumped=self._jumped(),
         )
         self._channel.send(report)
+
+    def _jumped(self) -> bool:
+        """Returns whether the track's clock has jumped since this was asked last."""
+        seen, self._jumps_seen = self._jumps_seen, self.sink.jumps
+        return self._jumps_seen > seen
 
     def _flush(self) -> None:
         self.sink.flush()

@@ -49,6 +49,7 @@ class Flag(IntFlag):
     BEGINNING = 16
     FAULT = 32
     HUNGRY = 64
+    JUMPED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Report:
         error: Why the stream ended, in words for the client, if not well.
         fault: Whether the error is ours.
         hungry: Whether the stream ended for want of memory.
+        jumped: Whether the times in it jumped further than silence may fill.
     """
 
     pcm: bytes = b""
@@ -110,6 +112,7 @@ class Report:
     error: str | None = None
     fault: bool = False
     hungry: bool = False
+    jumped: bool = False
 
     def packed(self) -> bytes:
         """Returns it as bytes."""
@@ -121,6 +124,7 @@ class Report:
             | Flag.BEGINNING * self.beginning
             | Flag.FAULT * self.fault
             | Flag.HUNGRY * self.hungry
+            | Flag.JUMPED * self.jumped
         )
         error = (self.error or "").encode()
         end = _NO_END if self.end is None else self.end
@@ -143,6 +147,7 @@ class Report:
             error=body[pcm_bytes:].decode(errors="replace") or None,
             fault=bool(flags & Flag.FAULT),
             hungry=bool(flags & Flag.HUNGRY),
+            jumped=bool(flags & Flag.JUMPED),
         )
 
 
