@@ -194,6 +194,23 @@ MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 MAX_FRUITLESS_BYTES: Final = 512 * 1024
 """What a compressed stream may bring without any audio; an MP4 index eight times as much."""
 
+MAX_PICTURE_BYTES: Final = 33 * 1024 * 1024
+"""What a stream may bring of pictures, tags and indexes: a megabyte more than a file that is kept,
+so that who keeps one says itself that it is too large."""
+
+MAX_METADATA_BYTES: Final = 16 * 1024 * 1024
+"""Pictures and the like before or behind the samples of a file. They are stepped over, not kept."""
+
+MAX_METADATA_CHUNKS: Final = 1000
+"""Chunks of such a file before its samples: each is a turn of a loop."""
+
+MAX_DAMAGED_BYTES: Final = 64 * 1024
+"""Bytes in a row without a frame in a stream of frames, between frames or before the first: four
+seconds of speech at a high bit rate. Beyond, the stream is refused."""
+
+MAX_LOST_SECONDS: Final = 30.0
+"""Silence that stands in for one stretch of damaged audio: frames may claim to be of any length."""
+
 MAX_DECODER_BYTES: Final = 64 * 1024 * 1024
 """Memory that a compressed stream's process may take besides what it is born with and a file that
 it keeps. Ordinary streams take 3 to 5 MB."""

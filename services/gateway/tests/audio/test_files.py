@@ -12,19 +12,41 @@ from joined import joined
 
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.errors import AudioError
 
 pytestmark = pytest.mark.unit
 
+OTHERS = [
+    "aac", "mp2", "ac3", "aiff", "aiff_stereo", "aifc_sowt", "au", "au_mulaw_live", "wave64",
+    "rf64", "wav_mp3", "wav_g722", "mov_pcm", "mov_ima",
+    "caf", "mp4_alac", "amr", "3gp_amr",
+]  # fmt: skip
+"""Kinds whose pieces are tested in one size only: they share their readers with others."""
 ALL = [
     "wav", "wav24_44k_stereo", "wav8_8k", "wavf32_48k", "wav_mulaw", "wav_adpcm", "wav_live",
     "flac", "flac_44k_stereo", "flac_live", "ogg_opus", "ogg_opus_live", "ogg_vorbis",
     "webm", "webm_live", "mp3", "mp3_16k_live",
     "m4a_index_last", "m4a_index_first", "m4a_fragmented",
+    *OTHERS,
 ]  # fmt: skip
-LOSSLESS = {"wav", "wav_live", "flac", "flac_live"}
-STEREO = {"wav24_44k_stereo", "flac_44k_stereo", "ogg_vorbis", "mp3", "m4a_index_first"}
-NARROW = {"wav8_8k", "wav_mulaw"}
-ENDING = [kind for kind in ALL if "mp3" not in kind and "live" not in kind and "frag" not in kind]
+LOSSLESS = {
+    *("wav", "wav_live", "flac", "flac_live", "aiff", "aifc_sowt", "au", "wave64", "rf64"),
+    *("mov_pcm", "caf", "mp4_alac"),
+}
+STEREO = {
+    "aiff_stereo",
+    "wav24_44k_stereo",
+    "flac_44k_stereo",
+    "ogg_vorbis",
+    "mp3",
+    "m4a_index_first",
+}
+NARROW = {"amr", "3gp_amr", "wav8_8k", "wav_mulaw", "au_mulaw_live"}
+LATE = {kind for kind in ALL if any(word in kind for word in ("mp3", "m4a", "aac", "mp2"))}
+"""Kinds whose encoders begin with silence, of which not all is told."""
+OPEN = {kind for kind in ALL if any(word in kind for word in ("mp3", "live", "fragmented"))}
+OPEN |= {"amr", "aac", "mp2", "ac3", "aiff_stereo"}
+ENDING = [kind for kind in ALL if kind not in OPEN]
 """Kinds whose bytes say where they end."""
 
 
@@ -41,16 +63,25 @@ async def test_a_file_in_one_message_gives_its_speech(
         assert pcm == speech.tobytes()
         return
     correlation, shift = likeness(pcm, speech)
-    assert correlation > (0.95 if kind in NARROW else 0.97)
-    assert abs(shift) < 16000 * (0.08 if "mp3" in kind or "m4a" in kind else 0.01)
+    assert correlation > (0.6 if "amr" in kind else 0.95 if kind in NARROW else 0.97)
+    assert abs(shift) < 16000 * (0.08 if kind in LATE else 0.01)
     assert 0 <= len(pcm) / 32000 - len(speech) / 16000 < 0.15
+    if "amr" in kind:
+        return
     level = np.frombuffer(pcm, "<i2").astype(float).std() / speech.astype(float).std()
     # The mixer that made the stereo files keeps the power, not the level.
     assert 0.9 < level * (2**0.5 if kind in STEREO else 1) < 1.1
 
 
-@pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize("size", [1, 7, 333, 4096])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        (kind, size)
+        for kind in ALL
+        for size in (1, 7, 333, 4096)
+        if kind not in OTHERS or size == 333
+    ],
+)
 async def test_pieces_of_any_size_give_the_same_as_one(
     kind: str, size: int, encoded: Callable[..., Any], decode: Any, pieces: Any
 ) -> None:
@@ -60,7 +91,7 @@ async def test_pieces_of_any_size_give_the_same_as_one(
     assert (await decode(pieces(data, size))).all == (await decode([data])).all
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in OTHERS])
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_pieces_give_the_same_as_one(
     kind: str, seed: int, encoded: Callable[..., Any], decode: Any
@@ -130,7 +161,7 @@ async def test_live_streams_give_audio_from_their_first_packets(
     assert fed <= most_bytes
 
 
-@pytest.mark.parametrize("first", ALL)
+@pytest.mark.parametrize("first", [kind for kind in ALL if kind not in OTHERS])
 @pytest.mark.parametrize("second", ["wav", "webm_live", "m4a_index_last"])
 async def test_a_magic_starts_a_new_file(
     first: str, second: str, encoded: Callable[..., Any], decode: Any
@@ -150,7 +181,20 @@ async def test_files_joined_in_one_message_are_all_decoded(
     assert (await decode(pieces(data + data, 777))).all == one + one
 
 
-@pytest.mark.parametrize("kind", [*ENDING, "mp3", "mp3_16k_live"])
+@pytest.mark.parametrize("kind", ["mp3", "mp3_16k_live", "aac"])
+async def test_raw_audio_does_not_follow_a_stream_that_has_no_end(
+    kind: str, encoded: Callable[..., Any], budget: StreamBudget, speech: Any
+) -> None:
+    """It may as well be damage, which was heard as noise."""
+    decoder = AudioDecoder(AudioFormat(), budget=budget)
+    await joined(decoder.feed(encoded(kind).data))
+    with pytest.raises(AudioError, match="does not go on with the"):
+        await joined(decoder.feed(speech.tobytes()[20000:30000]))
+    assert await joined(decoder.feed(encoded(kind).data))
+    await decoder.close()
+
+
+@pytest.mark.parametrize("kind", ENDING)
 async def test_raw_audio_follows_a_file_that_ended(
     kind: str, encoded: Callable[..., Any], decode: Any, speech: Any
 ) -> None:

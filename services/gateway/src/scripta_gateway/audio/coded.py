@@ -6,35 +6,40 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final as Constant
 
-from scripta_gateway.audio import mpeg
 from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.cutter import FRAMINGS, find_frames
 from scripta_gateway.audio.decoder_process import DecoderLost, DecoderProcess
-from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.errors import AudioError, MessageRefused
 from scripta_gateway.audio.limits import DecoderLimits
+from scripta_gateway.audio.plausible import could_be_compressed
 from scripta_gateway.audio.processes import DecoderProcesses
 from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
 from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
+from scripta_gateway.audio.tags import tag_bytes
 from scripta_gateway.bounds import Bound
 from scripta_gateway.metrics import BOUNDS_HIT, DECODERS_LOST
 
 logger = logging.getLogger(__name__)
 
 
-def _goes_on_mp3(head: bytes) -> bool:
-    return mpeg.could_be_header(head) or mpeg.tag_bytes(head) != 0
+def _goes_on_framed(data: bytes) -> bool:
+    begins = any(framing.could_begin(data) for framing in FRAMINGS) or tag_bytes(data) != 0
+    return begins or find_frames(data)[0] is not None or could_be_compressed(data)
 
 
-def _goes_on_flac(head: bytes) -> bool:
-    return head[:1] == b"\xff" and (len(head) < 2 or head[1] & 0xFE == 0xF8)
+def _goes_on_flac(data: bytes) -> bool:
+    begins = data[:1] == b"\xff" and (len(data) < 2 or data[1] & 0xFE == 0xF8)
+    return begins or could_be_compressed(data)
 
 
+_FRAMED: Constant = (Kind.MP3, Kind.AAC, Kind.MP2, Kind.MP1, Kind.AC3, Kind.LOAS)
 _GOES_ON: Constant[dict[Kind, Callable[[bytes], bool]]] = {
-    Kind.MP3: _goes_on_mp3,
+    **dict.fromkeys(_FRAMED, _goes_on_framed),
     Kind.FLAC: _goes_on_flac,
 }
-"""Whether a message can continue a stream where that may be over; others always can."""
+"""Whether a message can continue a stream that was between two frames; others always can."""
 
-_HEAD_BYTES: Constant = 32
+_HEAD_BYTES: Constant = 4096
 _KEPT_FACTOR: Constant = 2
 """Memory for a byte of a file that is kept: a buffer grows by more than comes in."""
 
@@ -75,11 +80,16 @@ class CodedSource:
         self.consumed, self._pcm_now = None, False
         if self._failure is not None:
             raise self._failure
-        if self._last.ended or not self._goes_on(data):
+        if self._last.ended:
             async for pcm in self.flush(end=True):
                 yield pcm
             self.consumed = 0
             return
+        if not self._goes_on(data):
+            raise MessageRefused(
+                f"it does not go on with the {self._kind} stream before it; begin a file, or open "
+                "a new connection for raw audio"
+            )
         for at in range(0, len(data), PIECE_BYTES):
             async for pcm in self._run(Command.DATA, data[at : at + PIECE_BYTES]):
                 yield pcm
@@ -161,7 +171,7 @@ class CodedSource:
 
     async def _open(self) -> DecoderProcess:
         limits = self._limits
-        kept = _KEPT_FACTOR * limits.file_bytes if self._kind is Kind.MP4 else 0
+        kept = _KEPT_FACTOR * limits.file_bytes if self._kind in (Kind.MP4, Kind.CAF) else 0
         opening = Opening(
             self._kind, limits.file_bytes, limits.fruitless_bytes, limits.memory_bytes + kept
         )

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final as Constant
 
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
+from scripta_gateway.audio.aiff import AiffHeaderReader
+from scripta_gateway.audio.au import AuHeaderReader
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
-from scripta_gateway.audio.errors import AudioError, too_long
+from scripta_gateway.audio.errors import AudioError, FileBefore, MessageRefused, too_long
+from scripta_gateway.audio.foreign import Foreign, interrupts_raw
 from scripta_gateway.audio.limits import DecoderLimits
+from scripta_gateway.audio.pcmfile import HeaderReader, PcmFileSource
 from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 from scripta_gateway.audio.raw import RawSource, SampleFormat
-from scripta_gateway.audio.sniff import Kind, begins_file, half_a_magic, sniff
+from scripta_gateway.audio.sniff import HEAD_BYTES, Kind, begins_file, half_a_magic, sniff
 from scripta_gateway.audio.source import Source
-from scripta_gateway.audio.wav import WavSource
+from scripta_gateway.audio.wav import WavHeaderReader
+from scripta_gateway.audio.wave64 import Wave64HeaderReader
 from scripta_gateway.bounds import MAX_COMPRESSED_FILES_A_MESSAGE, MAX_FILES_A_MESSAGE
 
 _ENCODINGS: Constant = {
@@ -26,8 +30,15 @@ _ENCODINGS: Constant = {
     "alaw": SampleFormat.ALAW,
 }
 
-_HEAD_BYTES: Constant = 2048
-"""What is looked at to recognise a file: more than any frame of MP3 is long."""
+_HEADERS: Constant[dict[Kind, Callable[[], HeaderReader]]] = {
+    Kind.WAV: WavHeaderReader,
+    Kind.AIFF: AiffHeaderReader,
+    Kind.AU: AuHeaderReader,
+    Kind.WAVE64: Wave64HeaderReader,
+}
+"""What reads the headers of files that hold plain samples."""
+
+_AFTERWARDS: Constant = "; go on with the start of a file, or on a new connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,12 @@ class AudioDecoder:
         self._unfinished = False
         self._files = _Files()
         self._source: Source | None = None
+        # What the stream at hand, or the last one, is.
+        self._kind: Kind | None = None
+        # Why the last stream broke off: what comes next may still be its bytes.
+        self._broken: AudioError | None = None
+        # What was wrong with the file that the message at hand has ended.
+        self._complaint: FileBefore | None = None
         if format.encoding is not None:
             self._source = self._raw(_ENCODINGS[format.encoding])
 
@@ -86,7 +103,8 @@ class AudioDecoder:
         finished, the stream is given up and the next message is looked at afresh.
 
         Raises:
-            AudioError: The message can not be decoded. The slices before it stand.
+            AudioError: The message can not be decoded. The slices before it stand. After a fault
+                in a file or stream whatever may be its rest is refused, too.
         """
         async for pcm in self._bounded(self._fed(message)):
             yield pcm
@@ -99,8 +117,12 @@ class AudioDecoder:
         Raises:
             AudioError: There is no audio in what came, or it was damaged.
         """
-        async for pcm in self._bounded(self._flushed(end)):
-            yield pcm
+        try:
+            async for pcm in self._bounded(self._flushed(end)):
+                yield pcm
+        finally:
+            if end:
+                self._broken = None
 
     async def close(self) -> None:
         """Ends processes and frees memory, also if a call was cancelled; may be called again."""
@@ -119,50 +141,95 @@ class AudioDecoder:
                 if given > seconds * SAMPLE_RATE * BYTES_PER_SAMPLE:
                     raise too_long(seconds)
                 yield pcm
-        except AudioError:
+        except MessageRefused:
+            self._unfinished = False
+            raise
+        except AudioError as error:
+            if self._format.encoding is None and self._kind is not Kind.RAW:
+                self._broken = error
+            self._head, self._complaint = b"", None
             await self._drop()
             raise
         self._unfinished = False
+        if self._complaint is not None:
+            complaint, self._complaint = self._complaint, None
+            raise complaint
 
     async def _fed(self, message: bytes) -> AsyncIterator[bytes]:
         if self._format.encoding is None:
             if self._head:
                 message, self._head = self._head + message, b""
-            async for pcm in self._end_for_new_file(message[:_HEAD_BYTES]):
+            self._check(message)
+            async for pcm in self._end_for_new_file(message[:HEAD_BYTES]):
                 yield pcm
         data, self._files = memoryview(message), _Files()
         while data:
-            if self._source is None:
-                kind = sniff(bytes(data[:_HEAD_BYTES]))
-                if kind is None:
-                    self._head = bytes(data)
-                    return
-                self._files.add()
-                self._source = self._open(kind)
-            async for pcm in self._source.feed(data):
+            source = self._source or self._begin(bytes(data[:HEAD_BYTES]))
+            if source is None:
+                self._head = bytes(data)
+                return
+            async for pcm in source.feed(data):
                 yield pcm
-            consumed = self._source.consumed
+            consumed = source.consumed
             if consumed is None:
                 return
             await self._drop(unfinished=True)
             data = data[consumed:]
-            if consumed and not _begins_next_file(bytes(data[:_HEAD_BYTES])):
+            if consumed and not _begins_next_file(bytes(data[:HEAD_BYTES])):
                 return  # padding or a tag, not audio
             await asyncio.sleep(0)  # others have their turn between files, however short
+
+    def _check(self, message: bytes) -> None:
+        """Refuses what can not follow what came before.
+
+        Raises:
+            AudioError: Why.
+        """
+        if self._broken is not None:
+            if sniff(message[:HEAD_BYTES]) in (None, Kind.RAW):
+                raise MessageRefused(f"{self._broken}{_AFTERWARDS}")
+            self._broken = None
+        if isinstance(self._source, RawSource) and (foreign := interrupts_raw(message)) is not None:
+            self._refuse(foreign)
+
+    def _refuse(self, foreign: Foreign) -> None:
+        """Refuses a message that is not heard, and what may be more of it."""
+        error = foreign.error()
+        if foreign.is_whole:
+            raise MessageRefused(str(error))
+        self._kind = None
+        raise error
+
+    def _begin(self, head: bytes) -> Source | None:
+        """Opens and returns what the bytes begin; ``None`` if that is not certain yet.
+
+        Raises:
+            AudioError: It is not heard.
+        """
+        kind = sniff(head)
+        if isinstance(kind, Foreign):
+            self._refuse(kind)
+        elif kind is not None:
+            self._kind = kind
+            self._files.add()
+            self._source = self._open(kind)
+        return self._source
 
     async def _end_for_new_file(self, head: bytes) -> AsyncIterator[bytes]:
         """Ends the stream at hand, if the message begins a file; yields what it held back."""
         if self._source is None or begins_file(head) is None or self._source.expects(head):
             return
-        with suppress(AudioError):
+        try:
             async for pcm in self._source.flush(end=True):
                 yield pcm
+        except AudioError as error:
+            self._complaint = FileBefore(f"in the file before this one, {error}")
         await self._drop(unfinished=True)
 
     async def _flushed(self, end: bool) -> AsyncIterator[bytes]:
         if self._head and (end or not half_a_magic(self._head)):
             head, self._head = self._head, b""
-            self._source = self._open(Kind.RAW)
+            self._kind, self._source = Kind.RAW, self._open(Kind.RAW)
             async for pcm in self._source.feed(memoryview(head)):
                 yield pcm
         elif self._source is None:
@@ -175,8 +242,8 @@ class AudioDecoder:
     def _open(self, kind: Kind) -> Source:
         if kind is Kind.RAW:
             return self._raw(SampleFormat.S16)
-        if kind is Kind.WAV:
-            return WavSource(self._limits, lambda: self._coded(Kind.WAV))
+        if (reader := _HEADERS.get(kind)) is not None:
+            return PcmFileSource(kind, reader(), self._limits, lambda: self._coded(kind))
         return self._coded(kind)
 
     def _raw(self, form: SampleFormat) -> RawSource:

@@ -15,18 +15,20 @@ from av.codec.context import CodecContext
 from av.error import FFmpegError
 from av.packet import Packet
 
+from scripta_gateway.audio.amr import is_pause
 from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.audio.extent import Mp4Extent
+from scripta_gateway.audio.extent import CafExtent, Mp4Extent
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.layouts import check_layout
 
 _CODECS: Constant = (
-    "opus", "libopus", "vorbis", "flac", "mp3", "mp3float", "aac", "alac",
-    "pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be",
-    "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw",
-    "adpcm_ms", "adpcm_ima_wav", "gsm_ms",
+    "opus", "libopus", "vorbis", "speex", "flac", "alac", "aac", "aac_latm",
+    "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3", "amrnb", "amrwb", "g722", "g726", "gsm",
+    "pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le",
+    "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw",
+    "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "gsm_ms",
 )  # fmt: skip
-"""What recorders, phones and browsers make. Every further one is more C code that is exposed."""
+"""What recorders, phones, radios and browsers make. Each one is more C code that is exposed."""
 
 _OPTIONS: Constant = {
     # The format is known and the headers say the rest: probing would only delay the first words.
@@ -34,7 +36,7 @@ _OPTIONS: Constant = {
     "analyzeduration": "0",
     # No decoder of pictures or subtitles, and nothing that a file names elsewhere.
     "codec_whitelist": ",".join(_CODECS),
-    "format_whitelist": "ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,wav",
+    "format_whitelist": "ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,wav,caf",
     "protocol_whitelist": "",
 }
 _TIMED: Constant = ("ogg", "matroska", "mov")
@@ -43,6 +45,7 @@ _BUFFER_BYTES: Constant = 4096
 _MAX_BUFFER_BYTES: Constant = 256 * 1024
 _BAD_IN_A_ROW: Constant = 50
 _MP4_INDEX_FACTOR: Constant = 8
+_FASTSTART: Constant = "; put the index first (faststart)"
 
 
 class PacketDecoder:
@@ -58,21 +61,35 @@ class PacketDecoder:
         self._timed = timed
         self._bad = 0
 
-    def decode(self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0) -> None:
-        """Decodes a packet without its first ``skip`` samples; passes over a damaged one.
+    def decode(
+        self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0, seconds: float = 0.0
+    ) -> None:
+        """Decodes a packet without its first ``skip`` samples.
+
+        A damaged one becomes silence of ``seconds``.
 
         Raises:
             AudioError: Too many packets in a row were damaged.
         """
-        frames = self.frames_of(codec, packet)
-        if frames is None:
-            self._bad += 1
-            if self._bad >= _BAD_IN_A_ROW:
-                raise AudioError(f"the {self._inlet.name} data is damaged")
+        if is_pause(codec.name, bytes(packet)):
+            self._inlet.sink.silence(seconds)
             return
-        self._bad = 0
-        for frame in frames:
+        frames = self.frames_of(codec, packet)
+        self.count(damaged=frames is None)
+        if frames is None:
+            self._inlet.sink.silence(seconds)
+        for frame in frames or ():
             self._inlet.sink.add(frame, skip, frame.time if self._timed else None)
+
+    def count(self, *, damaged: bool) -> None:
+        """Counts damaged packets in a row.
+
+        Raises:
+            AudioError: They are too many.
+        """
+        self._bad = self._bad + 1 if damaged else 0
+        if self._bad >= _BAD_IN_A_ROW:
+            raise AudioError(f"the {self._inlet.name} data is damaged")
 
     def frames_of(self, codec: AudioCodecContext, packet: Packet[Any]) -> list[AudioFrame] | None:
         """Returns what is in a packet without passing it on; ``None`` if it is damaged."""
@@ -183,7 +200,7 @@ def demux_mp4(inlet: Inlet) -> None:
         if len(head) > inlet.fruitless_limit:
             raise AudioError("no audio was found in the mp4 data")
     if layout.media_first:
-        _demux_whole(inlet, bytes(head))
+        _demux_whole(inlet, bytes(head), "mov", "with its index at the end ", _FASTSTART)
     else:
         inlet.excused = False
         demux(inlet, "mov", bytes(head))
@@ -191,17 +208,34 @@ def demux_mp4(inlet: Inlet) -> None:
         raise AudioError("the mp4 data is damaged")
 
 
-def _demux_whole(inlet: Inlet, head: bytes) -> None:
+def demux_caf(inlet: Inlet) -> None:
+    """Pump for CAF: as it comes if packets have one size, else when all has arrived."""
+    layout, head = CafExtent(), bytearray()
+    while layout.varies is None:
+        part = inlet.read(_BUFFER_BYTES)
+        if not part:
+            raise AudioError("the caf data holds no audio")
+        layout.take(part)
+        head += part
+    if layout.varies:
+        inlet.excused = True
+        _demux_whole(inlet, bytes(head), "caf")
+    else:
+        demux(inlet, "caf", bytes(head))
+    while inlet.read(_BUFFER_BYTES):
+        pass  # what lies behind the samples
+
+
+def _demux_whole(inlet: Inlet, head: bytes, form: str, which: str = "", advice: str = "") -> None:
     """Keeps the file until its index, the last part, is there."""
     file = io.BytesIO(head)
     file.seek(0, io.SEEK_END)
     while part := inlet.read(64 * 1024):
         if file.tell() + len(part) > inlet.file_bytes:
             raise AudioError(
-                f"an mp4 file with its index at the end may have at most "
-                f"{inlet.file_bytes} bytes; put the index first (faststart)"
+                f"an {inlet.name} file {which}may have at most {inlet.file_bytes} bytes{advice}"
             )
         file.write(part)
         inlet.kept = file.tell()
     file.seek(0)
-    _demux(inlet, file, "mov")
+    _demux(inlet, file, form)

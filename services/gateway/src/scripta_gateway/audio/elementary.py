@@ -1,4 +1,4 @@
-"""Pumps for MP3 and FLAC, which are frames in a row: no demuxer stands between."""
+"""Pumps for MP3, AAC, FLAC and their like, frames in a row: no demuxer stands between."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import CodecContext
 from av.packet import Packet
 
+from scripta_gateway.audio.amr import BY_MAGIC, LONGEST_MAGIC
+from scripta_gateway.audio.cutter import Frame, FrameCutter
 from scripta_gateway.audio.demux import PacketDecoder
 from scripta_gateway.audio.errors import AudioError
-from scripta_gateway.audio.flacframes import FlacCutter
+from scripta_gateway.audio.flacframes import (
+    FlacCutter,
+    FlacHeader,
+    find_flac_frame,
+    frame_end,
+    read_flac_header,
+    stream_info,
+)
+from scripta_gateway.audio.framing import Framing
 from scripta_gateway.audio.inlet import Inlet
-from scripta_gateway.audio.mpeg import FrameCutter, FrameHeader, encoder_delay
+from scripta_gateway.audio.mpeg import MP3_CODEC, encoder_delay
+from scripta_gateway.bounds import MAX_LOST_SECONDS
 
 _READ_BYTES: Constant = 16 * 1024
 _FLAC_BLOCK_HEAD: Constant = 4
@@ -27,35 +38,75 @@ def _codec(name: str) -> AudioCodecContext:
     return codec
 
 
-def decode_mp3(inlet: Inlet) -> None:
-    """Pump for MP3: every frame as soon as it is complete."""
-    codec, decoder, cutter = _codec("mp3float"), PacketDecoder(inlet), FrameCutter()
-    skip, first = 0, True
-    while data := inlet.read(_READ_BYTES):
-        for header, frame in cutter.push(data):
-            delay = encoder_delay(frame, header) if first else None
-            first = False
+class _FramedPump:
+    """Decodes frames that each carry a header, whatever kind they are of."""
+
+    def __init__(self, inlet: Inlet, framing: Framing | None = None) -> None:
+        self._inlet = inlet
+        self._decoder = PacketDecoder(inlet)
+        self._cutter = FrameCutter(inlet.name, framing)
+        self._codec: AudioCodecContext | None = None
+        self._skip = 0
+
+    def run(self, data: bytes = b"") -> None:
+        """Decodes every frame of the data and the inlet as soon as it is complete."""
+        inlet, cutter = self._inlet, self._cutter
+        while data := data or inlet.read(_READ_BYTES):
+            for frame in cutter.push(data):
+                self._take(frame)
+            data = b""
+            if cutter.framing is None and cutter.held.startswith(b"fLaC"):
+                FlacPump(inlet, cutter.held).run()
+                return
+            inlet.at_rest, inlet.excused = cutter.at_rest, cutter.in_tag
+        for frame in cutter.settle():
+            self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        header = frame.header
+        if self._codec is None:
+            self._codec = _codec(header.codec)
+            delay = encoder_delay(frame.data) if header.codec == MP3_CODEC else None
             if delay is not None:
-                skip = delay
-                continue
-            decoder.decode(codec, Packet(frame), skip)
-            skip = max(0, skip - _samples(header))
-        inlet.at_rest, inlet.excused = cutter.at_rest, cutter.in_tag
+                self._skip = delay
+                return
+        elif self._codec.name != header.codec:  # AC-3 and E-AC-3 may follow each other
+            self._codec = _codec(header.codec)
+        if frame.lost or header.silent:
+            lost = min(frame.lost, MAX_LOST_SECONDS)
+            self._inlet.sink.silence(lost + header.silent * header.seconds)
+        if header.silent:
+            return
+        self._decoder.decode(self._codec, Packet(frame.data), self._skip, seconds=header.seconds)
+        self._skip = max(0, self._skip - header.samples)
 
 
-def _samples(header: FrameHeader) -> int:
-    return 1152 if header.version == 3 else 576
+def decode_frames(inlet: Inlet) -> None:
+    """Pump for MP3, AAC and whatever else comes in frames that each carry a header."""
+    _FramedPump(inlet).run()
+
+
+def decode_amr(inlet: Inlet) -> None:
+    """Pump for AMR."""
+    head = b""
+    while len(head) < LONGEST_MAGIC and (part := inlet.read(_READ_BYTES)):
+        head += part
+    for magic, framing in BY_MAGIC.items():
+        if head.startswith(magic):
+            _FramedPump(inlet, framing).run(head[len(magic) :])
 
 
 class FlacPump:
     """Decodes one FLAC stream."""
 
-    def __init__(self, inlet: Inlet) -> None:
+    def __init__(self, inlet: Inlet, begun: bytes = b"") -> None:
         self._inlet = inlet
+        self._begun = bytearray(begun)
         self._decoder = PacketDecoder(inlet)
         self._codec = _codec("flac")
         self._codec.options = {"err_detect": "crccheck+explode"}
         self._total = 0
+        self._next_number: int | None = None
 
     def run(self) -> None:
         """Decodes until the stream ends: where its header says, or the inlet does."""
@@ -69,11 +120,37 @@ class FlacPump:
         while data := rest or inlet.read(_READ_BYTES):
             rest = b""
             for frame in frames.push(data):
-                self._decoder.decode(self._codec, Packet(frame))
+                self._take(frame)
             if not inlet.pending:
                 self._try_tail(frames)
                 if 0 < self._total <= inlet.sink.samples:
                     return
+
+    def _take(self, piece: bytes) -> None:
+        """Decodes a frame, or what of it is whole if damage lies behind it."""
+        header = read_flac_header(piece, 0)
+        self._fill_gap(header)
+        frames = self._decoder.frames_of(self._codec, Packet(piece))
+        if frames is None:
+            for end in frame_end(piece[:-1]):
+                frames = self._decoder.frames_of(self._codec, Packet(piece[:end]))
+                if frames is not None:
+                    break
+        self._decoder.count(damaged=frames is None)
+        for frame in frames or ():
+            self._inlet.sink.add(frame)
+        if frames and header is not None:
+            self._next_number = header.next_number
+
+    def _fill_gap(self, header: FlacHeader | None) -> None:
+        """Adds silence in place of the frames that are missing before one."""
+        if header is None or self._next_number is None or not header.sample_rate:
+            return
+        missing = header.number - self._next_number
+        if missing > 0:
+            samples = missing if header.varies else missing * header.samples
+            self._inlet.sink.silence(min(samples / header.sample_rate, MAX_LOST_SECONDS))
+            self._next_number = header.number
 
     def _try_tail(self, frames: FlacCutter) -> None:
         """Decodes what may be the last frame before a pause; if not whole, it goes on waiting."""
@@ -82,16 +159,22 @@ class FlacPump:
             return
         last = self._decoder.frames_of(self._codec, Packet(frames.tail))
         if last:
+            header = read_flac_header(frames.tail, 0)
+            self._fill_gap(header)
             for frame in last:
                 self._inlet.sink.add(frame)
+            if header is not None:
+                self._next_number = header.next_number
             frames.take_tail()
             self._inlet.at_rest = True
 
     def _read_head(self) -> tuple[bytes, bytes]:
         """Returns STREAMINFO and the bytes behind all metadata, which may be large."""
-        head = bytearray()
+        head = self._begun
         info, last = b"", False
         self._fill(head, _FLAC_BLOCK_HEAD)
+        if not head.startswith(b"fLaC"):
+            return self._join(head)
         del head[:_FLAC_BLOCK_HEAD]
         while not last:
             self._fill(head, _FLAC_BLOCK_HEAD)
@@ -109,6 +192,19 @@ class FlacPump:
                 self._fill(head, 1)
             del head[:size]
         return info, bytes(head)
+
+    def _join(self, head: bytearray) -> tuple[bytes, bytes]:
+        """Returns STREAMINFO as a frame tells it, and the bytes from that frame on."""
+        self._inlet.excused = False
+        while (found := find_flac_frame(head)) is None:
+            self._fill(head, len(head) + 1)
+        header, at = found
+        if not header.sample_rate or not header.bits:
+            raise AudioError(
+                "it is the middle of a flac stream whose frames do not tell their format; send it "
+                "from its start"
+            )
+        return stream_info(header), bytes(head[at:])
 
     def _fill(self, head: bytearray, size: int) -> None:
         while len(head) < size:

@@ -13,6 +13,14 @@ class AudioError(BadAudio):
     """
 
 
+class MessageRefused(AudioError):
+    """A message is refused, and the stream that it came in goes on as if it had not been sent."""
+
+
+class FileBefore(MessageRefused):
+    """The file that a message ends was faulty; the file that the message begins was taken."""
+
+
 def too_long(seconds: float) -> AudioError:
     """Returns the error of a message that holds more audio than one may."""
     return AudioError(

@@ -136,6 +136,49 @@ class EbmlExtent(Extent):
         return size
 
 
+_CAF_HEAD, _CAF_CHUNK_HEAD = 8, 12
+_CAF_DESCRIPTION: Constant = 32
+
+
+class CafExtent(Extent):
+    """Ends when the samples are there and, if packets vary in size, the table of their sizes.
+
+    Attributes:
+        varies: Whether packets vary in size; ``None`` until that is known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.varies: bool | None = None
+        self._begun = False
+        self._has_data = False
+        self._has_table = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that is needed was entered."""
+        return self._has_data and (self._has_table or self.varies is False)
+
+    def _head_bytes(self, head: bytes) -> int:
+        if not self._begun:
+            return _CAF_HEAD
+        # The description is taken with its head: it is small, and comes first.
+        return _CAF_CHUNK_HEAD + (_CAF_DESCRIPTION if head[:4] == b"desc" else 0)
+
+    def _enter(self, head: bytes) -> int | None:
+        if not self._begun:
+            self._begun = True
+            return 0
+        size = int.from_bytes(head[4:12], "big", signed=True)
+        if head[:4] == b"desc":
+            bytes_a_packet, frames_a_packet = head[28:32], head[32:36]
+            self.varies = not (any(bytes_a_packet) and any(frames_a_packet))
+            size -= _CAF_DESCRIPTION
+        self._has_data |= head[:4] == b"data"
+        self._has_table |= head[:4] == b"pakt"
+        return size if size >= 0 else None
+
+
 _BOX_HEAD: Constant = 8
 
 

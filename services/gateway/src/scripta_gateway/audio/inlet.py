@@ -15,12 +15,11 @@ from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.extent import Extent
 from scripta_gateway.audio.frames import PcmSink
 from scripta_gateway.audio.steps import COMMAND_HEAD, Command, Opening, Report
+from scripta_gateway.bounds import MAX_PICTURE_BYTES
 
 _RECV_BYTES: Constant = 16 * 1024
 _LIVE_SLICES: Constant = 3
 """Slices of one command from which on a stream is an upload: nobody speaks six seconds at once."""
-_PICTURE_MARGIN: Constant = 1024 * 1024
-"""Excused bytes beyond those of a whole file: who keeps a file says itself that it is full."""
 _HEADERS_PART: Constant = 64
 """Headers alone are at most this part of what a stream may bring without any audio."""
 
@@ -195,6 +194,6 @@ class Inlet:
             self._excused += size
         else:
             self._fruitless += size
-        too_much = self._excused > self.file_bytes + _PICTURE_MARGIN
+        too_much = self._excused > MAX_PICTURE_BYTES
         if too_much or self._fruitless > self.fruitless_limit:
             raise AudioError(f"no audio was found in the {self.name} data")

@@ -17,9 +17,10 @@ from scripta_gateway.audio.resample import Mono, Resampler
 
 
 class SampleFormat(StrEnum):
-    """How a sample is written (little-endian)."""
+    """How a sample is written; little-endian unless the name says otherwise."""
 
     U8 = "u8"
+    S8 = "s8"
     S16 = "s16"
     S24 = "s24"
     S32 = "s32"
@@ -27,6 +28,11 @@ class SampleFormat(StrEnum):
     F64 = "f64"
     MULAW = "mulaw"
     ALAW = "alaw"
+    S16BE = "s16be"
+    S24BE = "s24be"
+    S32BE = "s32be"
+    F32BE = "f32be"
+    F64BE = "f64be"
 
 
 _STEP_BYTES: Constant = 64 * 1024
@@ -35,6 +41,7 @@ event loop."""
 
 _BYTES: Constant = {
     SampleFormat.U8: 1,
+    SampleFormat.S8: 1,
     SampleFormat.S16: 2,
     SampleFormat.S24: 3,
     SampleFormat.S32: 4,
@@ -42,7 +49,21 @@ _BYTES: Constant = {
     SampleFormat.F64: 8,
     SampleFormat.MULAW: 1,
     SampleFormat.ALAW: 1,
+    SampleFormat.S16BE: 2,
+    SampleFormat.S24BE: 3,
+    SampleFormat.S32BE: 4,
+    SampleFormat.F32BE: 4,
+    SampleFormat.F64BE: 8,
 }
+
+_SWAPPED: Constant = {
+    SampleFormat.S16BE: SampleFormat.S16,
+    SampleFormat.S24BE: SampleFormat.S24,
+    SampleFormat.S32BE: SampleFormat.S32,
+    SampleFormat.F32BE: SampleFormat.F32,
+    SampleFormat.F64BE: SampleFormat.F64,
+}
+"""The same with the bytes of each sample the other way round."""
 
 
 def _mulaw_table() -> Mono:
@@ -72,7 +93,12 @@ def samples_of(data: bytes, form: SampleFormat) -> Mono:
     """Returns the samples as floats, channels still interleaved; the length has to be whole."""
     scale = np.float32
     samples: Mono
+    if form in _SWAPPED:
+        data = np.frombuffer(data, np.uint8).reshape(-1, _BYTES[form])[:, ::-1].tobytes()
+        form = _SWAPPED[form]
     match form:
+        case SampleFormat.S8:
+            samples = np.frombuffer(data, np.int8).astype(np.float32) / scale(128)
         case SampleFormat.U8:
             samples = (np.frombuffer(data, np.uint8).astype(np.float32) - scale(128)) / scale(128)
         case SampleFormat.S16:
