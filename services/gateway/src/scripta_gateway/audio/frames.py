@@ -9,19 +9,22 @@ import numpy as np
 from av import AudioFrame, AudioResampler
 
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
+from scripta_gateway.audio.channels import ChannelMixer, Channels
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.layouts import check_layout
-from scripta_gateway.audio.resample import Mono, Resampler
+from scripta_gateway.audio.resample import Resampler
 from scripta_gateway.audio.slices import SLICE_BYTES
 from scripta_gateway.audio.timeline import Timeline
 
 _BATCH_SECONDS: Constant = 0.1
 _FULL_SCALE: Constant = {"u8": 128.0, "s16": 32768.0, "s32": 2.0**31, "s64": 2.0**63}
 _SAFE_PLANES: Constant = 2
+_LOUDEST: Constant = 8.0
+"""Floats may be beyond full scale, and damaged ones far beyond it."""
 
 
-class Mixer:
-    """Mixes frames of any layout to one channel.
+class Unpacker:
+    """Reads the samples of frames of any layout.
 
     A planar frame of several channels is packed by libswresample first: the arrays that PyAV
     makes of more than a few planes reach past their ends.
@@ -31,8 +34,8 @@ class Mixer:
         self._packer: AudioResampler | None = None
         self._packs: tuple[str, str, int] | None = None
 
-    def to_mono(self, frame: AudioFrame) -> Mono:
-        """Returns the mean of a frame's channels as floats."""
+    def samples_of(self, frame: AudioFrame) -> Channels:
+        """Returns a frame's samples as floats, a row for each channel."""
         form = frame.format.name.removesuffix("p")
         channels = frame.layout.nb_channels
         if frame.format.is_planar and channels > _SAFE_PLANES:
@@ -40,16 +43,12 @@ class Mixer:
         values = frame.to_ndarray()
         if not frame.format.is_planar:
             values = values.reshape(-1, channels).T
+        samples: Channels = values.astype(np.float32, copy=False)
         if form == "u8":
-            values = values.astype(np.float32) - 128
-        mono: Mono
-        if len(values) == 1:
-            mono = values[0].astype(np.float32, copy=False)
-        else:
-            mono = values.mean(axis=0, dtype=np.float32)
+            samples = samples - np.float32(128)
         if form in _FULL_SCALE:
-            mono = mono / np.float32(_FULL_SCALE[form])
-        return mono
+            samples = samples / np.float32(_FULL_SCALE[form])
+        return samples
 
     def _packed(self, frame: AudioFrame, form: str) -> AudioFrame:
         packs = (form, frame.layout.name, frame.sample_rate)
@@ -84,8 +83,10 @@ class PcmSink:
         self.in_gap = False
         self._give = give
         self._timeline = Timeline()
-        self._mixer = Mixer()
-        self._batch: list[Mono] = []
+        self._unpacker = Unpacker()
+        self._mixer: ChannelMixer | None = None
+        self._channels = 0
+        self._batch: list[Channels] = []
         self._batch_seconds = 0.0
         self._resampler: Resampler | None = None
         self._pcm = b""
@@ -110,8 +111,8 @@ class PcmSink:
             self.silence(gap)
         self.frames += 1
         self.samples += frame.samples - skip
-        self._tune(frame.sample_rate)
-        self._batch.append(self._mixer.to_mono(frame)[skip:])
+        self._tune(frame.sample_rate, frame.layout.nb_channels)
+        self._batch.append(self._unpacker.samples_of(frame)[:, skip:])
         seconds = (frame.samples - skip) / frame.sample_rate
         self._timeline.add_audio(seconds)
         self._batch_seconds += seconds
@@ -143,15 +144,23 @@ class PcmSink:
         if self._resampler is not None:
             self._put(self._resampler.flush())
 
-    def _tune(self, rate: int) -> None:
+    def _tune(self, rate: int, channels: int) -> None:
         if self._resampler is None or self._resampler.rate != rate:
             self.flush()
             self._resampler = Resampler(rate)
+        elif self._channels == channels:
+            return
+        self._convert()
+        self._channels = channels
+        self._mixer = ChannelMixer(channels, rate) if channels > 1 else None
 
     def _convert(self) -> None:
         if self._batch and self._resampler is not None:
-            batch = np.nan_to_num(np.concatenate(self._batch), copy=False, posinf=1.0, neginf=-1.0)
-            self._put(self._resampler.push(batch))
+            batch = np.concatenate(self._batch, axis=1)
+            np.nan_to_num(batch, copy=False, posinf=1.0, neginf=-1.0)
+            np.clip(batch, -_LOUDEST, _LOUDEST, out=batch)
+            mono = batch[0] if self._mixer is None else self._mixer.mix(batch)
+            self._put(self._resampler.push(mono))
         self._batch.clear()
         self._batch_seconds = 0.0
 

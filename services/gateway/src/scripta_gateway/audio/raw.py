@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripta_common.wire import SAMPLE_RATE
+from scripta_gateway.audio.channels import ChannelMixer
 from scripta_gateway.audio.errors import too_long
 from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.resample import Mono, Resampler
@@ -133,6 +134,7 @@ class RawSource:
         self._frame_bytes = _BYTES[form] * channels
         self._as_is = (form, sample_rate, channels) == (SampleFormat.S16, SAMPLE_RATE, 1)
         self._carry = b""
+        self._mixer = ChannelMixer(channels, sample_rate) if channels > 1 else None
         self._resampler = Resampler(sample_rate)
         self.consumed: int | None = None
 
@@ -180,6 +182,6 @@ class RawSource:
 
     def _convert(self, data: bytes) -> bytes:
         samples = samples_of(self._whole(data), self._form)
-        if self._channels > 1:
-            samples = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
+        if self._mixer is not None:
+            samples = self._mixer.mix(np.ascontiguousarray(samples.reshape(-1, self._channels).T))
         return self._resampler.push(samples)
