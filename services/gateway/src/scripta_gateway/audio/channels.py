@@ -34,7 +34,7 @@ _FORGET: Constant = 0.99
 """What remains of the covariance after a block: a third of it after two seconds."""
 _AGAINST: Constant = -0.6
 """A correlation that is lower is that of an inverted channel, with some noise. Delayed microphones
-and different talkers are above; turned over it is as far above 0, so that nothing goes to and fro."""
+and different talkers are above. Turned over it is as far above 0: nothing goes to and fro."""
 
 
 class ChannelMixer:
@@ -65,7 +65,7 @@ class ChannelMixer:
 
     def _fade(self, joined: Channels, changes: dict[int, Mono]) -> Mono:
         """Mixes block by block; the keys of the changes are the blocks after which they come."""
-        parts = []
+        parts: list[Mono] = []
         for number in range(joined.shape[1] // self._block + 1):
             part = joined[:, number * self._block : (number + 1) * self._block]
             if self._from is self._to:
@@ -73,7 +73,7 @@ class ChannelMixer:
             else:
                 faded = self._ramp[: part.shape[1]]
                 before, after = _weighted(part, self._from), _weighted(part, self._to)
-                parts.append(before + (after - before) * faded)
+                parts.append((before + (after - before) * faded).astype(np.float32, copy=False))
             if part.shape[1] == self._block:
                 self._from, self._to = self._to, changes.get(number, self._to)
         return np.concatenate(parts)
