@@ -21,8 +21,11 @@ help: ## List the targets
 run: $(RUN) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 ENGINE=moonshine|mock REDIS_URL= DEMO=1
 	@exec $(BIN)/python -m scripta_local
 
-test: $(DEV) $(AUDIT) ## Run all tests (ARGS=… goes to pytest)
-	@$(BIN)/python -m pytest --timeout 300 $(ARGS)
+# Half of the time tests wait for clocks and processes: two at a time use a machine of two cores.
+WORKERS := 2
+
+test: $(DEV) $(AUDIT) ## Run all tests, WORKERS=2 at a time (ARGS=… goes to pytest)
+	@$(BIN)/python -m pytest --timeout 300 -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 e2e: $(DEV) ## Test a release on the cluster of the current kube context (see tests/e2e)
 	@SCRIPTA_E2E=1 $(BIN)/python -m pytest tests/e2e --timeout 1800 $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,16 +83,26 @@ def images(
         }
         built = Images(podman, base, names)
     below = int(podman.inspect(base)["Size"])
-    pytestconfig.stash[_MEASURED] = [
+    lines = [
         f"{service}: {built.size(service) / 1e6:.0f} MB, of which its base {below / 1e6:.0f} MB"
         for service in SERVICES
     ]
+    # A worker of several hands it to the process that prints the summary.
+    vars(pytestconfig).get("workeroutput", {})["images"] = lines
+    pytestconfig.stash[_MEASURED] = lines
     yield built
     for name in names.values():
         podman.attempt("untag", name)
     # What the next run may build on stays for a day; so do containers of a run that was killed.
     for kind in ("container", "image"):
         podman.attempt(kind, "prune", "--force", "--filter=until=24h", timeout=120)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a worker has measured."""
+    if lines := getattr(node, "workeroutput", {}).get("images"):
+        node.config.stash[_MEASURED] = lines
 
 
 def pytest_terminal_summary(

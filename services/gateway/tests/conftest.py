@@ -218,8 +218,14 @@ class Server(GatewayServer):
         yield
 
     def connect(self, query: str = "", **options: Any) -> Any:
-        """Returns a client's connection, to be entered or awaited."""
-        return connect(f"ws://{self.address}/ws?{query}", proxy=None, **options)
+        """Returns a client's connection, to be entered or awaited.
+
+        It takes all that comes. With frames that no test reads in a full queue, it would read
+        nothing any more, not even the answer to its close, and give up after ten seconds.
+        """
+        return connect(
+            f"ws://{self.address}/ws?{query}", **{"proxy": None, "max_queue": None, **options}
+        )
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False, verify=False) as client:

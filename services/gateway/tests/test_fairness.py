@@ -99,7 +99,7 @@ async def test_flood_leaves_the_loop_to_others_after_a_few_messages(
 
 
 async def test_answers_keep_their_order_while_the_broker_is_away(
-    start_server: Any, own_broker: BrokerProcess, start_worker: Any, until: Until
+    own_broker: BrokerProcess, start_server: Any, start_worker: Any, until: Until
 ) -> None:
     server = await start_server(own_broker.url)
     await start_worker(own_broker.url)
@@ -126,7 +126,7 @@ async def test_answers_keep_their_order_while_the_broker_is_away(
 
 
 async def test_client_is_not_read_from_while_its_messages_are_not_answered(
-    start_server: Any, own_broker: BrokerProcess, until: Until
+    own_broker: BrokerProcess, start_server: Any, until: Until
 ) -> None:
     """Guards the gateway's memory: a broker that stands still for long must not fill it."""
     server = await start_server(own_broker.url)
@@ -145,7 +145,7 @@ async def test_client_is_not_read_from_while_its_messages_are_not_answered(
 
 
 async def test_client_that_waits_for_the_broker_is_not_flushed(
-    start_server: Any, own_broker: BrokerProcess, make_scribe: Any
+    own_broker: BrokerProcess, start_server: Any, make_scribe: Any
 ) -> None:
     """Guards words: it sends its next message when the last is acknowledged, and is not silent."""
     server = await start_server(own_broker.url, idle_flush_seconds=0.5)

@@ -16,6 +16,7 @@ from session_steps import (
     Until,
     append,
     collect,
+    end,
     entries,
     opened,
     texts,
@@ -124,32 +125,23 @@ async def test_broker_error_tells_clients_nothing_and_the_log_everything(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("patience", "survives"), [(12, True), (2, False)])
 async def test_session_outlives_an_outage_that_is_shorter_than_its_patience(
-    make_hub: MakeHub,
-    make_scribe: Callable[..., Any],
-    own_broker: BrokerProcess,
-    patience: float,
-    survives: bool,
+    make_hub: MakeHub, make_scribe: Callable[..., Any], own_broker: BrokerProcess
 ) -> None:
     """The setting must hold what it says, for a broker that hangs: no word is lost before."""
-    hub = await make_hub(own_broker.url, broker_patience=patience)
+    patient = await opened(await make_hub(own_broker.url, broker_patience=12))
     scribe = make_scribe(own_broker.url)
-    session = await opened(hub)
     await scribe.take()
-    session.enter(SECOND, 1)
-    await session.write()
+    hasty = await opened(await make_hub(own_broker.url, broker_patience=2))
+    for session in (patient, hasty):
+        await append(session, SECOND, 1)
     own_broker.pause()
-    session.enter(SECOND, 1)
-    writing = asyncio.create_task(session.write())
+    writing = [asyncio.create_task(append(session, SECOND, 1)) for session in (patient, hasty)]
     await asyncio.sleep(8)
     own_broker.resume()
-    await asyncio.wait([writing], timeout=20)
-    if not survives:
-        assert isinstance(writing.exception(), BrokerUnavailable)
-        return
-    await writing
-    session.end()
-    await session.write()
+    await asyncio.wait(writing, timeout=20)
+    assert isinstance(writing[1].exception(), BrokerUnavailable)
+    await writing[0]
+    await end(patient)
     await scribe.work(until_seq=3)
     assert len(scribe.history) == 3

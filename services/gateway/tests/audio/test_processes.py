@@ -207,7 +207,7 @@ async def test_a_stopped_zygote_is_replaced(
     processes: DecoderProcesses,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("scripta_gateway.audio.decoder_process._OPEN_SECONDS", 8.0)
+    monkeypatch.setattr("scripta_gateway.audio.decoder_process._OPEN_SECONDS", 4.0)
     stream = Stream(list(encoded("mp3").parts), processes)
     await stream.send(1)
     os.kill(processes.zygote_pid, signal.SIGSTOP)

@@ -53,42 +53,42 @@ async def running(url: str) -> AsyncIterator[Process]:
         await process.wait()
 
 
-@pytest.mark.parametrize(
-    "left",
-    [
-        upgrade("/ws", "Cookie: " + "a" * 20_000),
-        upgrade("/ws", *(f"X-{n}: a" for n in range(200))),
-        upgrade("/ws", "Content-Length: 3"),
-        upgrade().removesuffix(b"\r\n"),
-        request("/livez", end=False),
-        b"",
-        upgrade() + frame(2, bytes(100), length=1000),
-        upgrade() + frame(2, bytes(100_000), length=1_000_000),
-        upgrade() + frame(8, b"\x03\xe8"),
-        request("/metrics") * 500,
-    ],
+LEFT = (
+    upgrade("/ws", "Cookie: " + "a" * 20_000),
+    upgrade("/ws", *(f"X-{n}: a" for n in range(200))),
+    upgrade("/ws", "Content-Length: 3"),
+    upgrade().removesuffix(b"\r\n"),
+    request("/livez", end=False),
+    b"",
+    upgrade() + frame(2, bytes(100), length=1000),
+    upgrade() + frame(2, bytes(100_000), length=1_000_000),
+    upgrade() + frame(8, b"\x03\xe8"),
+    request("/metrics") * 500,
 )
+"""What odd clients send and then wait."""
+
+
+async def dial(gateway: Process) -> RawClient:
+    host, _, port = gateway.address.rpartition(":")
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, (host, int(port)))
+    return RawClient(*await asyncio.open_connection(sock=plain))
+
+
 async def test_process_ends_well_whatever_clients_have_left_behind(
     shared_broker: BrokerProcess,
     until: Callable[..., Awaitable[None]],
     offer_slots: Callable[..., Awaitable[None]],
-    left: bytes,
 ) -> None:
     """Guards the drain: a handshake that was never answered ended it with an assertion."""
-    await offer_slots(shared_broker.url, 10)
+    await offer_slots(shared_broker.url, 100)
     async with running(shared_broker.url) as gateway:
-        host, _, port = gateway.address.rpartition(":")
-
-        async def dial() -> RawClient:
-            plain = socket.socket()
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            plain.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(plain, (host, int(port)))
-            return RawClient(*await asyncio.open_connection(sock=plain))
 
         async def serves() -> bool:
             try:
-                client = await dial()
+                client = await dial(gateway)
             except OSError:
                 return False
             await client.send(request("/readyz"))
@@ -97,16 +97,18 @@ async def test_process_ends_well_whatever_clients_have_left_behind(
             return ready
 
         await until(serves, 20)
-        live = await dial()
+        live = await dial(gateway)
         await live.shake()
-        odd = await dial()
-        await odd.send(left)
+        odd = [await dial(gateway) for _ in LEFT]
+        for client, left in zip(odd, LEFT, strict=True):
+            await client.send(left)
         await asyncio.sleep(0.2)
         gateway.process.send_signal(signal.SIGTERM)
         assert (await live.closed())[0] == 1012
         live.writer.close()
         said, _ = await asyncio.wait_for(gateway.process.communicate(), 20)
-        odd.abort()
+        for client in odd:
+            client.abort()
     assert gateway.process.returncode == 0, said.decode()
     assert b"Traceback" not in said
     assert b'"level": "error"' not in said

@@ -41,9 +41,15 @@ LINE = b"X-A: " + b"a" * 8000 + b"\r\n"
     ],
 )
 async def test_request_without_end_is_refused_early(
-    server: Any, dial: Any, hits: Hits, begin: bytes, more: bytes
+    server: Any,
+    dial: Any,
+    hits: Hits,
+    monkeypatch: pytest.MonkeyPatch,
+    begin: bytes,
+    more: bytes,
 ) -> None:
     """Guards the process's memory: a head of gigabytes was taken in."""
+    monkeypatch.setattr("scripta_gateway.transports.farewell.FAREWELL_SECONDS", 0.5)
     client = await dial(server)
     await client.send(begin)
     flooding = asyncio.create_task(client.flood(more))
