@@ -35,3 +35,11 @@ def development_set() -> None:
     """Skips a test that needs the development recordings where there are none."""
     if not (SHARED / "manifest.jsonl").is_file():
         pytest.skip(WHY_NOT_SHARED)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures that tests have recorded."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(value))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,6 @@ from .podman import Podman, Unavailable
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "transcriber")
 _BUILD_SECONDS = 600
-_MEASURED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -73,41 +71,16 @@ def build(podman: Podman, base: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def images(
-    podman: Podman, base: str, build: Build, pytestconfig: pytest.Config
-) -> Iterator[Images]:
+def images(podman: Podman, base: str, build: Build) -> Iterator[Images]:
     with podman.lock():
         names = {
             service: build(service, f"localhost/scripta-{service}:test-{os.getpid()}")
             for service in SERVICES
         }
         built = Images(podman, base, names)
-    below = int(podman.inspect(base)["Size"])
-    lines = [
-        f"{service}: {built.size(service) / 1e6:.0f} MB, of which its base {below / 1e6:.0f} MB"
-        for service in SERVICES
-    ]
-    # A worker of several hands it to the process that prints the summary.
-    vars(pytestconfig).get("workeroutput", {})["images"] = lines
-    pytestconfig.stash[_MEASURED] = lines
     yield built
     for name in names.values():
         podman.attempt("untag", name)
     # What the next run may build on stays for a day; so do containers of a run that was killed.
     for kind in ("container", "image"):
         podman.attempt(kind, "prune", "--force", "--filter=until=24h", timeout=120)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Takes what a worker has measured."""
-    if lines := getattr(node, "workeroutput", {}).get("images"):
-        node.config.stash[_MEASURED] = lines
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Tells how large the images are, unpacked."""
-    for line in config.stash.get(_MEASURED, []):
-        terminalreporter.write_line(f"image {line}")
