@@ -181,6 +181,23 @@ async def test_unfinished_messages_find_no_more_room_than_there_is(
     assert hits(Bound.UNFINISHED_BYTES) >= 4
 
 
+async def test_unfinished_message_goes_with_its_connection(
+    server: Any, dial: Any, until: Until
+) -> None:
+    """Guards memory: hundreds that vanished held their megabytes, and those who waited read on."""
+    client: RawClient = await dial(server)
+    await client.shake()
+    (connection,) = server.server_state.connections
+    reader = connection._inbox._reader
+    await client.send(frame(2, bytes(MIB - 10), length=MIB))
+    await until(lambda: len(reader._more or b"") == MIB - 10)
+    client.abort()
+    await until(lambda: connection._inbox._end is not None)
+    assert not reader._more
+    assert not reader._first
+    assert not reader._data
+
+
 async def test_small_messages_need_no_room(
     start_server: Any, mock_worker: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

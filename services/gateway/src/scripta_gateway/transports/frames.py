@@ -77,6 +77,11 @@ class FrameReader:
         self.discarding = True
         self._skip()
 
+    def close(self) -> None:
+        """Frees all that it holds: nothing will be read any more."""
+        self.discard()
+        self._data, self._at, self._head = b"", 0, None
+
     def feed(self, data: bytes) -> None:
         """Adds bytes that have arrived."""
         rest = self._data[self._at :]

@@ -102,6 +102,8 @@ class Inbox:
         if self._end is not None:
             return
         self._end = disconnect
+        # Who waits for the room reads on at once: the message goes before its room does.
+        self._reader.close()
         self._room.release(self)
         if self._turn is not None:
             self._turn.cancel()
