@@ -84,7 +84,7 @@ async def test_flood_leaves_the_loop_to_others_after_a_few_messages(
         cast("Hub", AnyHub()),
         session,
         AudioDecoder(AudioFormat()),
-        ConnectionLimits(1.0, 300.0, 60.0),
+        ConnectionLimits(1.0, 6.0, 300.0, 60.0),
     )
     connection.query = Query()
     serving = asyncio.create_task(connection.run())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from scripta_gateway.idle_clock import Due, IdleClock
+from scripta_gateway.idle_clock import Due, IdleClock, Patience
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
 def clock() -> IdleClock:
-    """Flushes after 1 s, closes after 10 s, 4 s before the first audio; it is 100 o'clock."""
-    return IdleClock(1.0, 10.0, 4.0, 100.0)
+    """It is 100 o'clock. A clip is flushed after 1 s; the close is after 10, at first after 4 s."""
+    return IdleClock(Patience(flush=1.0, live=6.0, close=10.0, first=4.0), 100.0)
 
 
 def test_silent_connection_is_closed_and_never_flushed(clock: IdleClock) -> None:
@@ -31,27 +31,27 @@ def test_signs_of_life_keep_a_silent_connection_for_a_bounded_time(clock: IdleCl
 
 
 def test_audio_is_flushed_when_nothing_follows_it(clock: IdleClock) -> None:
-    clock.audio(103.0)
+    clock.audio(103.0, 103.0, 0.1)
     assert clock.deadline() == 104.0
     assert clock.due(103.9) is None
     assert clock.due(104.0) is Due.FLUSH
 
 
 def test_more_audio_puts_the_flush_off(clock: IdleClock) -> None:
-    clock.audio(103.0)
-    clock.audio(103.9)
+    clock.audio(103.0, 103.0, 0.1)
+    clock.audio(103.9, 103.9, 0.1)
     assert clock.due(104.8) is None
     assert clock.due(104.9) is Due.FLUSH
 
 
 def test_keepalives_do_not_put_the_flush_off(clock: IdleClock) -> None:
-    clock.audio(103.0)
+    clock.audio(103.0, 103.0, 0.1)
     clock.message(103.9)
     assert clock.due(104.0) is Due.FLUSH
 
 
 def test_audio_is_flushed_once(clock: IdleClock) -> None:
-    clock.audio(103.0)
+    clock.audio(103.0, 103.0, 0.1)
     clock.boundary()
     assert clock.due(104.5) is None
     assert clock.deadline() == 113.0
@@ -60,14 +60,14 @@ def test_audio_is_flushed_once(clock: IdleClock) -> None:
 def test_finalize_of_the_client_saves_the_flush_and_audio_after_it_needs_one(
     clock: IdleClock,
 ) -> None:
-    clock.audio(101.0)
+    clock.audio(101.0, 101.0, 0.1)
     clock.boundary()
-    clock.audio(101.5)
+    clock.audio(101.5, 101.5, 0.1)
     assert clock.due(102.5) is Due.FLUSH
 
 
 def test_any_message_puts_the_close_off(clock: IdleClock) -> None:
-    clock.audio(101.0)
+    clock.audio(101.0, 101.0, 0.1)
     clock.boundary()
     clock.message(109.0)
     assert clock.due(118.9) is None
@@ -75,7 +75,7 @@ def test_any_message_puts_the_close_off(clock: IdleClock) -> None:
 
 
 def test_something_is_due_at_the_deadline(clock: IdleClock) -> None:
-    clock.audio(101.0)
+    clock.audio(101.0, 101.0, 0.1)
     assert clock.due(clock.deadline()) is Due.FLUSH
     clock.boundary()
     assert clock.due(clock.deadline()) is Due.CLOSE

@@ -18,7 +18,7 @@ from scripta_gateway.bounds import (
     MAX_UNANSWERED,
     MAX_UNWRITTEN_SECONDS,
 )
-from scripta_gateway.idle_clock import IdleClock
+from scripta_gateway.idle_clock import IdleClock, Patience
 from scripta_gateway.inflow import Inflow
 from scripta_gateway.session import Limits, Session
 
@@ -55,7 +55,7 @@ class Client:
         limits = Limits(backlog=60, stall=30, broker_patience=30)
         log = cast("GatewayLog", self.log)
         self.session = Session(log, "s", SessionOptions(), limits)
-        self.clock = IdleClock(1.0, 300.0, 60.0, 0.0)
+        self.clock = IdleClock(Patience(1.0, 6.0, 300.0, 60.0), 0.0)
         self.inflow = Inflow(self.session, self._hear, self.clock)
         self.heard: list[str] = []
         self.reads = asyncio.Event()

@@ -65,12 +65,13 @@ class Entry:
         seq: Position in the stream: 1, 2, 3 … without a gap. It is also the stream entry's id.
         kind: Audio, or a boundary that the gateway decided.
         first_sample: Session sample at which the entry stands (for audio: of its first sample).
-        pcm: Mono s16le at 16 kHz; empty for control entries (and for audio messages that were
-            too short to fill a sample).
+        pcm: Mono s16le at 16 kHz; empty for control entries and pauses (and for audio messages
+            that were too short to fill a sample).
         accepted_ms: Unix time in milliseconds at which the gateway took it.
         message_bytes: Size of the client message that this entry completes; 0 when the message
             goes on in the next entry, and for control entries.
         reason: For ``FINALIZE``: ``FINALIZE`` if the client asked, ``IDLE`` if it fell silent.
+            For ``AUDIO``: ``IDLE`` if it is a pause.
         intake: What of the client is in the log once this entry is; part of the session's
             state, not of the stream.
     """
@@ -88,6 +89,14 @@ class Entry:
     def end_sample(self) -> int:
         """Session sample just past this entry."""
         return self.first_sample + len(self.pcm) // BYTES_PER_SAMPLE
+
+    @property
+    def is_pause(self) -> bool:
+        """Whether the client paused here: a boundary if nobody was speaking, else nothing.
+
+        It is audio without samples, so that releases that know no pauses read past it.
+        """
+        return self.kind is EntryKind.AUDIO and self.reason is Reason.IDLE
 
 
 @dataclass(frozen=True, slots=True)

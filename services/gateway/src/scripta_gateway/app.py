@@ -107,6 +107,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     hub = _make_hub(settings, broker, gateway_id)
     limits = ConnectionLimits(
         idle_flush=settings.idle_flush_seconds,
+        live_flush=settings.live_flush_seconds,
         idle_close=settings.idle_timeout_seconds,
         first_audio=settings.first_audio_seconds,
     )

@@ -34,7 +34,7 @@ from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub
-from scripta_gateway.idle_clock import IdleClock
+from scripta_gateway.idle_clock import IdleClock, Patience
 from scripta_gateway.inflow import Inflow
 from scripta_gateway.metrics import Dialect, Outcome
 from scripta_gateway.outlet import Outlet
@@ -51,8 +51,14 @@ class ConnectionLimits:
     """Bounds of a connection, in seconds."""
 
     idle_flush: float
+    live_flush: float
     idle_close: float
     first_audio: float
+
+    @property
+    def patience(self) -> Patience:
+        """How long it may be silent."""
+        return Patience(self.idle_flush, self.live_flush, self.idle_close, self.first_audio)
 
 
 class Connection(ABC):
@@ -91,9 +97,7 @@ class Connection(ABC):
         self.can_come_back = False
         self._record = ConnectionRecord(session, self.dialect)
         self._arrived = 0.0
-        self._clock = IdleClock(
-            limits.idle_flush, limits.idle_close, limits.first_audio, time.monotonic()
-        )
+        self._clock = IdleClock(limits.patience, time.monotonic())
         self._outlet = Outlet(websocket)
         self.send = self._outlet.send
         self.inflow = Inflow(session, self.send, self._clock)
@@ -208,6 +212,7 @@ class Connection(ABC):
             self._outlet,
             every=self.limits.idle_flush,
             handling=self._handling,
+            pause=self.inflow.pause,
             flush=partial(self.finalize, Reason.IDLE),
         )
         try:

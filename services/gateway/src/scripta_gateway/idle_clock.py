@@ -1,76 +1,125 @@
-"""When a silent client is flushed and when it is let go: pure, in seconds of any clock."""
+"""When a silent client is flushed and when it is let go: pure, in seconds of any clock.
+
+A client is silent when it has sent less than real time for long enough, never because one message
+is late: how long that is depends on how its audio came (``rhythm``).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, auto
+
+from scripta_gateway.rhythm import Rhythm
 
 
 class Due(Enum):
     """What silence on the wire has made due."""
 
+    PAUSE = auto()
     FLUSH = auto()
     CLOSE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection may be silent, in seconds.
+
+    Attributes:
+        flush: After an upload, until it is finalized. After other audio, until a pause is noted.
+        live: How far live audio may fall behind real time until it is finalized.
+        close: Silence after any message until the connection is closed; before the first audio,
+            the time until it is closed whatever else it sends.
+        first: Silence until a connection is closed that has not sent any audio yet.
+    """
+
+    flush: float
+    live: float
+    close: float
+    first: float
 
 
 class IdleClock:
     """Follows one connection's messages.
 
     Args:
-        flush_after: Silence after audio until it is finalized, once.
-        close_after: Silence after any message until the connection is closed; before the first
-            audio, the time until it is closed whatever else it sends.
-        first_after: Silence until a connection is closed that has not sent any audio yet.
+        patience: How long it may be silent.
         now: Time at which the connection was accepted.
     """
 
-    def __init__(
-        self, flush_after: float, close_after: float, first_after: float, now: float
-    ) -> None:
-        self._flush_after = flush_after
-        self._close_after = close_after
-        self._first_after = first_after
+    def __init__(self, patience: Patience, now: float) -> None:
+        self._patience = patience
         self._heard = now
         # When it has to have sent audio; ``None`` once it has.
-        self._audio_due: float | None = now + close_after
-        # Time of audio that no boundary has followed yet.
+        self._audio_due: float | None = now + patience.close
+        self._rhythm = Rhythm(now)
+        # When silence began behind audio that no boundary has followed yet.
         self._unflushed: float | None = None
+        # Whether a pause has been noted since the last audio.
+        self._paused = False
 
     def message(self, now: float) -> None:
         """Notes any message."""
         self._heard = now
 
-    def audio(self, now: float) -> None:
-        """Notes accepted audio."""
+    def audio(self, arrived: float, now: float, seconds: float) -> None:
+        """Notes accepted audio.
+
+        Args:
+            arrived: When its message arrived; different messages arrive at different times.
+            now: When it was accepted.
+            seconds: Its length; 0 if a decoder holds it back.
+        """
         self._heard = now
         self._unflushed = now
+        self._paused = False
         self._audio_due = None
+        self._rhythm.audio(arrived, seconds)
 
     def held_up(self, now: float) -> None:
         """Notes that the client may have waited for an answer until now: silence begins here."""
         self._heard = now
         if self._unflushed is not None:
             self._unflushed = now
+            self._rhythm.held_up(now)
 
-    def boundary(self) -> None:
+    def paused(self) -> None:
+        """Notes that the log knows of the pause."""
+        self._paused = True
+
+    def boundary(self, *, by_silence: bool = False) -> None:
         """Notes that what was said has been finalized."""
         self._unflushed = None
+        self._rhythm.boundary(by_silence=by_silence)
 
     def deadline(self) -> float:
         """Returns the time at which something becomes due if nothing is heard."""
         if self._unflushed is None:
             return self._close_at
-        return min(self._close_at, self._unflushed + self._flush_after)
+        at = min(self._close_at, self._unflushed + self._flush_after)
+        return at if self._paused else min(at, self._unflushed + self._pause_after)
 
     def due(self, now: float) -> Due | None:
         """Returns what is due at ``now``."""
         if now >= self._close_at:
             return Due.CLOSE
-        if self._unflushed is not None and now >= self._unflushed + self._flush_after:
+        if self._unflushed is None:
+            return None
+        if now >= self._unflushed + self._flush_after:
             return Due.FLUSH
+        if not self._paused and now >= self._unflushed + self._pause_after:
+            return Due.PAUSE
         return None
+
+    @property
+    def _flush_after(self) -> float:
+        return self._rhythm.flush_after(self._patience.flush, self._patience.live)
+
+    @property
+    def _pause_after(self) -> float:
+        return self._rhythm.pause_after(self._patience.flush)
 
     @property
     def _close_at(self) -> float:
         if self._audio_due is None:
-            return self._heard + self._close_after
-        return min(self._audio_due, self._heard + min(self._first_after, self._close_after))
+            return self._heard + self._patience.close
+        return min(self._audio_due, self._heard + min(self._patience.first, self._patience.close))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from scripta_common.errors import TooManyRefusals
-from scripta_common.wire import Reason
+from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason
 from scripta_gateway import metrics
 from scripta_gateway.answers import Answers
 from scripta_gateway.bounds import MAX_REFUSALS_IN_A_ROW, Bound
@@ -54,13 +54,21 @@ class Inflow:
     ) -> None:
         """Enters audio; as ``Session.enter``."""
         self._session.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=arrived)
-        self._clock.audio(time.monotonic())
+        now = time.monotonic()
+        seconds = len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
+        self._clock.audio(now if arrived is None else arrived, now, seconds)
         self._work.set()
 
     def finalize(self, reason: Reason) -> None:
         """Enters a boundary; exactly one final follows."""
         self._session.finalize(reason)
-        self._clock.boundary()
+        self._clock.boundary(by_silence=reason is Reason.IDLE)
+        self._work.set()
+
+    def pause(self) -> None:
+        """Enters that the client paused; a final follows only if it had stopped speaking."""
+        self._session.pause()
+        self._clock.paused()
         self._work.set()
 
     def end(self) -> None:

@@ -211,6 +211,19 @@ class Ledger:
             )
         )
 
+    def enter_pause(self, accepted_ms: int) -> None:
+        """Numbers a pause of the client at the present end of the audio."""
+        self._enter(
+            Entry(
+                self.last_seq + 1,
+                EntryKind.AUDIO,
+                self.samples,
+                accepted_ms=accepted_ms,
+                reason=Reason.IDLE,
+                intake=self.intake,
+            )
+        )
+
     def _enter(self, entry: Entry) -> None:
         self.last_seq = entry.seq
         self.samples = entry.end_sample

@@ -214,6 +214,12 @@ class Session:
         """Enters a boundary that ends the current segment; exactly one final follows."""
         self._enter_control(EntryKind.FINALIZE, reason)
 
+    def pause(self) -> None:
+        """Enters that the client paused: a boundary if speech had ended before, else nothing."""
+        ledger = self._exchange.ledger
+        ledger.enter_pause(int(time.time() * 1000))
+        self.stopwatch.control(ledger.last_seq, time.monotonic())
+
     def end(self) -> None:
         """Enters the end of the stream, once: the last finals and then ``Ended`` follow."""
         if self.ending:

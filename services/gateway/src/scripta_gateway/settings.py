@@ -45,7 +45,16 @@ class GatewaySettings(CommonSettings):
         "beyond, they are refused. 0: as many as MAX_SESSIONS, or as the container's memory holds",
     )
     idle_flush_seconds: float = Field(
-        1.0, gt=0, description="Silence on the wire after which what was said is finalized"
+        1.0,
+        gt=0,
+        description="Silence on the wire after which what a client uploaded is finalized, and what "
+        "a live one said if it had stopped speaking; no shorter than between two of its messages",
+    )
+    live_flush_seconds: float = Field(
+        6.0,
+        gt=0,
+        description="How far live audio may fall behind real time, beyond its longest message, "
+        "until what was said is finalized in any case: networks stall for seconds",
     )
     idle_timeout_seconds: float = Field(
         300, gt=0, description="A connection without any message for so long is closed with 1001"

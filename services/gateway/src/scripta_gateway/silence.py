@@ -23,8 +23,9 @@ class SilenceWatch:
         session: The session that is fed.
         clock: Follows the messages.
         outlet: Follows what is sent.
-        every: Seconds between two looks, at most: after so long a silence audio is flushed.
+        every: Seconds between two looks, at most: nothing is due after a shorter silence.
         handling: Held while a message is dealt with, and here while silence is.
+        pause: Notes that the client paused.
         flush: Finalizes what was said.
     """
 
@@ -36,6 +37,7 @@ class SilenceWatch:
         *,
         every: float,
         handling: asyncio.Lock,
+        pause: Callable[[], None],
         flush: Callable[[], Awaitable[None]],
     ) -> None:
         self._session = session
@@ -43,6 +45,7 @@ class SilenceWatch:
         self._outlet = outlet
         self._every = every
         self._handling = handling
+        self._pause = pause
         self._flush = flush
 
     async def run(self) -> None:
@@ -54,7 +57,7 @@ class SilenceWatch:
         """
         while True:
             due_in = self._clock.deadline() - time.monotonic()
-            # Audio that comes meanwhile is flushed no earlier than a whole ``every`` later.
+            # Behind audio that comes meanwhile, nothing is due before a whole ``every`` is over.
             await asyncio.sleep(min(max(due_in, _ARRIVED_SECONDS), self._every))
             now = time.monotonic()
             self._outlet.check(now)
@@ -71,6 +74,8 @@ class SilenceWatch:
             return
         async with self._handling:
             match self._clock.due(now):
+                case Due.PAUSE:
+                    self._pause()
                 case Due.FLUSH:
                     await self._flush()
                 case Due.CLOSE if not self._session.outstanding:

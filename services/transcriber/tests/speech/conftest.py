@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from whisper_base import join_whisper_base
 
-from scripta_common.wire import BYTES_PER_SAMPLE, Entry, EntryKind
+from scripta_common.wire import BYTES_PER_SAMPLE, Entry, EntryKind, Reason
 from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
 from scripta_transcriber.engines.onnx import packaged_path
 from scripta_transcriber.engines.source import ModelSource
@@ -99,27 +99,31 @@ def entries_of(
     chunks: Iterable[int] = (1600,),
     finalize_at: Iterable[int] = (),
     ended: bool = True,
+    pause_at: Iterable[int] = (),
 ) -> list[Entry]:
     """The log of ``pcm`` sent in chunks of so many samples, with boundaries where asked for."""
     total = len(pcm) // BYTES_PER_SAMPLE
-    boundaries = sorted(min(at, total) for at in finalize_at)
+    boundaries = sorted(
+        [
+            *((min(at, total), EntryKind.FINALIZE) for at in finalize_at),
+            *((min(at, total), EntryKind.AUDIO) for at in pause_at),
+        ]
+    )
     sizes = _for_ever(tuple(chunks))
     entries: list[Entry] = []
 
-    def add(kind: EntryKind, at: int, audio: bytes = b"") -> None:
+    def add(kind: EntryKind, at: int, audio: bytes = b"", reason: Reason = Reason.FINALIZE) -> None:
         seq = len(entries) + 1
-        entries.append(Entry(seq, kind, at, audio, accepted_ms=1000 + seq))
+        entries.append(Entry(seq, kind, at, audio, accepted_ms=1000 + seq, reason=reason))
 
     at = 0
-    for boundary in [*boundaries, total]:
+    for boundary, kind in [*boundaries, (total, EntryKind.END)]:
         while at < boundary:
             end = min(boundary, at + next(sizes))
             add(EntryKind.AUDIO, at, pcm[at * BYTES_PER_SAMPLE : end * BYTES_PER_SAMPLE])
             at = end
-        if len([e for e in entries if e.kind is EntryKind.FINALIZE]) < len(boundaries):
-            add(EntryKind.FINALIZE, at)
-    if ended:
-        add(EntryKind.END, total)
+        if kind is not EntryKind.END or ended:
+            add(kind, at, reason=Reason.IDLE if kind is EntryKind.AUDIO else Reason.FINALIZE)
     return entries
 
 

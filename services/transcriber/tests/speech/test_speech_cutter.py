@@ -104,6 +104,7 @@ def pcm_of(*stretches: tuple[int, float]) -> bytes:
 class Session:
     pcm: bytes
     finalize_at: list[int]
+    pause_at: list[int]
 
 
 stretches = st.tuples(
@@ -113,6 +114,7 @@ sessions = st.builds(
     Session,
     pcm=st.lists(stretches, max_size=14).map(lambda parts: pcm_of(*parts)),
     finalize_at=st.lists(st.integers(0, 150_000), max_size=4),
+    pause_at=st.lists(st.integers(0, 150_000), max_size=8),
 )
 chunkings = st.lists(st.one_of(st.just(0), st.integers(100, 9_000)), min_size=1, max_size=6).filter(
     any
@@ -137,8 +139,12 @@ def outline(cuts: list[Cut]) -> list[tuple[object, ...]]:
 @given(sessions, chunkings, chunkings, memories)
 def test_cuts_do_not_depend_on_how_the_audio_is_chunked(log_of, session, one, other, memory):
     """A network that splits messages differently must not change the words."""
-    first = drive(log_of(session.pcm, one, session.finalize_at), memory=memory)
-    second = drive(log_of(session.pcm, other, session.finalize_at), memory=memory)
+    first = drive(
+        log_of(session.pcm, one, session.finalize_at, pause_at=session.pause_at), memory=memory
+    )
+    second = drive(
+        log_of(session.pcm, other, session.finalize_at, pause_at=session.pause_at), memory=memory
+    )
     assert outline(first) == outline(second)
 
 
@@ -146,7 +152,7 @@ def test_cuts_do_not_depend_on_how_the_audio_is_chunked(log_of, session, one, ot
 @given(sessions, chunkings, memories)
 def test_replay_from_any_checkpoint_yields_the_remaining_cuts(log_of, session, chunks, memory):
     """After a crash the next transcriber must cut where the dead one would have."""
-    entries = log_of(session.pcm, chunks, session.finalize_at)
+    entries = log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at)
     cuts = drive(entries, memory=memory)
     for done, cut in enumerate(cuts[:-1], start=1):
         rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
@@ -157,7 +163,7 @@ def test_replay_from_any_checkpoint_yields_the_remaining_cuts(log_of, session, c
 @given(sessions, chunkings)
 def test_entries_pushed_together_are_cut_as_one_by_one(log_of, session, chunks):
     """A transcriber that catches up reads many entries at once."""
-    entries = log_of(session.pcm, chunks, session.finalize_at)
+    entries = log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at)
     cutter, voice = SpeechCutter(START, RULES), Loudness()
     for entry in entries:
         cutter.push(entry)
@@ -167,7 +173,9 @@ def test_entries_pushed_together_are_cut_as_one_by_one(log_of, session, chunks):
 @thorough
 @given(sessions, chunkings, memories)
 def test_segments_are_apart_in_order_and_their_own_audio(log_of, session, chunks, memory):
-    cuts = drive(log_of(session.pcm, chunks, session.finalize_at), memory=memory)
+    cuts = drive(
+        log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at), memory=memory
+    )
     at = 0
     for cut in cuts:
         if cut.segment is not None:
@@ -183,7 +191,7 @@ def test_segments_are_apart_in_order_and_their_own_audio(log_of, session, chunks
 @thorough
 @given(sessions, chunkings)
 def test_no_frame_of_loud_speech_is_left_out(log_of, session, chunks):
-    cuts = drive(log_of(session.pcm, chunks, session.finalize_at))
+    cuts = drive(log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at))
     left = np.frombuffer(session.pcm, dtype="<i2") == 32767
     for cut in cuts:
         if cut.segment is not None:
@@ -201,7 +209,7 @@ def test_no_frame_of_loud_speech_is_left_out(log_of, session, chunks):
 def test_checkpoints_grow_and_name_the_last_entry_consumed_entirely(
     log_of, session, chunks, memory
 ):
-    entries = log_of(session.pcm, chunks, session.finalize_at)
+    entries = log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at)
     checkpoints = [Checkpoint(), *(cut.checkpoint for cut in drive(entries, memory=memory))]
     for before, after in pairwise(checkpoints):
         assert (before.sample, before.seq) < (after.sample, after.seq)
@@ -221,7 +229,10 @@ def test_audio_past_the_checkpoint_is_bounded(log_of, session, chunks, memory):
     bound = RULES.longest_silence + RULES.longest_segment + RULES.endpoint_silence
     checkpoint = 0
     for entry, cuts in trace(
-        log_of(session.pcm, chunks, session.finalize_at), Checkpoint(), RULES, memory
+        log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at),
+        Checkpoint(),
+        RULES,
+        memory,
     ):
         checkpoint = cuts[-1].checkpoint.sample if cuts else checkpoint
         assert entry.end_sample - checkpoint <= bound * 16_000
@@ -230,7 +241,7 @@ def test_audio_past_the_checkpoint_is_bounded(log_of, session, chunks, memory):
 @thorough
 @given(sessions, chunkings)
 def test_every_finalize_yields_one_segment_and_the_end_ends(log_of, session, chunks):
-    entries = log_of(session.pcm, chunks, session.finalize_at)
+    entries = log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at)
     asked = {entry.seq: entry for entry in entries if entry.kind is EntryKind.FINALIZE}
     cuts = drive(entries)
     answers = [cut for cut in cuts if cut.segment and cut.segment.reason is Reason.FINALIZE]
@@ -300,8 +311,8 @@ def test_no_segment_is_longer_than_a_session_asks_and_no_speech_is_lost(
         assert segment.seconds <= longest / 1000
         left[segment.start : segment.end] = False
     runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], left, [0]]))))[::2]
-    # Shorter than speech, besides what a cut leaves of a frame, is a noise.
-    assert max(runs, default=0) < rules.least_speech * 16_000 + 2 * FRAME_SAMPLES
+    # Shorter than a word, besides what a cut leaves of a frame, is a noise.
+    assert max(runs, default=0) < rules.least_word * 16_000 + 2 * FRAME_SAMPLES
 
 
 def test_quietest_place_is_looked_for_in_the_second_half_of_any_longest_segment(log_of: LogOf):

@@ -22,6 +22,7 @@ class Rules:
         least_word: The same where a boundary is asked for, and speech had ended before it.
         least_fragment: The same where the boundary cuts the speech off, as a tap on a push-to-talk
             key does: so short a part of a word is no word, and engines guess one.
+        pause_silence: Silence that ends a segment if the client paused behind it.
         longest_segment: A segment is cut when it reaches this length …
         search_window: … at the quietest place within this much audio before.
         longest_silence: Silence is passed on without a segment when it reaches this length.
@@ -36,6 +37,7 @@ class Rules:
     least_speech: float = 0.09
     least_word: float = 0.13
     least_fragment: float = 0.21
+    pause_silence: float = 0.2
     longest_segment: float = 15.0
     search_window: float = 7.5
     longest_silence: float = 5.0

@@ -43,6 +43,7 @@ class SpeechCutter:
         self._pre_roll = _samples(rules.pre_roll)
         # The rest of a short endpoint silence is left to the next segment as its pre-roll.
         self._post_roll = min(_samples(rules.post_roll), self._endpoint // 2)
+        self._pause = _samples(rules.pause_silence)
         self._longest = _samples(rules.longest_segment)
         self._longest_silence = _samples(rules.longest_silence)
         self._least_frames = _frames(rules.least_speech)
@@ -71,8 +72,12 @@ class SpeechCutter:
         """
         if self._frame is not None:
             raise RuntimeError("the last frame has no score yet")
-        self._frame = self._tape.read(FRAME_SAMPLES)
-        return self._frame
+        while (frame := self._tape.read(FRAME_SAMPLES)) is None:
+            if not self._tape.meets_pause or self._silence_before_pause():
+                break
+            self._tape.pass_pause()
+        self._frame = frame
+        return frame
 
     def score(self, probability: float) -> Cut | None:
         """Takes the probability of speech in the last frame; returns a cut if it decides one."""
@@ -97,7 +102,9 @@ class SpeechCutter:
         return None
 
     def boundary(self) -> Cut | None:
-        """Returns the cut of the control entry that is next in line, if one is."""
+        """Returns the cut of the pause or the control entry that is next in line, if one is."""
+        if self._tape.meets_pause:
+            return self._cut_at_pause(self._silence_before_pause())
         entry = self._tape.boundary()
         if entry is None:
             return None
@@ -118,6 +125,17 @@ class SpeechCutter:
         if self._is_noise():
             return None
         return self._segment(self._tape.position, Reason.LENGTH)
+
+    def _silence_before_pause(self) -> int:
+        """Returns the samples of silence that end speech at a pause of the client, else 0."""
+        silence = self._tape.position - self._voiced_end
+        return silence if silence >= self._pause and self._holds_word(cut_off=False) else 0
+
+    def _cut_at_pause(self, silence: int) -> Cut:
+        # Speech may go on behind the pause at once: the rest of the silence is its pre-roll.
+        end = self._voiced_end + min(self._post_roll, silence // 2)
+        segment = self._segment(end, Reason.IDLE)
+        return Cut(segment, self._start_afresh(end))
 
     def _holds_word(self, *, cut_off: bool) -> bool:
         """Returns true if the speech before a boundary, which may cut it off, can hold a word."""

@@ -38,6 +38,9 @@ class Tape:
         self._pcm = bytearray()
         self._marks: deque[_Mark] = deque()
         self._waiting: deque[Entry] = deque()
+        # Where the client paused on the tape, and how many of these places have been passed.
+        self._pauses: list[int] = []
+        self._passed = 0
 
     @property
     def end(self) -> int:
@@ -51,15 +54,28 @@ class Tape:
     def read(self, samples: int) -> npt.NDArray[np.int16] | None:
         """Returns the next ``samples`` samples, or ``None`` before a boundary or for want of more.
 
-        Only as many entries are taken up as that needs.
+        A pause before their end is a boundary. Only as many entries are taken up as that needs.
         """
-        while self.end - self.position < samples:
+        while True:
+            if self.meets_pause and self._pauses[self._passed] < self.position + samples:
+                return None
+            if self.end - self.position >= samples:
+                break
             if not self._waiting or self._waiting[0].kind is not EntryKind.AUDIO:
                 return None
             self._take_up(self._waiting.popleft())
         at = self.position
         self.position += samples
         return np.frombuffer(self.pcm(at, self.position), dtype="<i2")
+
+    @property
+    def meets_pause(self) -> bool:
+        """Whether a pause lies ahead on the tape: if so, only this keeps ``read`` from going on."""
+        return self._passed < len(self._pauses)
+
+    def pass_pause(self) -> None:
+        """Goes on behind the next pause."""
+        self._passed += 1
 
     def boundary(self) -> Entry | None:
         """Takes up and returns the control entry next in line, once all audio before it is."""
@@ -89,6 +105,9 @@ class Tape:
         """
         del self._pcm[: (sample - self.start) * BYTES_PER_SAMPLE]
         self.start = self.position = sample
+        # Those behind it are met again, as by a replay.
+        self._pauses = [pause for pause in self._pauses if pause > sample]
+        self._passed = 0
         while self._marks and (consumed is not None or self._marks[0].end <= sample):
             self._seq = self._marks.popleft().seq
         if consumed is not None:
@@ -107,3 +126,5 @@ class Tape:
         if self._marks and self._marks[-1].end == self.end:
             accepted_ms = self._marks.pop().accepted_ms
         self._marks.append(_Mark(entry.seq, self.end, accepted_ms))
+        if entry.is_pause and self.end not in self._pauses[-1:]:
+            self._pauses.append(self.end)
