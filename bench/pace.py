@@ -171,7 +171,7 @@ async def _hear(
     if arguments.url:
         await everything(arguments.url)
     else:
-        env = {"SLOTS": str(arguments.streams), "LIVE_WAIT_SECONDS": "60"}
+        env = {"SLOTS": str(2 * arguments.streams), "LIVE_WAIT_SECONDS": "60"}
         async with Stack(restart=False, env=env) as stack:
             await everything(stack.ws_url)
     return scores, idle

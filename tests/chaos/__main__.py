@@ -49,6 +49,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--compressed", action="store_true", help="stream in containers (no faults of gateways)"
     )
+    parser.add_argument(
+        "--blobs", action="store_true", help="send every 2 s what was said, as recorders do"
+    )
     parser.add_argument("--schedules", type=int, default=0, help="random schedules, mock engine")
     parser.add_argument("--log", type=Path, default=None, help="file for what all services say")
     options = parser.parse_args()
@@ -67,7 +70,7 @@ async def _run_rounds(options: argparse.Namespace) -> bool:
     cases = [case for case in CASES if case.key in wanted]
     most = max(options.sessions, *(case.least_sessions for case in cases))
     material = recordings(most, options.seconds)
-    plans = make_plans(material, in_containers=options.compressed)
+    plans = make_plans(material, in_containers=options.compressed, in_blobs=options.blobs)
     outcomes: list[Outcome] = []
     async with System(engine=options.engine, transcribers=_TRANSCRIBERS, log=options.log) as system:
         expected = await undisturbed(system, plans)

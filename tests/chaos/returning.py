@@ -50,7 +50,7 @@ async def _send(session: Session, plan: Plan, heard: Heard, began: float) -> lis
     for number, message in enumerate(plan.messages):
         if not isinstance(message, bytes):
             raise TypeError("this client sends audio only")
-        due = began + number * plan.pace
+        due = began + plan.first + number * plan.pace
         await asyncio.sleep(due - clock())
         heard.late = max(heard.late, clock() - due)
         await session.send(message)

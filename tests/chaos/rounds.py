@@ -16,7 +16,8 @@ from .sessions import Heard, Plan, Speak, speak
 from .system import System
 
 CHUNK_SECONDS = 0.1
-_CHUNK_BYTES = 3200
+BLOB_SECONDS = 2.0
+_SECOND = 32_000
 _STAGGER_SECONDS = 0.9
 _PATIENCE = 60.0
 _OPTIONS: tuple[dict[str, str], ...] = (
@@ -53,19 +54,24 @@ class Outcome:
     late: float
 
 
-def make_plans(material: Sequence[Recording], *, in_containers: bool = False) -> list[Plan]:
+def make_plans(
+    material: Sequence[Recording], *, in_containers: bool = False, in_blobs: bool = False
+) -> list[Plan]:
     """Returns a plan a recording: 100 ms of audio every 100 ms, spread over the first second.
 
     Args:
         material: What is said.
         in_containers: Whether it is said as compressed streams instead of raw samples.
+        in_blobs: Whether it comes as recorders send it: every 2 s what was said since the last.
     """
+    seconds = BLOB_SECONDS if in_blobs else CHUNK_SECONDS
     return [
         Plan(
             name=recording.name,
-            messages=_messages(recording.pcm, number if in_containers else None),
-            pace=CHUNK_SECONDS,
+            messages=_messages(recording.pcm, seconds, number if in_containers else None),
+            pace=seconds,
             delay=_STAGGER_SECONDS * number / len(material),
+            first=seconds if in_blobs else 0.0,
             options=_OPTIONS[number % len(_OPTIONS)],
             container=in_containers,
         )
@@ -73,11 +79,12 @@ def make_plans(material: Sequence[Recording], *, in_containers: bool = False) ->
     ]
 
 
-def _messages(pcm: bytes, container: int | None) -> tuple[bytes, ...]:
-    starts = range(0, len(pcm), _CHUNK_BYTES)
+def _messages(pcm: bytes, seconds: float, container: int | None) -> tuple[bytes, ...]:
+    size = round(seconds * _SECOND)
+    starts = range(0, len(pcm), size)
     if container is not None:
         return compressed(pcm, container, len(starts))
-    return tuple(pcm[at : at + _CHUNK_BYTES] for at in starts)
+    return tuple(pcm[at : at + size] for at in starts)
 
 
 async def undisturbed(system: System, plans: Sequence[Plan]) -> dict[str, Expected]:

@@ -35,6 +35,7 @@ class Plan:
             the end of the stream is decided while it goes on.
         pace: Seconds from one message to the next.
         delay: Seconds until it starts.
+        first: Seconds from the opening to the first message.
         options: What it asks for: query parameters.
         container: Whether its messages are parts of a compressed stream.
     """
@@ -43,6 +44,7 @@ class Plan:
     messages: Sequence[bytes | str]
     pace: float
     delay: float = 0.0
+    first: float = 0.0
     options: Mapping[str, str] = field(default_factory=dict)
     container: bool = False
 
@@ -149,7 +151,7 @@ def _note_close(heard: Heard, how: str) -> None:
 async def _send(socket: ClientConnection, plan: Plan, heard: Heard, began: float) -> None:
     clock = asyncio.get_running_loop().time
     for number, message in enumerate(plan.messages):
-        due = began + number * plan.pace
+        due = began + plan.first + number * plan.pace
         await asyncio.sleep(due - clock())
         heard.late = max(heard.late, clock() - due)
         await socket.send(message)

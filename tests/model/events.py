@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ class Talk:
 
     session: int = 0
     messages: tuple[tuple[int, int], ...] = ()
-    control: Reason | None = None
+    control: Reason | Literal["pause"] | None = None
     writes: int = 9
     answer: Answer = Answer.ARRIVES
 
@@ -36,6 +36,8 @@ class Talk:
             world.speak(self.session, level, samples)
         if self.control is Reason.END:
             world.end(self.session)
+        elif self.control == "pause":
+            world.pause(self.session)
         elif self.control is not None:
             world.finalize(self.session, self.control)
         for left in range(self.writes, 0, -1):
@@ -203,7 +205,9 @@ _SAID: Final = st.tuples(
     st.sampled_from([0, 40, 70, 100, 100]),
     st.sampled_from([0, 1, 300, 512, 1700, 3000, 5000, 16_700]),
 )
-_CONTROL: Final = st.sampled_from([*5 * [None], Reason.FINALIZE, Reason.IDLE, Reason.END])
+_CONTROL: Final = st.sampled_from(
+    [*5 * [None], *2 * ["pause"], Reason.FINALIZE, Reason.IDLE, Reason.END]
+)
 
 _TALK: Final = st.builds(
     Talk, _WHICH, st.lists(_SAID, max_size=3).map(tuple), _CONTROL, st.integers(0, 8), _ANSWER

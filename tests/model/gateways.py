@@ -82,6 +82,10 @@ class Connection:
         if not self.ending:
             self.exchange.ledger.enter_control(EntryKind.FINALIZE, reason, 0)
 
+    def pause(self) -> None:
+        if not self.ending:
+            self.exchange.ledger.enter_pause(0)
+
     def end(self) -> None:
         if self.ending:
             return

@@ -25,6 +25,7 @@ RULES: Final = Rules(
     post_roll=0.06,
     sure_probability=0.6,
     least_speech=0.03,
+    pause_silence=0.05,
     longest_segment=0.6,
     search_window=0.3,
     longest_silence=0.4,

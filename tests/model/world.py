@@ -76,6 +76,11 @@ class World:
         if connection is not None:
             connection.finalize(reason)
 
+    def pause(self, session: int) -> None:
+        connection = self._attended(self._client(session))
+        if connection is not None:
+            connection.pause()
+
     def end(self, session: int) -> None:
         client = self._client(session)
         client.wants_end = True

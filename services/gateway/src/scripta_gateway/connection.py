@@ -97,7 +97,7 @@ class Connection(ABC):
         self.can_come_back = False
         self._record = ConnectionRecord(session, self.dialect)
         self._arrived = 0.0
-        self._clock = IdleClock(limits.patience, time.monotonic())
+        self._clock = IdleClock(limits.patience, time.monotonic(), goes_on=session.connection > 1)
         self._outlet = Outlet(websocket)
         self.send = self._outlet.send
         self.inflow = Inflow(session, self.send, self._clock)

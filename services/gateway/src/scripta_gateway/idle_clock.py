@@ -44,14 +44,15 @@ class IdleClock:
     Args:
         patience: How long it may be silent.
         now: Time at which the connection was accepted.
+        goes_on: Whether it goes on with a session of an earlier connection.
     """
 
-    def __init__(self, patience: Patience, now: float) -> None:
+    def __init__(self, patience: Patience, now: float, *, goes_on: bool = False) -> None:
         self._patience = patience
         self._heard = now
         # When it has to have sent audio; ``None`` once it has.
         self._audio_due: float | None = now + patience.close
-        self._rhythm = Rhythm(now)
+        self._rhythm = Rhythm(now, goes_on=goes_on)
         # When silence began behind audio that no boundary has followed yet.
         self._unflushed: float | None = None
         # Whether a pause has been noted since the last audio.

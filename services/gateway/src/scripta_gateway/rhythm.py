@@ -26,6 +26,9 @@ _LEAK: Final = 1.5
 """A client that is ahead loses this for each second: one that goes on as fast as speech is live,
 however much it sent at the start."""
 
+_FIRST_STALL: Final = 4.0
+"""By how much a recorder's second message may be late: networks stall for 3 s."""
+
 _FORGIVEN: Final = 0.05
 """Part of a second that each second of audio makes up for, in a client that is behind: its clock
 may be slow, and what it lost long ago says nothing of now."""
@@ -42,9 +45,11 @@ class Rhythm:
 
     Args:
         now: Time at which the connection was accepted.
+        goes_on: Whether an earlier connection broke: what could not be sent meanwhile comes in a
+            burst, as behind a stall.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, goes_on: bool = False) -> None:
         # Seconds of audio that came so far, less those that passed: about 0 behind each message
         # of a live client, negative while it stalls.
         self._ahead = 0.0
@@ -60,9 +65,9 @@ class Rhythm:
         self._since_boundary = 0.0
         self._bunch = 0.0
         # When the first message arrived since silence ended what was said; ``None``: none has.
-        self._began: float | None = None
+        self._began = now - _PROVING_SECONDS if goes_on else None
         # Whether no boundary has followed the last message, and whether it is the first behind one.
-        self._open = False
+        self._open = goes_on
         self._alone = False
         # Whether its last audio was a clip, or several, and then silence.
         self._sends_clips = False
@@ -146,8 +151,10 @@ class Rhythm:
             return max(self.pause_after(least), self._blob + behind + min(0.0, self._ahead))
         if self._sends_clips or self._longest > _LONGEST_BLOB:
             return least
-        # It may be a clip, or the first message of a recorder that sends the next one later.
-        return max(least, 2 * self._blob + least / 2)
+        if self._blob < least:
+            return max(least, 2 * self._blob + least / 2)
+        # It may be a clip, or the first message of a recorder whose next one is due later.
+        return self._blob + _FIRST_STALL
 
     @property
     def _unproven(self) -> bool:

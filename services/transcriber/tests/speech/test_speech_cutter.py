@@ -27,6 +27,7 @@ RULES = Rules(
     least_speech=0.03,
     least_word=0.03,
     least_fragment=0.03,
+    pause_silence=0.06,
     longest_segment=2.0,
     search_window=1.0,
     longest_silence=1.5,
@@ -363,6 +364,42 @@ def test_fragment_of_a_word_is_not_guessed_at(log_of: LogOf, frames: int, quiet_
 def test_word_at_the_very_end_of_a_recording_is_kept(log_of: LogOf):
     cuts = drive(log_of(pcm_of((16_384, 0.0), (5 * FRAME_SAMPLES, LOUD))), rules=Rules())
     assert [bool(cut.segment and cut.segment.pcm) for cut in cuts] == [True]
+
+
+def test_pause_ends_speech_that_had_stopped_and_leaves_room_for_what_follows(log_of: LogOf):
+    """A client that mutes itself must not wait for a boundary that never comes."""
+    pcm = pcm_of((8_000, 0.0), (16_000, LOUD), (4_000, 0.0), (8_000, LOUD), (8_000, 0.0))
+    first = next(cut for cut in drive(log_of(pcm, pause_at=[28_000]), rules=Rules()) if cut.segment)
+    assert first.segment is not None
+    assert first.segment.reason is Reason.IDLE
+    assert 24_000 < first.segment.end == first.checkpoint.sample
+    assert 28_000 - first.segment.end > 1_600
+
+
+@pytest.mark.parametrize("silence", [0, 2_000])
+def test_pause_in_mid_speech_changes_nothing(log_of: LogOf, silence: int):
+    """A message that is late is no reason to cut a word."""
+    pcm = pcm_of((8_000, 0.0), (16_000, LOUD), (silence, 0.0), (16_000, LOUD), (16_000, 0.0))
+    pauses = [4_000, 20_000, 24_000 + silence, 24_000 + silence]
+    with_pauses = drive(log_of(pcm, pause_at=pauses), rules=Rules())
+    assert outline(with_pauses) == outline(drive(log_of(pcm), rules=Rules()))
+
+
+def test_pause_behind_a_cut_for_length_is_met_again_as_by_a_replay(log_of: LogOf):
+    """Where frames begin anew, silence before the pause may be enough that was not before."""
+    reasons = set()
+    for lead in range(0, FRAME_SAMPLES, 32):
+        pcm = pcm_of(
+            *((3_200 + lead, 0.0), (16_000, LOUD), (2_000, 0.0), (5_000, LOUD), (1_100, 0.0)),
+            *((20_000, LOUD), (16_000, 0.0)),
+        )
+        entries = log_of(pcm, pause_at=[3_200 + lead + 24_100])
+        cuts = drive(entries)
+        for done, cut in enumerate(cuts[:-1], start=1):
+            rest = [entry for entry in entries if entry.seq > cut.checkpoint.seq]
+            assert drive(rest, cut.checkpoint) == cuts[done:]
+        reasons |= {cut.segment.reason for cut in cuts[1:] if cut.segment}
+    assert Reason.IDLE in reasons
 
 
 def test_finalize_in_silence_yields_an_empty_segment(log_of: LogOf):

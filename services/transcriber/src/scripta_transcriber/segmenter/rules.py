@@ -37,7 +37,7 @@ class Rules:
     least_speech: float = 0.09
     least_word: float = 0.13
     least_fragment: float = 0.21
-    pause_silence: float = 0.2
+    pause_silence: float = 0.15
     longest_segment: float = 15.0
     search_window: float = 7.5
     longest_silence: float = 5.0
