@@ -122,10 +122,10 @@ fuzz: $(DEV) ## Damage media and let decoders read it, beside neighbours (ARGS="
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz $(ARGS)
 
 chaos: $(DEV) ## Kill and cut everything under live speech; count what is lost (ARGS="--runs 3")
-	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m chaos $(ARGS)
 
 hostile: $(DEV) ## Attack it as one client can; what the others notice (ARGS="--cases long_text --seconds 8")
-	@PYTHONPATH=tests $(BIN)/python -m hostile $(ARGS)
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m hostile $(ARGS)
 
 URL := ws://127.0.0.1:8000/ws
 USERS := 10

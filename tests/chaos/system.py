@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,9 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from redis.asyncio import Redis
+from written_console import WrittenConsole
 
 from scripta_local.broker import Broker
-from scripta_local.console import Console
 from scripta_local.process import Backoff
 from scripta_local.stack import Stack
 
@@ -31,7 +30,7 @@ async def run_command(broker: Broker, *command: str | int) -> Any:
         return await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
-class Record(Console):
+class Record(WrittenConsole):
     """Keeps every line of every service in a file, and who claimed which session last.
 
     Attributes:
@@ -39,29 +38,14 @@ class Record(Console):
     """
 
     def __init__(self, path: Path | None) -> None:
-        super().__init__(None)
-        self._file = path.open("w", encoding="utf-8") if path else None
+        super().__init__(path)
         self.owners: dict[str, str] = {}
-
-    def note(self, text: str = "") -> None:
-        """Writes down what the supervisor, or the suite, says."""
-        self._put(f"{'-' * 12} {text}")
 
     def line(self, name: str, text: str) -> None:
         """Writes down what a service says."""
-        self._put(f"{name:<14} {text}")
+        super().line(name, text)
         if "session claimed" in text:
             self.owners[json.loads(text)["session"]] = name
-
-    def close(self) -> None:
-        """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-
-    def _put(self, text: str) -> None:
-        if self._file is not None:
-            self._file.write(f"{time.time():.3f} {text}\n")
-            self._file.flush()
 
 
 class System:

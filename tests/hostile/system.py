@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from scripta_local.console import Console
+from written_console import WrittenConsole
+
 from scripta_local.process import Backoff
 from scripta_local.stack import Commands, Stack
 
@@ -24,7 +24,7 @@ MEMORY_LIMIT: Final = 1 << 30
 SLOTS: Final = 24
 
 
-class Record(Console):
+class Record(WrittenConsole):
     """Keeps what the gateway complained about, and how it ended.
 
     Attributes:
@@ -34,22 +34,21 @@ class Record(Console):
     """
 
     def __init__(self, path: Path | None) -> None:
-        super().__init__(None)
-        self._file = path.open("w", encoding="utf-8") if path else None
+        super().__init__(path)
         self.errors: list[str] = []
         self.ends: list[str] = []
         self.ended = asyncio.Event()
 
     def note(self, text: str = "") -> None:
         """Writes down what the supervisor says."""
-        self._put(f"{'-' * 12} {text}")
+        super().note(text)
         if text.startswith("gateway "):
             self.ends.append(text.removeprefix("gateway ").partition(";")[0])
             self.ended.set()
 
     def line(self, name: str, text: str) -> None:
         """Writes down what a service says."""
-        self._put(f"{name:<14} {text}")
+        super().line(name, text)
         if name != "gateway":
             return
         try:
@@ -60,16 +59,6 @@ class Record(Console):
             return
         if isinstance(said, dict) and said.get("level") == "error":
             self.errors.append(str(said.get("message")).partition("\n")[0])
-
-    def close(self) -> None:
-        """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-
-    def _put(self, text: str) -> None:
-        if self._file is not None:
-            self._file.write(f"{time.time():.3f} {text}\n")
-            self._file.flush()
 
 
 class System:
