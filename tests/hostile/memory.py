@@ -1,8 +1,8 @@
 """The memory of the gateway and of all processes that it started, held under a limit.
 
-A stand-in for the memory limit of a container, which needs no rights: what the processes hold
-(shared pages once, as a cgroup counts them) is looked at often, and beyond the limit the gateway
-is killed as the kernel would do it. Unlike a cgroup it does not see the kernel's socket buffers.
+A stand-in for the memory limit of a container, which needs no rights. What the processes hold is
+looked at often; shared pages count once, as a cgroup counts them. Beyond the limit the gateway is
+killed as the kernel would do it. Unlike a cgroup it does not see the kernel's socket buffers.
 """
 
 from __future__ import annotations

@@ -155,8 +155,9 @@ the smallest there are, of 10 ms, at that speed."""
 FRAMES_BURST: Final = 2000.0
 """Frames at once: 20 ms chunks of 40 seconds, which a phone sends when its network is back."""
 FRAME_COSTS: Final = ((100, 4.0), (256, 1.0), (MIB * MIB, 0.2))
-"""What a frame counts as, by the bytes that it has less than: 20 ms of the thinnest audio as one,
-less than that as four, for it costs as much, and what brings a good deal of audio as a fifth."""
+"""What a frame counts as, by the bytes that it has less than. 20 ms of the thinnest audio count as
+one. A smaller frame counts as four, for it costs as much. One that brings a good deal of audio
+counts as a fifth."""
 SKIPPED_BYTES_OF_A_FRAME: Final = 4 * KIB
 """Bytes of an oversized message that count as a frame: reading them costs as much, for nothing."""
 

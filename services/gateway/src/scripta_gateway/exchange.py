@@ -1,9 +1,9 @@
 """What a session at the gateway and its log owe each other: pure, no I/O, no clock.
 
-Decides over the ledger what is written next (the session itself before its first entry, the entries
-that the log lacks, or all that is kept, because the log has lost it) and whether results have to be
-read up on. The shell makes the calls and says what came of them; it may make a call again, or
-answer late, as long as only one write is under way.
+Decides over the ledger what is written next: the session itself before its first entry, then the
+entries that the log lacks, or all that is kept if the log has lost it. It decides, too, whether
+results have to be read from the log. The shell makes the calls and says what came of them. It may
+make a call again, or answer late, as long as only one write is under way.
 
 Always true: nothing is written that the ledger does not hold, and the log is taken to have an
 entry only while it says so.

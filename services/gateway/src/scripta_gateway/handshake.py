@@ -1,7 +1,8 @@
 """A client's handshake: the id it can ask about, and the span that its connection is.
 
-A client that comes back gets a span in the trace of its session, linked to the first one of that,
-even if it brings no trace of its own; so a session is one trace, however many connections it takes.
+A client that comes back gets a span in the trace of its session, linked to the first span of that
+trace, even if it brings no trace of its own. So a session is one trace, however many connections it
+takes.
 """
 
 from __future__ import annotations

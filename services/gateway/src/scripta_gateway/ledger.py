@@ -1,9 +1,11 @@
 """A session's books at the gateway: pure, no I/O, no clock.
 
 Owns the numbering of entries, the audio clock, what the log holds that is not yet decided, and
-the order of results. Always true: entries are numbered 1, 2, 3 …; every recorded result is
-delivered once and in order; the checkpoint only grows, and not before all results up to it are
-here, so that what is retained (exactly the entries behind it) yields whatever is still owed.
+the order of results.
+
+Always true: entries are numbered 1, 2, 3 …; every recorded result is delivered once and in order.
+The checkpoint only grows, and not before all results up to it are here. What is retained, exactly
+the entries behind it, yields whatever is still owed.
 """
 
 from __future__ import annotations

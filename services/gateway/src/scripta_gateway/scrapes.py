@@ -1,8 +1,8 @@
 """The text of the metrics, made for as many at a time as ask for it.
 
 Making it takes milliseconds on the loop. Whoever asks while one is made, or too soon after the
-last, gets the next one together with all others that wait; so asking costs a share of the time
-that is bounded, however many ask, and nobody gets numbers older than the question.
+last, gets the next one together with all others that wait. So asking costs a bounded share of the
+time, however many ask. Nobody gets numbers that are older than the question.
 """
 
 from __future__ import annotations

@@ -99,9 +99,9 @@ class NotResumable(Exception):
     """A session can not be taken up by another connection.
 
     Attributes:
-        reason: ``unknown`` (never there, forgotten, or not by this token), ``failed``,
-            ``mid_file`` (its audio broke off where only the decoder of then could go on), or
-            ``behind`` (results that its client has not got are kept no more).
+        reason: ``unknown`` (never there, forgotten, or not by this token); ``failed``; ``mid_file``
+            (its audio broke off where only the decoder of then could go on); ``behind`` (results
+            that its client has not got are kept no more).
     """
 
     def __init__(self, reason: str) -> None:

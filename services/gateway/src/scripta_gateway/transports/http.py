@@ -1,8 +1,8 @@
 """A socket that speaks HTTP, as uvicorn does, within bounds: how much at a time, and how long.
 
-Always holds: a request is read in small pieces and refused at the first that is too much; a
-second one is read only while the first is answered, and no third; nothing waits without a
-deadline. Whoever is refused hears why, in JSON, and the socket is closed.
+Always holds: a request is read in small pieces and refused at the first that is too much. A second
+request is read only while the first is answered, and no third. Nothing waits without a deadline.
+Whoever is refused hears why, in JSON, and the socket is closed.
 """
 
 from __future__ import annotations
