@@ -110,6 +110,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--forms", type=_listed(Form), default=tuple(Form))
     parser.add_argument("--sizes", type=_listed(float), default=SIZES)
     parser.add_argument("--stalls", type=_listed(float), default=STALLS)
+    parser.add_argument(
+        "--early", action="store_true", help="send first and wait then, as simple programs do"
+    )
     parser.add_argument("--url", help="a running gateway's /ws (default: a system is started)")
     parser.add_argument("--margin", type=float, help="fail above so many points")
     arguments = parser.parse_args()
@@ -157,7 +160,7 @@ async def _hear(
 
     async def one(url: str, place: int, speech: Speech, way: Way) -> None:
         async with room:
-            messages = await asyncio.to_thread(_messages, place, speech, way)
+            messages = await asyncio.to_thread(_messages, place, speech, way, arguments.early)
             heard = await _transcribe(url, messages)
             scores[way] += score(speech.references, heard.text, "en")
             idle[way] += heard.idle
@@ -177,8 +180,11 @@ async def _hear(
     return scores, idle
 
 
-def _messages(place: int, speech: Speech, way: Way) -> list[Message]:
+def _messages(place: int, speech: Speech, way: Way, early: bool) -> list[Message]:
     messages = recorded(speech.pcm, way.form, way.size)
+    if early:
+        first = messages[0].at
+        messages = [Message(message.at - first, message.data) for message in messages]
     if not way.stall:
         return messages
     seconds = len(speech.pcm) / _SECOND

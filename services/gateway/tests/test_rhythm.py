@@ -150,9 +150,43 @@ def test_slow_upload_is_answered_a_second_after_its_last_message(speed: float) -
     assert flush == pytest.approx(messages[-1][0] + 1.0, abs=0.02)
 
 
-@pytest.mark.parametrize("seconds", [0.6, 1.5, 3.0, 12.0])
-def test_clip_in_one_message_right_after_the_handshake_is_an_upload(seconds: float) -> None:
-    assert listen([(0.05, seconds)], 5.0).flushes == [pytest.approx(1.05, abs=0.02)]
+def test_clip_in_one_message_that_is_too_long_for_a_recorders_is_an_upload() -> None:
+    assert listen([(0.05, 12.0)], 5.0).flushes == [pytest.approx(1.05, abs=0.02)]
+
+
+@pytest.mark.parametrize("at", [0.05, 10.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.6, 1.5, 3.0, 12.0])
+def test_file_in_one_message_is_an_upload(at: float, seconds: float) -> None:
+    clock = IdleClock(PATIENCE, OPENED)
+    clock.audio(OPENED + at, OPENED + at, seconds, ends_file=True)
+    assert clock.deadline() == pytest.approx(OPENED + at + 1.0)
+
+
+def test_files_that_a_recorder_sends_one_by_one_are_live() -> None:
+    """Each message is a WAV file of its own: the first may be a clip, those behind it are not."""
+    clock, flushes = IdleClock(PATIENCE, OPENED), []
+    for at, size in live(1.5, 30.0):
+        if (due := clock.deadline()) < OPENED + at and clock.due(due) is Due.FLUSH:
+            flushes.append(at)
+            clock.boundary(by_silence=True)
+        clock.audio(OPENED + at, OPENED + at, size, ends_file=True)
+    assert [at for at in flushes if at > 5.0] == []
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.5, 3.0])
+def test_first_message_right_after_the_handshake_is_given_its_length(seconds: float) -> None:
+    """It is a clip, or a recorder's that was running before: the next one comes by then."""
+    seen = listen([(0.05, seconds)], 5.0)
+    expected = max(1.0, seconds + 0.5)
+    assert seen.flushes == [pytest.approx(0.05 + expected, abs=0.02)]
+    assert seen.pauses == [pytest.approx(1.05, abs=0.02)]
+
+
+@pytest.mark.parametrize("size", [*SIZES, 6.0])
+def test_recorder_that_sends_before_it_waits_is_live(size: float) -> None:
+    messages = live(size, 60.0, since=0.01 - size)
+    assert listen(messages, 54.0).flushes == []
+    assert listen(stalled(messages, 24.1, 3.0), 54.0).flushes == []
 
 
 def test_clip_in_one_message_after_a_pause_may_be_a_recorders_first() -> None:

@@ -197,8 +197,14 @@ class Connection(ABC):
             await self.on_bad_audio(error)
 
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
-        at_rest = self._decoder.at_rest
-        self.inflow.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=self._arrived)
+        self.inflow.enter(
+            pcm,
+            message_bytes,
+            at_rest=self._decoder.at_rest,
+            more=more,
+            arrived=self._arrived,
+            ends_file=self._decoder.between_files,
+        )
 
     async def _wait_for_room(self) -> None:
         await self.inflow.wait_for_room()

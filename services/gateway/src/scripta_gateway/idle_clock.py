@@ -62,19 +62,20 @@ class IdleClock:
         """Notes any message."""
         self._heard = now
 
-    def audio(self, arrived: float, now: float, seconds: float) -> None:
+    def audio(self, arrived: float, now: float, seconds: float, *, ends_file: bool = False) -> None:
         """Notes accepted audio.
 
         Args:
             arrived: When its message arrived; different messages arrive at different times.
             now: When it was accepted.
             seconds: Its length; 0 if a decoder holds it back.
+            ends_file: Whether a whole file ends with it.
         """
         self._heard = now
         self._unflushed = now
         self._paused = False
         self._audio_due = None
-        self._rhythm.audio(arrived, seconds)
+        self._rhythm.audio(arrived, seconds, ends_file=ends_file)
 
     def held_up(self, now: float) -> None:
         """Notes that the client may have waited for an answer until now: silence begins here."""

@@ -51,12 +51,14 @@ class Inflow:
         at_rest: bool,
         more: bool = False,
         arrived: float | None = None,
+        ends_file: bool = False,
     ) -> None:
-        """Enters audio; as ``Session.enter``."""
+        """Enters audio; as ``Session.enter``. ``ends_file``: a whole file ends with it."""
         self._session.enter(pcm, message_bytes, at_rest=at_rest, more=more, arrived=arrived)
         now = time.monotonic()
         seconds = len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
-        self._clock.audio(now if arrived is None else arrived, now, seconds)
+        arrived = now if arrived is None else arrived
+        self._clock.audio(arrived, now, seconds, ends_file=ends_file)
         self._work.set()
 
     def finalize(self, reason: Reason) -> None:

@@ -22,6 +22,10 @@ _UPLOAD_AHEAD: Final = 2.5
 """After that, audio that is ahead by this and one message more is an upload: live clients send what
 they held back while they connected, and networks deliver messages in bunches."""
 
+_FIRST_BLOB: Final = 6.0
+"""A first message that is not longer may be a recorder's, whenever it comes. Many recorders run
+before the connection is open, and programs that play a recorder send first and wait then."""
+
 _LEAK: Final = 1.5
 """A client that is ahead loses this for each second: one that goes on as fast as speech is live,
 however much it sent at the start."""
@@ -69,11 +73,13 @@ class Rhythm:
         # Whether no boundary has followed the last message, and whether it is the first behind one.
         self._open = goes_on
         self._alone = False
+        self._ends_file = False
         # Whether its last audio was a clip, or several, and then silence.
         self._sends_clips = False
 
-    def audio(self, arrived: float, seconds: float) -> None:
+    def audio(self, arrived: float, seconds: float, *, ends_file: bool = False) -> None:
         """Takes audio of a message; audio that arrived at the same time is of the same message."""
+        self._ends_file = ends_file
         if arrived != self._arrived:
             self._next_message(arrived)
         self._message += seconds
@@ -136,7 +142,7 @@ class Rhythm:
 
     def pause_after(self, least: float) -> float:
         """Returns the silence, of ``least`` or more, that is longer than between two messages."""
-        return max(least, 1.5 * self._blob + least / 2)
+        return least if self.is_upload else max(least, 1.5 * self._blob + least / 2)
 
     def flush_after(self, least: float, behind: float) -> float:
         """Returns the silence behind the last message after which a client has stopped.
@@ -145,16 +151,24 @@ class Rhythm:
             least: For a client that uploads. Others need this at least.
             behind: Seconds that a live client may be behind real time.
         """
-        if self.is_upload:
-            return least
-        if not self._unproven:
+        if not self._unproven and not self.is_upload:
             return max(self.pause_after(least), self._blob + behind + min(0.0, self._ahead))
-        if self._sends_clips or self._longest > _LONGEST_BLOB:
+        if self._is_clip:
             return least
+        if self.is_upload:
+            # A recorder's next message would come when as much has passed as this one holds.
+            return max(least, self._blob + least / 2)
         if self._blob < least:
             return max(least, 2 * self._blob + least / 2)
-        # It may be a clip, or the first message of a recorder whose next one is due later.
         return self._blob + _FIRST_STALL
+
+    @property
+    def _is_clip(self) -> bool:
+        """Whether what came can not be a recorder's first message."""
+        if self.is_upload and not (self._alone and self._longest <= _FIRST_BLOB):
+            return True
+        whole = self._alone and self._ends_file and not self._bunch
+        return whole or self._sends_clips or self._longest > _LONGEST_BLOB
 
     @property
     def _unproven(self) -> bool:

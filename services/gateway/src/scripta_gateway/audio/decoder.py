@@ -95,6 +95,11 @@ class AudioDecoder:
             return False
         return self._source is None or self._source.at_rest
 
+    @property
+    def between_files(self) -> bool:
+        """Whether the last message ended a file, so that nothing of it can follow."""
+        return self._source is None and not self._head
+
     async def feed(self, message: bytes) -> AsyncIterator[bytes]:
         """Yields the PCM that a message completes, in slices of at most ``SLICE_BYTES``.
 
