@@ -19,7 +19,8 @@ pytestmark = pytest.mark.unit
 OTHERS = [
     "aac", "mp2", "ac3", "aiff", "aiff_stereo", "aifc_sowt", "au", "au_mulaw_live", "wave64",
     "rf64", "wav_mp3", "wav_g722", "mov_pcm", "mov_ima",
-    "caf", "mp4_alac", "amr", "3gp_amr",
+    "caf", "mp4_alac", "amr", "3gp_amr", "loas", "webm_stereo_live", "webm_vorbis_live",
+    "ts_aac", "ts_mp3", "m2ts_ac3",
 ]  # fmt: skip
 """Kinds whose pieces are tested in one size only: they share their readers with others."""
 ALL = [
@@ -35,6 +36,8 @@ LOSSLESS = {
 }
 STEREO = {
     "aiff_stereo",
+    "webm_stereo_live",
+    "webm_vorbis_live",
     "wav24_44k_stereo",
     "flac_44k_stereo",
     "ogg_vorbis",
@@ -42,10 +45,14 @@ STEREO = {
     "m4a_index_first",
 }
 NARROW = {"amr", "3gp_amr", "wav8_8k", "wav_mulaw", "au_mulaw_live"}
-LATE = {kind for kind in ALL if any(word in kind for word in ("mp3", "m4a", "aac", "mp2"))}
+LATE = {
+    kind
+    for kind in ALL
+    if any(word in kind for word in ("mp3", "m4a", "aac", "mp2", "loas", "ts_"))
+}
 """Kinds whose encoders begin with silence, of which not all is told."""
 OPEN = {kind for kind in ALL if any(word in kind for word in ("mp3", "live", "fragmented"))}
-OPEN |= {"amr", "aac", "mp2", "ac3", "aiff_stereo"}
+OPEN |= {"amr", "aac", "mp2", "ac3", "aiff_stereo", "loas", "ts_aac", "m2ts_ac3"}
 ENDING = [kind for kind in ALL if kind not in OPEN]
 """Kinds whose bytes say where they end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final as Constant
 
 from scripta_gateway.audio.framing import Bytes, FrameHeader, Framing
@@ -38,7 +39,12 @@ def _read_loas(data: Bytes, at: int) -> FrameHeader | None:
 
 
 ADTS: Constant = Framing(
-    "aac", head_bytes=_ADTS_HEAD, sync=((0xFF, 0xFF), (0xF6, 0xF0)), least=2, read=_read_adts
+    "aac",
+    head_bytes=_ADTS_HEAD,
+    sync=((0xFF, 0xFF), (0xF6, 0xF0)),
+    least=2,
+    begins=re.compile(rb"\xff[\xf0\xf1\xf8\xf9]"),
+    read=_read_adts,
 )
 LOAS: Constant = Framing(
     # Eleven bits and a length are little to go by.
@@ -46,5 +52,6 @@ LOAS: Constant = Framing(
     head_bytes=_LOAS_HEAD,
     sync=((0xFF, 0x56), (0xE0, 0xE0)),
     least=4,
+    begins=re.compile(rb"\x56[\xe0-\xe6]"),
     read=_read_loas,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final as Constant
 
 from scripta_gateway.audio.framing import Bytes, FrameHeader, Framing
@@ -47,5 +48,10 @@ def _eac3(data: Bytes, at: int) -> FrameHeader | None:
 
 
 AC3: Constant = Framing(
-    "ac-3", head_bytes=_HEAD_BYTES, sync=((0xFF, 0x0B), (0xFF, 0x77)), least=2, read=_read
+    "ac-3",
+    head_bytes=_HEAD_BYTES,
+    sync=((0xFF, 0x0B), (0xFF, 0x77)),
+    least=2,
+    begins=re.compile(rb"\x0b\x77"),
+    read=_read,
 )

@@ -11,7 +11,7 @@ from scripta_gateway.audio.cutter import FRAMINGS, find_frames
 from scripta_gateway.audio.decoder_process import DecoderLost, DecoderProcess
 from scripta_gateway.audio.errors import AudioError, MessageRefused
 from scripta_gateway.audio.limits import DecoderLimits
-from scripta_gateway.audio.plausible import could_be_compressed
+from scripta_gateway.audio.plausible import holds_compressed
 from scripta_gateway.audio.processes import DecoderProcesses
 from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
 from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 def _goes_on_framed(data: bytes) -> bool:
     begins = any(framing.could_begin(data) for framing in FRAMINGS) or tag_bytes(data) != 0
-    return begins or find_frames(data)[0] is not None or could_be_compressed(data)
+    return begins or find_frames(data)[0] is not None or holds_compressed(data)
 
 
 def _goes_on_flac(data: bytes) -> bool:
     begins = data[:1] == b"\xff" and (len(data) < 2 or data[1] & 0xFE == 0xF8)
-    return begins or could_be_compressed(data)
+    return begins or holds_compressed(data)
 
 
 _FRAMED: Constant = (Kind.MP3, Kind.AAC, Kind.MP2, Kind.MP1, Kind.AC3, Kind.LOAS)

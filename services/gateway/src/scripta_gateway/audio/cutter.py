@@ -6,7 +6,6 @@ the last words of an upload until the next one.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final as Constant
 
@@ -25,8 +24,6 @@ LEAST_IN_THE_MIDDLE: Constant = 3
 _NEWEST_COUNTS: Constant = 0.2
 """Share of the newest frame in what a frame usually is long."""
 
-_SYNC: Constant = re.compile(rb"\xff[\xe2-\xff]|\x0b\x77|\x56[\xe0-\xff]|[\xff\x0b\x56]\Z")
-
 
 def find_frames(data: Bytes, start: int = 0, begin: int = 0) -> tuple[Framing | None, int]:
     """Returns the kind of frames that line up first in the data, and where.
@@ -38,17 +35,20 @@ def find_frames(data: Bytes, start: int = 0, begin: int = 0) -> tuple[Framing | 
         start: Where the search begins.
         begin: Where the stream begins, unless it was joined in the middle.
     """
-    undecided: int | None = None
-    for match in _SYNC.finditer(data, start):
-        at = match.start()
-        for framing in FRAMINGS:
+    found: tuple[Framing, int] | None = None
+    undecided = max(start, len(data) - 2)
+    for framing in FRAMINGS:
+        for match in framing.begins.finditer(data, start):
+            at = match.start()
             least = framing.least if at == begin else max(framing.least, LEAST_IN_THE_MIDDLE)
             lines_up = framing.lines_up(data, at, least)
+            if lines_up is None:
+                undecided = min(undecided, at)
+            elif lines_up and (found is None or at < found[1]):
+                found = framing, at
             if lines_up:
-                return framing, at
-            if lines_up is None and undecided is None:
-                undecided = at
-    return None, len(data) if undecided is None else undecided
+                break
+    return found or (None, undecided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Frame:
     Attributes:
         header: What its header says.
         data: Its bytes.
-        lost: Seconds of audio before it that were damaged.
+        lost: Frames before it that were damaged.
     """
 
     header: FrameHeader
     data: bytes
-    lost: float = 0.0
+    lost: int = 0
 
 
 class FrameCutter:
@@ -164,11 +164,11 @@ class FrameCutter:
             raise AudioError(f"no audio was found in the {self._name} data")
         return 0
 
-    def _lost(self) -> float:
-        """Returns the seconds that the damage before a frame has cost: those of whole frames."""
+    def _lost(self) -> int:
+        """Returns the frames that the damage before a frame has cost."""
         if self._last is None or not self._junk:
-            return 0.0
-        return max(1, round(self._junk / self._usual_bytes)) * self._last.seconds
+            return 0
+        return max(1, round(self._junk / self._usual_bytes))
 
     def _trusted(self, at: int, framing: Framing) -> bool | None:
         """Returns whether a header behind junk is followed by another; ``None`` if not known."""

@@ -16,10 +16,12 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from scripta_gateway.audio.amr import is_pause
-from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.errors import AudioError, middle_of
 from scripta_gateway.audio.extent import CafExtent, Mp4Extent
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.layouts import check_layout
+from scripta_gateway.audio.oggjoin import join_ogg
+from scripta_gateway.audio.webmjoin import join_webm
 
 _CODECS: Constant = (
     "opus", "libopus", "vorbis", "speex", "flac", "alac", "aac", "aac_latm",
@@ -63,23 +65,24 @@ class PacketDecoder:
 
     def decode(
         self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0, seconds: float = 0.0
-    ) -> None:
-        """Decodes a packet without its first ``skip`` samples.
+    ) -> float:
+        """Decodes a packet without its first ``skip`` samples; returns its seconds of audio.
 
-        A damaged one becomes silence of ``seconds``.
+        A damaged one, or one that stands for a pause, becomes silence of ``seconds``.
 
         Raises:
             AudioError: Too many packets in a row were damaged.
         """
         if is_pause(codec.name, bytes(packet)):
             self._inlet.sink.silence(seconds)
-            return
+            return seconds
         frames = self.frames_of(codec, packet)
         self.count(damaged=frames is None)
         if frames is None:
             self._inlet.sink.silence(seconds)
         for frame in frames or ():
             self._inlet.sink.add(frame, skip, frame.time if self._timed else None)
+        return sum(frame.samples / frame.sample_rate for frame in frames or ())
 
     def count(self, *, damaged: bool) -> None:
         """Counts damaged packets in a row.
@@ -129,22 +132,29 @@ class _Streamed:
             raise self._cause
 
 
-def demux(inlet: Inlet, form: str, prefix: bytes = b"") -> None:
+def demux(inlet: Inlet, form: str, prefix: bytes = b"", *, timed: bool = True) -> None:
     """Decodes the first audio track of a prefix and what the inlet brings, as it comes.
 
-    Within the prefix (up to 256 KiB) the demuxer may go back.
+    Within the prefix (up to 256 KiB) the demuxer may go back. ``timed`` says whether the times
+    of packets are true, if the format has any.
     """
     file = _Streamed(inlet, prefix)
     try:
-        _demux(inlet, file, form, min(max(_BUFFER_BYTES, len(prefix)), _MAX_BUFFER_BYTES))
+        buffer_bytes = min(max(_BUFFER_BYTES, len(prefix)), _MAX_BUFFER_BYTES)
+        _demux(inlet, file, form, buffer_bytes, timed=timed)
     finally:
         file.check()
 
 
 def _demux(
-    inlet: Inlet, file: _Streamed | io.BytesIO, form: str, buffer_bytes: int = _BUFFER_BYTES
+    inlet: Inlet,
+    file: _Streamed | io.BytesIO,
+    form: str,
+    buffer_bytes: int = _BUFFER_BYTES,
+    *,
+    timed: bool = True,
 ) -> None:
-    decoder = PacketDecoder(inlet, timed=form in _TIMED)
+    decoder = PacketDecoder(inlet, timed=timed and form in _TIMED)
     with av.open(
         file, mode="r", format=form, options=dict(_OPTIONS), buffer_size=buffer_bytes
     ) as container:
@@ -179,11 +189,54 @@ def demux_stream(form: str) -> Callable[[Inlet], None]:
     """Returns a pump for a libavformat format that can be read as it comes."""
 
     def pump(inlet: Inlet) -> None:
-        demux(inlet, form)
-        if not inlet.ended:
-            raise AudioError(f"the {inlet.name} data is damaged")
+        _demux_stream(inlet, form)
 
     return pump
+
+
+def _demux_stream(inlet: Inlet, form: str, prefix: bytes = b"", timed: bool = True) -> None:
+    demux(inlet, form, prefix, timed=timed)
+    if not inlet.ended:
+        raise AudioError(f"the {inlet.name} data is damaged")
+
+
+def demux_ogg(inlet: Inlet) -> None:
+    """Pump for Ogg, from the start or from a later page on."""
+    _demux_stream(inlet, "ogg", *_joined(inlet, b"OggS\0\2", join_ogg))
+
+
+def demux_webm(inlet: Inlet) -> None:
+    """Pump for WebM and Matroska, from the start or from a later block on."""
+    _demux_stream(inlet, "matroska", *_joined(inlet, b"\x1a\x45\xdf\xa3", join_webm))
+
+
+_Join = Callable[[bytes], tuple[bytes, bool] | None]
+
+
+def _joined(inlet: Inlet, start: bytes, join: _Join) -> tuple[bytes, bool]:
+    """Returns the first bytes of a stream, with a head if it was joined in the middle.
+
+    And whether the times in it are true.
+
+    Args:
+        inlet: Brings the stream.
+        start: What it begins with if it was not.
+        join: Makes a head for the bytes so far; returns ``None`` if they are too few for that.
+    """
+    data = b""
+    while start.startswith(data[: len(start)]) and len(data) < len(start):
+        part = inlet.read(_BUFFER_BYTES)
+        if not part:
+            break
+        data += part
+    if data.startswith(start):
+        return data, True
+    while (joined := join(data)) is None:
+        part = inlet.read(_BUFFER_BYTES)
+        if not part:
+            raise middle_of(inlet.name)
+        data += part
+    return joined
 
 
 def demux_mp4(inlet: Inlet) -> None:
@@ -197,6 +250,8 @@ def demux_mp4(inlet: Inlet) -> None:
             raise AudioError("the mp4 data holds no audio")
         layout.take(part)
         head += part
+        if layout.joined:
+            raise middle_of("mp4")
         if len(head) > inlet.fruitless_limit:
             raise AudioError("no audio was found in the mp4 data")
     if layout.media_first:

@@ -11,7 +11,7 @@ from av.packet import Packet
 from scripta_gateway.audio.amr import BY_MAGIC, LONGEST_MAGIC
 from scripta_gateway.audio.cutter import Frame, FrameCutter
 from scripta_gateway.audio.demux import PacketDecoder
-from scripta_gateway.audio.errors import AudioError
+from scripta_gateway.audio.errors import AudioError, middle_of
 from scripta_gateway.audio.flacframes import (
     FlacCutter,
     FlacHeader,
@@ -23,6 +23,7 @@ from scripta_gateway.audio.flacframes import (
 from scripta_gateway.audio.framing import Framing
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.mpeg import MP3_CODEC, encoder_delay
+from scripta_gateway.audio.mpegts import TransportStream
 from scripta_gateway.bounds import MAX_LOST_SECONDS
 
 _READ_BYTES: Constant = 16 * 1024
@@ -47,19 +48,25 @@ class _FramedPump:
         self._cutter = FrameCutter(inlet.name, framing)
         self._codec: AudioCodecContext | None = None
         self._skip = 0
+        # How long the last frame was.
+        self._seconds = 0.0
 
     def run(self, data: bytes = b"") -> None:
         """Decodes every frame of the data and the inlet as soon as it is complete."""
         inlet, cutter = self._inlet, self._cutter
         while data := data or inlet.read(_READ_BYTES):
-            for frame in cutter.push(data):
-                self._take(frame)
+            self.push(data)
             data = b""
             if cutter.framing is None and cutter.held.startswith(b"fLaC"):
                 FlacPump(inlet, cutter.held).run()
                 return
             inlet.at_rest, inlet.excused = cutter.at_rest, cutter.in_tag
         for frame in cutter.settle():
+            self._take(frame)
+
+    def push(self, data: bytes) -> None:
+        """Decodes the frames that these bytes complete."""
+        for frame in self._cutter.push(data):
             self._take(frame)
 
     def _take(self, frame: Frame) -> None:
@@ -72,12 +79,13 @@ class _FramedPump:
                 return
         elif self._codec.name != header.codec:  # AC-3 and E-AC-3 may follow each other
             self._codec = _codec(header.codec)
-        if frame.lost or header.silent:
-            lost = min(frame.lost, MAX_LOST_SECONDS)
-            self._inlet.sink.silence(lost + header.silent * header.seconds)
-        if header.silent:
-            return
-        self._decoder.decode(self._codec, Packet(frame.data), self._skip, seconds=header.seconds)
+        if frame.lost:
+            self._inlet.sink.silence(min(frame.lost * self._seconds, MAX_LOST_SECONDS))
+        took = self._decoder.decode(
+            self._codec, Packet(frame.data), self._skip, self._seconds or header.seconds
+        )
+        # The header may not know: AAC may have twice the rate that it says.
+        self._seconds = took or self._seconds
         self._skip = max(0, self._skip - header.samples)
 
 
@@ -94,6 +102,13 @@ def decode_amr(inlet: Inlet) -> None:
     for magic, framing in BY_MAGIC.items():
         if head.startswith(magic):
             _FramedPump(inlet, framing).run(head[len(magic) :])
+
+
+def decode_transport_stream(inlet: Inlet) -> None:
+    """Pump for MPEG transport streams."""
+    stream, frames = TransportStream(inlet.name), _FramedPump(inlet)
+    while data := inlet.read(_READ_BYTES):
+        frames.push(stream.push(data))
 
 
 class FlacPump:
@@ -200,10 +215,7 @@ class FlacPump:
             self._fill(head, len(head) + 1)
         header, at = found
         if not header.sample_rate or not header.bits:
-            raise AudioError(
-                "it is the middle of a flac stream whose frames do not tell their format; send it "
-                "from its start"
-            )
+            raise middle_of("flac whose frames do not tell their format")
         return stream_info(header), bytes(head[at:])
 
     def _fill(self, head: bytearray, size: int) -> None:

@@ -21,6 +21,14 @@ class FileBefore(MessageRefused):
     """The file that a message ends was faulty; the file that the message begins was taken."""
 
 
+def middle_of(name: str) -> AudioError:
+    """Returns the error of a stream that was joined where it can not be heard."""
+    return AudioError(
+        f"it is the middle of a stream of {name}, which lacks what the start says; send it from "
+        "its start, or let the recorder begin anew"
+    )
+
+
 def too_long(seconds: float) -> AudioError:
     """Returns the error of a message that holds more audio than one may."""
     return AudioError(

@@ -180,6 +180,9 @@ class CafExtent(Extent):
 
 
 _BOX_HEAD: Constant = 8
+_FIRST_BOXES: Constant = frozenset(
+    (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"styp", b"sidx")
+)
 
 
 class Mp4Extent(Extent):
@@ -187,11 +190,14 @@ class Mp4Extent(Extent):
 
     Attributes:
         media_first: Whether the media comes before its index; ``None`` until one of them came.
+        joined: Whether it is a stream in pieces of which the first, with the index, did not come.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.media_first: bool | None = None
+        self.joined = False
+        self._first = True
         self._index_left = 0
         self._in_index = False
         self._has_index = False
@@ -218,6 +224,9 @@ class Mp4Extent(Extent):
         size, name = int.from_bytes(head[:4], "big"), head[4:8]
         if size == 1:
             size = int.from_bytes(head[8:], "big")
+        first, self._first = self._first, False
+        self.joined |= name == b"moof" and not self._has_index
+        self.joined |= first and name not in _FIRST_BOXES
         inside = self._in_index = self._index_left > 0
         if inside:
             self._index_left -= size

@@ -115,6 +115,19 @@ _MAGICS: Constant = (
     _other("a sqlite file", {0: (b"SQLite format 3\0",)}),
 )
 
+_LEAST_INTERRUPTING: Constant = 8
+_INTERRUPTING: Constant = {
+    start[:2]: tuple(
+        magic
+        for magic in _MAGICS
+        if magic.length >= _LEAST_INTERRUPTING
+        and any(other.startswith(start[:2]) for other in magic.at[0])
+    )
+    for magic in _MAGICS
+    for start in magic.at[0]
+}
+"""Magics that are long enough to be looked for in every message, by their first two bytes."""
+
 _TEXTS: Constant = (
     ("html", re.compile(rb"\s*<(!doctype html|html|head|body|script)\b", re.I)),
     ("xml", re.compile(rb"\s*<\?xml\b", re.I)),
@@ -165,10 +178,10 @@ def interrupts_raw(message: bytes) -> Foreign | None:
 
     Every message is looked at, so that more bytes have to be right than at the start.
     """
-    if message[:1] in b"{[" and is_json(message):
+    if message[:1] in (b"{", b"[") and is_json(message):
         return Foreign("json", is_whole=True)
-    for magic in _MAGICS:
-        if magic.length >= 8 and magic.matches(message):
+    for magic in _INTERRUPTING.get(message[:2], ()):
+        if magic.matches(message):
             return magic.what
     return None
 

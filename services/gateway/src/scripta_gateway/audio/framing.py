@@ -6,6 +6,7 @@ its frame ends, are not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,6 @@ class FrameHeader:
         frame_bytes: Size of the frame with its header.
         samples: In the frame, of each channel.
         sample_rate: In Hz.
-        silent: Whether it stands for a pause and holds no audio.
     """
 
     codec: str
@@ -30,7 +30,6 @@ class FrameHeader:
     frame_bytes: int
     samples: int
     sample_rate: int
-    silent: bool = False
 
     @property
     def seconds(self) -> float:
@@ -51,6 +50,7 @@ class Framing:
         head_bytes: Bytes that a header has to be read from.
         sync: Mask and value of each of the bytes that every header begins with.
         least: Headers that have to line up at the start of a stream.
+        begins: Finds where a frame may begin.
         read: Reads the header at an offset where the sync was found; ``None`` if it is none.
     """
 
@@ -58,6 +58,7 @@ class Framing:
     head_bytes: int
     sync: tuple[tuple[int, int], ...]
     least: int
+    begins: re.Pattern[bytes]
     read: Callable[[Bytes, int], FrameHeader | None]
 
     def could_begin(self, data: Bytes, at: int = 0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final as Constant
 
 from scripta_gateway.audio.framing import Bytes, FrameHeader, Framing
@@ -21,6 +22,8 @@ _KBPS_MPEG_2_LAYER_1: Constant = (
 _KBPS_MPEG_2: Constant = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _SIDE_INFO: Constant = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 MP3_CODEC: Constant = "mp3float"
+_SECOND_BYTES: Constant = (0xE0, 0xE1, 0xF0, 0xF1, 0xF8, 0xF9)
+"""With each version, and with a check sum or without, but for the layer."""
 _CODECS: Constant = {1: "mp1float", 2: "mp2float", 3: MP3_CODEC}
 
 
@@ -51,12 +54,14 @@ def _kbps(version: int, layer: int) -> tuple[int, ...]:
 
 
 def _reader(layer: int) -> Framing:
+    second = bytes(byte | (4 - layer) << 1 for byte in _SECOND_BYTES)
     return Framing(
         f"mp{layer}",
         head_bytes=_HEAD_BYTES,
         sync=((0xFF, 0xFF), (0xE6, 0xE0 | (4 - layer) << 1)),
         # A negative sample of raw audio begins like layer I, which hardly anybody uses.
         least=4 if layer == 1 else 2,
+        begins=re.compile(rb"\xff[" + second + rb"][\x10-\xef]"),
         read=_read,
     )
 

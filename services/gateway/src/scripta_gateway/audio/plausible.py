@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEAST: Constant = 64
+_PART: Constant = 256
 _MOST: Constant = 8 * 1024
 _UNIFORM_RMS: Constant = 32768 / 3**0.5
 _NEIGHBOURS: Constant = 0.35
@@ -26,6 +27,12 @@ def could_be_compressed(head: bytes) -> bool:
     """
     data = head[:_MOST]
     return len(data) >= _LEAST and all(_is_white(samples_at(data, at)) for at in (0, 1))
+
+
+def holds_compressed(data: bytes) -> bool:
+    """Returns whether a part of some bytes looks like noise at full scale."""
+    parts = range(0, len(data), _PART) if len(data) >= _PART else (0,)
+    return any(could_be_compressed(data[at : at + _PART]) for at in parts)
 
 
 def _is_white(samples: NDArray[np.float32]) -> bool:

@@ -6,8 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final as Constant
 
-from scripta_gateway.audio.demux import demux_caf, demux_mp4, demux_stream
-from scripta_gateway.audio.elementary import decode_amr, decode_flac, decode_frames
+from scripta_gateway.audio.demux import demux_caf, demux_mp4, demux_ogg, demux_stream, demux_webm
+from scripta_gateway.audio.elementary import (
+    decode_amr,
+    decode_flac,
+    decode_frames,
+    decode_transport_stream,
+)
 from scripta_gateway.audio.extent import CafExtent, EbmlExtent, Extent, Mp4Extent, OggExtent
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.sniff import Kind
@@ -30,14 +35,15 @@ class Coding:
 
 
 CODINGS: Constant = {
-    Kind.OGG: Coding(demux_stream("ogg"), OggExtent),
-    Kind.WEBM: Coding(demux_stream("matroska"), EbmlExtent),
+    Kind.OGG: Coding(demux_ogg, OggExtent),
+    Kind.WEBM: Coding(demux_webm, EbmlExtent),
     Kind.MP4: Coding(demux_mp4, Mp4Extent),
     Kind.MP3: Coding(decode_frames),
     Kind.AAC: Coding(decode_frames),
     Kind.MP2: Coding(decode_frames),
     Kind.MP1: Coding(decode_frames),
     Kind.AC3: Coding(decode_frames),
+    Kind.MPEGTS: Coding(decode_transport_stream),
     Kind.AMR: Coding(decode_amr),
     Kind.CAF: Coding(demux_caf, CafExtent),
     Kind.LOAS: Coding(decode_frames),

@@ -10,7 +10,9 @@ from scripta_gateway.audio.cutter import FRAMINGS, find_frames
 from scripta_gateway.audio.flacframes import find_flac_frame
 from scripta_gateway.audio.foreign import Foreign, could_be_foreign, name_of
 from scripta_gateway.audio.framing import Framing
+from scripta_gateway.audio.mpegts import find_packets
 from scripta_gateway.audio.plausible import could_be_compressed
+from scripta_gateway.audio.webmjoin import find_blocks
 
 
 class Kind(StrEnum):
@@ -62,10 +64,6 @@ _TYPE_BYTES: Constant = 12
 _MOST_BOX: Constant = 1 << 26
 
 _OGG_FLAGS, _OGG_BEGIN = 5, 2
-_TS_PACKET: Constant = 188
-_TS_PACKETS: Constant = 4
-"""Sync bytes that have to stand in a row."""
-_TS_SEARCHED: Constant = 2 * _TS_PACKET
 _CLUSTER: Constant = b"\x1f\x43\xb6\x75"
 
 HEAD_BYTES: Constant = 32 * 1024
@@ -105,17 +103,6 @@ def _is_box(head: bytes) -> bool | None:
     return head[4:8] in _BOXES and (size == 1 or _LEAST_BOX <= size <= _MOST_BOX)
 
 
-def _is_transport_stream(head: bytes) -> bool | None:
-    return _syncs(head, 0)
-
-
-def _syncs(head: bytes, at: int) -> bool | None:
-    syncs = head[at : at + _TS_PACKET * _TS_PACKETS : _TS_PACKET]
-    if syncs.count(b"\x47") < len(syncs):
-        return False
-    return True if len(syncs) == _TS_PACKETS else None
-
-
 def _frames(head: bytes) -> tuple[Framing | None, bool]:
     """Returns the framing whose headers line up from the start, and whether more bytes may tell."""
     undecided = False
@@ -130,7 +117,7 @@ def _frames(head: bytes) -> tuple[Framing | None, bool]:
 _LOOKS: Constant[tuple[tuple[Kind, Callable[[bytes], bool | None]], ...]] = (
     (Kind.MP3, _is_id3),
     (Kind.MP4, _is_box),
-    (Kind.MPEGTS, _is_transport_stream),
+    (Kind.MPEGTS, find_packets),
 )
 
 
@@ -171,15 +158,13 @@ def joined(data: bytes) -> Kind | None:
     page = searched.find(b"OggS\0")
     if page >= 0 and len(searched) > page + _OGG_FLAGS and searched[page + _OGG_FLAGS] < 8:
         return Kind.OGG
-    if _is_cluster(searched):
+    if _is_cluster(searched) or find_blocks(searched) is not None:
         return Kind.WEBM
     if b"moof" in searched and b"mfhd" in searched:
         return Kind.MP4
     framing, _ = find_frames(searched)
     if framing is not None:
         return Kind(framing.name)
-    if any(_syncs(data, at) for at in range(min(len(searched), _TS_SEARCHED))):
-        return Kind.MPEGTS
     return Kind.FLAC if dense and find_flac_frame(data) is not None else None
 
 
