@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from chromium import chromium
+from playwright.async_api import Page, expect
 
 from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 WORDS_MS = 60_000
 
 
@@ -48,20 +37,12 @@ async def stack() -> AsyncIterator[Stack]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(stack: Stack) -> AsyncIterator[Page]:
     """The page, with Beckett read into the microphone over and over."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium here: install Debian's package chromium to run this test")
-    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={sample('beckett.wav')}"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, headless=True, chromium_sandbox=False, args=flags
-        )
+    async with chromium(sample("beckett.wav")) as browser:
         page = await browser.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         await page.goto(stack.url)
         yield page
-        await browser.close()
         assert faults == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,25 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from chromium import chromium
+from playwright.async_api import Browser, Page
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from scripta_gateway.page import HEADERS, read_asset
-
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1",
-]
 
 
 async def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -145,15 +132,6 @@ def make_final(
     }
 
 
-def find_chromium() -> str:
-    """The browser on this machine; skips the test where there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    pytest.skip("no Chromium here: install Debian's package chromium to run the page's tests")
-
-
 @pytest.fixture
 def until() -> Callable[..., Awaitable[None]]:
     return wait_until
@@ -177,14 +155,8 @@ def tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tone: Path) -> AsyncIterator[Browser]:
-    executable = find_chromium()
-    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={tone}"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=executable, headless=True, chromium_sandbox=False, args=flags
-        )
+    async with chromium(tone) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
