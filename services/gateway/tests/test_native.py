@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+import wave
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -150,8 +152,16 @@ async def test_audio_that_can_not_be_decoded_is_refused(server: Any, mock_worker
         [refusal] = await hear(client)
         assert refusal["status"] == "error"
         assert refusal["error"].startswith("Audio cannot be decoded: ")
+        # What comes behind it may belong to it: it is not taken for raw audio. A file may begin.
         await client.send(b"abcd")
-        assert (await hear(client))[0] == {"status": "received", "size": 4}
+        [refusal] = await hear(client)
+        assert refusal["error"].startswith("Audio cannot be decoded: ")
+        file = io.BytesIO()
+        with wave.open(file, "wb") as wav:
+            wav.setparams((1, 2, 16_000, 0, "NONE", ""))
+            wav.writeframes(b"abcd")
+        await client.send(file.getvalue())
+        assert (await hear(client))[0] == {"status": "received", "size": len(file.getvalue())}
 
 
 @pytest.mark.parametrize("boundary", ["idle", "finalize", "end"])
