@@ -177,22 +177,54 @@ def test_silence_behind_a_segment_changes_nothing(whisper_tiny: WhisperEngine, b
     )
 
 
-def test_phrase_said_again_and_again_is_decoded_once_more(
-    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes
+@pytest.mark.parametrize("repeated", ["fail again " * 60, "ever tried " + "fail again " * 6])
+def test_what_lies_behind_a_loop_is_heard_in_the_halves(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes, repeated: str
 ):
-    """Greedy decoders fall into loops; sampling would end them, and make finals random."""
-    decode, runs = whisper_tiny._generate, []
+    """A guard that forbade repetitions took the words of people who repeat themselves."""
+    generate, asked = whisper_tiny._generate, []
 
     def looping(segment, encoded, tokenizer, beams, unrepeated=0):
-        runs.append(unrepeated)
-        heard = decode(segment, encoded, tokenizer, beams, unrepeated)
-        return heard if unrepeated else replace(heard, text="fail again " * 30)
+        asked.append((segment.seconds, unrepeated))
+        heard = generate(segment, encoded, tokenizer, beams, unrepeated)
+        if len(asked) > 1:
+            return heard
+        letters = sum(map(str.isalnum, repeated))
+        return replace(heard, text=repeated, overfull=letters > 300, looping=letters <= 300)
 
     monkeypatch.setattr(whisper_tiny, "_generate", looping)
     heard = whisper_tiny.transcribe(segment(beckett))
     assert plain(heard.text).startswith("ever tried ever failed")
-    assert runs[0] == 0
-    assert runs[1] > 0
+    assert plain(heard.text).endswith("fail better")
+    assert [unrepeated for _, unrepeated in asked] == [0, 0, 0]
+    assert sum(seconds for seconds, _ in asked[1:]) == pytest.approx(asked[0][0])
+
+
+def test_audio_that_loops_in_its_halves_is_decoded_without_repetitions(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes
+):
+    """Greedy decoders fall into loops; sampling would end them, and make finals random."""
+    generate, asked = whisper_tiny._generate, []
+
+    def looping(segment, encoded, tokenizer, beams, unrepeated=0):
+        asked.append(unrepeated)
+        heard = generate(segment, encoded, tokenizer, beams, unrepeated)
+        return heard if unrepeated else replace(heard, text="fail again " * 60, overfull=True)
+
+    monkeypatch.setattr(whisper_tiny, "_generate", looping)
+    assert plain(whisper_tiny.transcribe(segment(beckett)).text).startswith("ever tried")
+    unrepeated = Decoding().unrepeated
+    assert asked == [0, 0, unrepeated, 0, unrepeated]
+
+
+@pytest.mark.parametrize("times", [6, 12])
+def test_repeated_phrase_does_not_cost_the_sentence_behind_it(
+    whisper_tiny: WhisperEngine, beckett: bytes, times: int
+):
+    ever_failed, no_matter = beckett[60_800:92_800], beckett[96_000:192_000]
+    heard = plain(whisper_tiny.transcribe(segment(ever_failed * times + no_matter)).text)
+    assert heard.endswith("no matter try again")
+    assert abs(heard.count("ever failed") - times) <= 2
 
 
 def test_recordings_without_speech_yield_no_words(

@@ -18,8 +18,12 @@ LOOP_TURNS = 4
 """… and at least so many turns."""
 
 
-def loop_length(tokens: Sequence[int]) -> int:
-    """Returns the length of the phrase that ``tokens`` end in a loop of; 0 for none."""
+def loop_length(tokens: Sequence[object]) -> int:
+    """Returns the length of the phrase that ``tokens`` end in a loop of; 0 for none.
+
+    Args:
+        tokens: Tokens, or words, or letters.
+    """
     for length in range(1, min(LONGEST_PHRASE, len(tokens) // LOOP_TURNS) + 1):
         turns = max(LOOP_TURNS, -(-LOOP_TOKENS // length))
         span = turns * length
@@ -28,6 +32,18 @@ def loop_length(tokens: Sequence[int]) -> int:
         ):
             return length
     return 0
+
+
+def ends_in_loop(text: str, *, spaced: bool) -> bool:
+    """Returns true if a text ends with the same words again and again, whatever their signs.
+
+    Args:
+        text: The text.
+        spaced: Whether its script has spaces between words; its letters are looked at if not.
+    """
+    words = ("".join(filter(str.isalnum, word)).casefold() for word in text.split())
+    said = [word for word in words if word]
+    return loop_length(said if spaced else "".join(said)) > 0
 
 
 def cut_loop(tokens: Sequence[int], length: int) -> list[int]:

@@ -7,7 +7,6 @@ so that its words follow from its audio alone.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
 from scripta_transcriber.engines.quiet import halves
+from scripta_transcriber.engines.repetition import ends_in_loop
 from scripta_transcriber.engines.source import Device, ModelSource
 
 WINDOW_SECONDS = 30.0
@@ -52,9 +52,12 @@ class Decoding:
         least_tokens: Tokens that even the shortest segment may have.
         no_speech: From this probability of no speech on …
         unlikely: … words of a lower mean log probability than this were not said.
-        repetitive: Text that can be compressed by more than this says the same again and
-            again, and is decoded once more …
-        unrepeated: … with no run of so many tokens in it twice.
+        letters_per_second: Letters and figures that a second of audio can hold; a model that
+            says more repeats itself. A segment of which it says more is decoded in two halves.
+        least_letters: Letters that even the shortest segment may have.
+        divisible_seconds: Shorter audio has no halves, and a half is not divided again: where
+            the model says more than these can hold, it is asked once more …
+        unrepeated: … and says no run of so many tokens twice.
     """
 
     beams: int = 5
@@ -62,17 +65,33 @@ class Decoding:
     least_tokens: int = 24
     no_speech: float = 0.6
     unlikely: float = -1.0
-    repetitive: float = 2.4
+    letters_per_second: float = 25.0
+    least_letters: int = 20
+    divisible_seconds: float = 1.5
     unrepeated: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
+    """What the model says of a segment.
+
+    Attributes:
+        tokens: Its tokens.
+        text: Their text; empty if it holds no word.
+        likelihood: Mean log probability of the tokens.
+        no_speech: Probability that nobody speaks.
+        complete: Whether it is all that the model has to say.
+        overfull: Whether it is more than the audio can hold.
+        looping: Whether it ends with the same words again and again.
+    """
+
     tokens: list[int]
     text: str
     likelihood: float
     no_speech: float
     complete: bool = True
+    overfull: bool = False
+    looping: bool = False
 
 
 class WhisperEngine:
@@ -137,22 +156,40 @@ class WhisperEngine:
         Raises:
             ValueError: The segment is longer than a window.
         """
+        return self._transcribe(segment, divide=True)
+
+    def _transcribe(self, segment: Segment, *, divide: bool) -> Transcript:
+        """Returns the words of a segment.
+
+        Args:
+            segment: The segment.
+            divide: Whether it is heard in halves where the model says more than it can hold, or
+                ends in a loop. People repeat themselves, too, and the halves say so again; but
+                words behind a loop are lost, and in a half they are heard.
+        """
         if not segment.pcm:
             return Transcript(text="", language=segment.language)
         encoded = self._encode(segment)
         tokenizer = self._tokenizer(segment.language, encoded)
         language = tokenizer.language_code
-        heard = self._decode(segment, encoded, tokenizer, self._decoding.beams)
+        limits = self._decoding
+        heard = self._decode(segment, encoded, tokenizer, limits.beams)
+        divide = divide and segment.seconds >= limits.divisible_seconds
+        if divide and (heard.overfull or heard.looping):
+            return self._in_halves(segment, language, divide=False)
+        if heard.overfull:
+            heard = self._generate(segment, encoded, tokenizer, limits.beams, limits.unrepeated)
         if not heard.complete:
-            return self._in_halves(segment, language)
+            return self._in_halves(segment, language, divide=divide)
         if not heard.text:
             return Transcript(text="", language=language)
         words = self._words(segment, heard, tokenizer, encoded)
         return Transcript(heard.text, _confidence(words), words, language)
 
-    def _in_halves(self, segment: Segment, language: str) -> Transcript:
+    def _in_halves(self, segment: Segment, language: str, *, divide: bool) -> Transcript:
         """Returns the words of a segment that has more than the model says at once."""
-        parts = [self.transcribe(half) for half in halves(replace(segment, language=language))]
+        both = halves(replace(segment, language=language))
+        parts = [self._transcribe(half, divide=divide) for half in both]
         words = tuple(word for part in parts for word in part.words)
         space = "" if language in UNSPACED else " "
         text = space.join(part.text for part in parts if part.text)
@@ -164,7 +201,10 @@ class WhisperEngine:
             return Draft("")
         encoded = self._encode(segment)
         tokenizer = self._tokenizer(segment.language, encoded)
-        return Draft(self._decode(segment, encoded, tokenizer, beams=1).text)
+        heard = self._decode(segment, encoded, tokenizer, beams=1)
+        if heard.overfull:
+            heard = self._generate(segment, encoded, tokenizer, 1, self._decoding.unrepeated)
+        return Draft(heard.text)
 
     def _encode(self, segment: Segment) -> Any:
         if self._model is None:
@@ -198,8 +238,6 @@ class WhisperEngine:
         limits = self._decoding
         if heard.no_speech > limits.no_speech and heard.likelihood < limits.unlikely:
             return _Heard([], "", heard.likelihood, heard.no_speech)
-        if _compression(heard.text) > limits.repetitive:
-            return self._generate(segment, encoded, tokenizer, beams, limits.unrepeated)
         return heard
 
     def _generate(
@@ -222,12 +260,16 @@ class WhisperEngine:
         )[0]
         tokens = result.sequences_ids[0]
         text = tokenizer.decode(tokens).strip()
+        letters = sum(map(str.isalnum, text))
+        room = limits.least_letters + limits.letters_per_second * segment.seconds
         return _Heard(
             tokens=tokens,
-            text=text if any(map(str.isalnum, text)) else "",
+            text=text if letters else "",
             likelihood=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech=result.no_speech_prob,
             complete=len(tokens) < most,
+            overfull=letters > room or likely <= len(tokens) < most,
+            looping=ends_in_loop(text, spaced=tokenizer.language_code not in UNSPACED),
         )
 
     def _words(
@@ -248,11 +290,6 @@ class WhisperEngine:
 def _confidence(words: Sequence[Word]) -> float | None:
     sure = [word.confidence for word in words if word.confidence is not None]
     return sum(sure) / len(sure) if sure else None
-
-
-def _compression(text: str) -> float:
-    data = text.encode()
-    return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
 def _wrong_files(folder: Path, what: str) -> str:
