@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 RATE = 16_000
 Voices = np.ndarray[Any, np.dtype[np.float32]]
 SETTLED = round(0.1 * RATE)
-"""Samples in which the first sound may still be fading in."""
+"""Samples in which what is heard first may still change the mix."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def mixed(channels: list[Voices], sizes: list[int] | None = None) -> Voices:
         for size in sizes or [1600]:
             parts.append(mixer.mix(samples[:, at : at + size]))
             at += size
-    return np.concatenate(parts)
+    return np.concatenate([*parts, mixer.flush()])
 
 
 LAYOUTS: dict[str, Callable[[Voices], list[Voices]]] = {
@@ -115,6 +115,13 @@ def test_delayed_microphones_are_not_turned_to_and_fro(voice: Voices) -> None:
         turned = (np.abs(got - (voice - late) / 2) < 1e-6).mean()
         assert max(half, turned) > 0.9, delay
         assert got.std() > 0.55 * voice.std()
+
+
+def test_the_first_sound_is_whole(voice: Voices) -> None:
+    """Guards a short word right at the start of an inverted pair."""
+    word = voice[8000:16_000]
+    assert np.allclose(mixed([word, -word]), word, atol=1e-6)
+    assert np.allclose(mixed([0 * word, word]), word, atol=1e-6)
 
 
 async def test_an_inverted_pair_is_heard_in_raw_audio(speech: Any, likeness: Any) -> None:

@@ -4,8 +4,8 @@ The mean of two channels is silence if one of them is inverted (a balanced line 
 stereo), and far too quiet if most of them are. So a channel has no part in the mean until
 something is heard in it, and is turned over while it goes against the loudest one.
 
-What a sample is mixed with hangs on the blocks before it alone. So nothing is held back, and how
-the samples are split over calls changes nothing. Weights change over a block, without a click.
+A block of 20 ms is looked at before it is given, so that the first sound is whole. Later changes
+fade over a block, without a click. How the samples are split over calls changes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ and different talkers are above. Turned over it is as far above 0: nothing goes 
 
 
 class ChannelMixer:
-    """Mixes one stream of several channels.
+    """Mixes one stream of several channels. Holds back less than a block.
 
     Args:
         channels: How many there are.
@@ -50,32 +50,36 @@ class ChannelMixer:
         self._ramp = np.arange(1, self._block + 1, dtype=np.float32) / self._block
         self._open: Channels = np.zeros((channels, 0), np.float32)
         self._verdict = _Verdict(channels)
-        self._from = self._to = self._verdict.weights()
+        self._weights = self._verdict.weights()
+        self._silent = True
 
     def mix(self, samples: Channels) -> Mono:
-        """Returns as many samples of one channel."""
-        began = self._open.shape[1]
-        joined = np.concatenate((self._open, samples), axis=1) if began else samples
+        """Returns the mix of the blocks that these samples complete."""
+        joined = np.concatenate((self._open, samples), axis=1) if self._open.size else samples
         whole = joined.shape[1] // self._block * self._block
-        changes = self._verdict.take(joined[:, :whole].reshape(len(joined), -1, self._block))
         self._open = joined[:, whole:].copy()
-        if not changes and self._from is self._to:
-            return _weighted(samples, self._to)
-        return self._fade(joined, changes)[began:]
+        joined = joined[:, :whole]
+        changes = self._verdict.take(joined.reshape(len(joined), -1, self._block))
+        return self._fade(joined, changes) if changes else _weighted(joined, self._weights)
+
+    def flush(self) -> Mono:
+        """Returns what is held back; later samples begin a new block."""
+        rest, self._open = self._open, self._open[:, :0]
+        return _weighted(rest, self._weights)
 
     def _fade(self, joined: Channels, changes: dict[int, Mono]) -> Mono:
-        """Mixes block by block; the keys of the changes are the blocks after which they come."""
+        """Mixes block by block; those that are named change the weights."""
         parts: list[Mono] = []
-        for number in range(joined.shape[1] // self._block + 1):
+        for number in range(joined.shape[1] // self._block):
             part = joined[:, number * self._block : (number + 1) * self._block]
-            if self._from is self._to:
-                parts.append(_weighted(part, self._to))
-            else:
-                faded = self._ramp[: part.shape[1]]
-                before, after = _weighted(part, self._from), _weighted(part, self._to)
-                parts.append((before + (after - before) * faded).astype(np.float32, copy=False))
-            if part.shape[1] == self._block:
-                self._from, self._to = self._to, changes.get(number, self._to)
+            before, self._weights = self._weights, changes.get(number, self._weights)
+            mono = _weighted(part, self._weights)
+            # Before the first sound there is nothing that it could be faded in from.
+            if number in changes and not self._silent:
+                old = _weighted(part, before)
+                mono = (old + (mono - old) * self._ramp).astype(np.float32, copy=False)
+            self._silent &= number not in changes
+            parts.append(mono)
         return np.concatenate(parts)
 
 
@@ -104,7 +108,7 @@ class _Verdict:
         return weights
 
     def take(self, blocks: NDArray[np.float32]) -> dict[int, Mono]:
-        """Takes blocks of each channel; returns the new weights after each that changes them."""
+        """Takes blocks of each channel; returns the new weights from each that changes them."""
         if not blocks.size:
             return {}
         moved = blocks - blocks.mean(axis=2, keepdims=True)

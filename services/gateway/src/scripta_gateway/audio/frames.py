@@ -140,7 +140,7 @@ class PcmSink:
 
     def flush(self) -> None:
         """Adds what the rate conversion holds back to the PCM."""
-        self._convert()
+        self._empty_mixer()
         if self._resampler is not None:
             self._put(self._resampler.flush())
 
@@ -150,9 +150,14 @@ class PcmSink:
             self._resampler = Resampler(rate)
         elif self._channels == channels:
             return
-        self._convert()
+        self._empty_mixer()
         self._channels = channels
         self._mixer = ChannelMixer(channels, rate) if channels > 1 else None
+
+    def _empty_mixer(self) -> None:
+        self._convert()
+        if self._mixer is not None and self._resampler is not None:
+            self._put(self._resampler.push(self._mixer.flush()))
 
     def _convert(self) -> None:
         if self._batch and self._resampler is not None:

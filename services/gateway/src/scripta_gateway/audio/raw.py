@@ -162,7 +162,8 @@ class RawSource:
         """Yields what the rate conversion holds back; part of a sample stays, or ends."""
         if end:
             self._carry = b""
-        if pcm := self._resampler.flush():
+        pcm = self._resampler.push(self._mixer.flush()) if self._mixer is not None else b""
+        if pcm := pcm + self._resampler.flush():
             yield pcm
 
     def expects(self, head: bytes) -> bool:
