@@ -34,8 +34,6 @@ from scripta_gateway.bounds import (
 )
 from scripta_gateway.ledger import Ledger
 
-_MAX_UNWRITTEN = int(MAX_UNWRITTEN_SECONDS * SAMPLE_RATE)
-
 _UNSERVED_POLLS = 2
 """Polls in a row by which a session is in no line: more than a claim can take."""
 
@@ -125,7 +123,8 @@ class Exchange:
         waiting = self.ledger.last_seq - self.logged
         if self.over or waiting <= 0:
             return False
-        return waiting >= MAX_UNANSWERED or self.ledger.samples_after(self.logged) >= _MAX_UNWRITTEN
+        samples = self.ledger.samples_after(self.logged)
+        return waiting >= MAX_UNANSWERED or samples >= MAX_UNWRITTEN_SECONDS * SAMPLE_RATE
 
     def next_write(self) -> Write | None:
         """Returns what to do for the log to have everything; ``None`` if nothing is left.
