@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-pace bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-memory bench-decoders bench-cost bench-silence bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,9 @@ bench-accuracy: $(DEV) ## Measure word error rates on real speech
 
 bench-pace: $(DEV) ## Measure word errors by how audio comes: long messages, containers, stalls
 	@$(BIN)/python bench/pace.py $(ARGS)
+
+bench-hearing: $(DEV) ## Measure what levels, offsets, codecs and alignments cost
+	@PYTHONPATH=tests/support $(BIN)/python bench/hearing.py $(ARGS)
 
 bench-memory: $(DEV) ## Measure the gateway's memory for each live session
 	@$(BIN)/python bench/memory.py $(ARGS)

@@ -22,6 +22,7 @@ import sherpa_onnx
 from scripta_common.wire import SAMPLE_RATE, Word
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.samples import samples_of
 from scripta_transcriber.engines.sherpa_models import KINDS, Card, arguments, recognise
 from scripta_transcriber.engines.source import ModelSource
 
@@ -96,7 +97,7 @@ class SherpaEngine:
     def _hear(self, segment: Segment) -> Any:
         if self._recogniser is None:
             raise EngineError("the engine is not loaded: call load() first")
-        samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
+        samples = samples_of(segment)
         samples = np.pad(samples, (0, max(0, _LEAST_SAMPLES - len(samples))))
         return hear(self._recogniser, samples, streaming=self._streaming)
 

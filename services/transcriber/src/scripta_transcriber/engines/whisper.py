@@ -25,6 +25,7 @@ from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, S
 from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
 from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.repetition import ends_in_loop
+from scripta_transcriber.engines.samples import samples_of
 from scripta_transcriber.engines.source import Device, ModelSource
 
 WINDOW_SECONDS = 30.0
@@ -211,7 +212,7 @@ class WhisperEngine:
             raise EngineError("the engine is not loaded: call load() first")
         if segment.seconds > WINDOW_SECONDS:
             raise ValueError(f"a segment of {segment.seconds:.1f} s is longer than a window")
-        samples = np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / 32768.0
+        samples = samples_of(segment)
         # The model was trained on windows that silence fills; zeros in place of its features are a
         # noise, and cost words.
         window = np.pad(samples, (0, _WINDOW_SAMPLES - len(samples)))

@@ -18,11 +18,12 @@ import numpy as np
 from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
 from scripta_transcriber.engines.base import Segment
 from scripta_transcriber.segmenter.base import Cut
+from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
 from scripta_transcriber.segmenter.pauses import Heard, quietest
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.stillness import Stillness
 from scripta_transcriber.segmenter.tape import Tape
-from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, Frame, Turn, VoiceStream
+from scripta_transcriber.segmenter.vad import Frame, Turn, VoiceStream
 
 Listening = Generator[Turn, float, list[Cut]]
 """Yields what is to be heard next, is sent the probability of speech in it, returns cuts."""

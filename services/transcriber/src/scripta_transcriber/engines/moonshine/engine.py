@@ -32,6 +32,7 @@ from scripta_transcriber.engines.moonshine.weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.repetition import cut_loop, loop_length
+from scripta_transcriber.engines.samples import samples_of
 from scripta_transcriber.engines.tokens import Vocabulary
 
 DISTRIBUTION = "moonshine-voice==0.1.0"
@@ -139,7 +140,7 @@ class MoonshineEngine:
         """Returns the words of a segment, decoded alone."""
         if not segment.pcm:
             return Transcript(text="", language="en")
-        model, samples = self._loaded(), _samples(segment)
+        model, samples = self._loaded(), samples_of(segment)
         heard = np.pad(samples, (0, self._silence(samples)))[np.newaxis, :]
         memory = model.encoder.run(model.decoder.memory, {"samples": heard})
         said = model.decoder.greedy(memory, self._limit(segment))
@@ -165,7 +166,7 @@ class MoonshineEngine:
 
         Only what is new is heard, and the tokens of the last draft are checked in one step.
         """
-        model, samples = self._loaded(), _samples(segment)
+        model, samples = self._loaded(), samples_of(segment)
         last = memo if isinstance(memo, Memo) else Memo()
         if not samples.size:
             return Draft("")
@@ -187,10 +188,6 @@ class MoonshineEngine:
     def _silence(self, samples: FloatArray) -> int:
         behind = round(self._decoding.silence_after * SAMPLE_RATE)
         return max(behind, round(self._decoding.least_seconds * SAMPLE_RATE) - len(samples))
-
-
-def _samples(segment: Segment) -> FloatArray:
-    return np.frombuffer(segment.pcm, dtype="<i2").astype(np.float32) / np.float32(32768.0)
 
 
 def _without_loop(said: Said) -> list[int]:
