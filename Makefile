@@ -21,7 +21,7 @@ help: ## List the targets
 run: $(RUN) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 ENGINE=moonshine|mock REDIS_URL= DEMO=1
 	@exec $(BIN)/python -m scripta_local
 
-# Half of the time tests wait for clocks and processes: two at a time use a machine of two cores.
+# Most of the time tests wait for clocks and processes; see conftest.py for how they are shared out.
 WORKERS := 2
 
 test: $(DEV) $(AUDIT) ## Run all tests, WORKERS=2 at a time (ARGS=… goes to pytest)

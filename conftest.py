@@ -33,18 +33,26 @@ def pytest_configure() -> None:
             signal.signal(number, default)
 
 
+BUSY = (
+    "tests/chaos/",
+    "tests/fuzz/",
+    "tests/hostile/",
+    "tests/images/",
+    "tests/system/",
+    "services/transcriber/tests/speech/",
+)
+"""Folders whose tests keep a processor busy, or measure what clients notice meanwhile. One worker
+has them all, so that they do not disturb each other."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives a worker whole modules, so that what a module shares is made once.
-
-    All tests of the container images are one worker's: it builds them once.
-    """
+    """Gives a worker whole modules, so that what a module shares is made once."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return "tests/images" if path.startswith("tests/images/") else path
+            return "busy" if nodeid.startswith(BUSY) else nodeid.partition("::")[0]
 
     return ByModule(config, log)
 
