@@ -28,7 +28,10 @@ SCHEDULES = range(2)
 
 @pytest.fixture(scope="module")
 def plans() -> list[Plan]:
-    return make_plans(recordings(SESSIONS, SECONDS))
+    """One half speaks in small messages, the other in those of recorders."""
+    material = recordings(SESSIONS, SECONDS)
+    half = SESSIONS // 2
+    return [*make_plans(material)[:half], *make_plans(material, in_blobs=True)[half:]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

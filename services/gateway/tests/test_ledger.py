@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,14 +33,18 @@ def all_entries(ledger: Ledger) -> list[Entry]:
     return ledger.entries_after(ledger.checkpoint.seq, 10**6)
 
 
-@given(st.lists(st.integers(0, 2 * MAX_ENTRY_SAMPLES + 7) | st.none(), max_size=12))
+@given(
+    st.lists(st.integers(0, 2 * MAX_ENTRY_SAMPLES + 7) | st.none() | st.just("pause"), max_size=12)
+)
 def test_entries_are_numbered_and_follow_each_other_on_the_clock(
-    messages: list[int | None],
+    messages: list[int | Literal["pause"] | None],
 ) -> None:
     ledger, pcm = Ledger(10**9), b""
     for number, samples in enumerate(messages):
         if samples is None:
             ledger.enter_control(EntryKind.FINALIZE, Reason.IDLE, 7)
+        elif samples == "pause":
+            ledger.enter_pause(7)
         else:
             audio = bytes([number]) * (2 * samples)
             pcm += audio
@@ -53,7 +59,8 @@ def test_entries_are_numbered_and_follow_each_other_on_the_clock(
     assert at == ledger.samples == len(pcm) // 2
     assert b"".join(entry.pcm for entry in entries) == pcm
     sizes = [entry.message_bytes for entry in entries if entry.message_bytes]
-    assert sizes == [2 * samples + 1 for samples in messages if samples is not None]
+    assert sizes == [2 * samples + 1 for samples in messages if isinstance(samples, int)]
+    assert sum(entry.is_pause for entry in entries) == messages.count("pause")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ _FIRST_BLOB: Final = 6.0
 """A first message that is not longer may be a recorder's, whenever it comes. Many recorders run
 before the connection is open, and programs that play a recorder send first and wait then."""
 
+_BREAK_SECONDS: Final = 30.0
+"""Audio that a client may have to send again, or late, when it takes its session up again: as much
+as it spoke while it was away, for as long as sessions wait for their clients by default."""
+
 _LEAK: Final = 1.5
 """A client that is ahead loses this for each second: one that goes on as fast as speech is live,
 however much it sent at the start."""
@@ -68,6 +72,8 @@ class Rhythm:
         # or in blobs, each so long after the one before.
         self._since_boundary = 0.0
         self._bunch = 0.0
+        # What it may be ahead besides, until silence ends what is said.
+        self._broken_off = _BREAK_SECONDS if goes_on else 0.0
         # When the first message arrived since silence ended what was said; ``None``: none has.
         self._began = now - _PROVING_SECONDS if goes_on else None
         # Whether no boundary has followed the last message, and whether it is the first behind one.
@@ -132,13 +138,15 @@ class Rhythm:
         if by_silence:
             self._sends_clips = self.is_upload or self._unproven
             self._began = None
+            self._broken_off = 0.0
 
     @property
     def is_upload(self) -> bool:
         """Whether the audio came faster than it can have been spoken."""
         if self._unproven:
             return self._ahead > _CLIP_AHEAD + self._bunch
-        return self._ahead > _UPLOAD_AHEAD + max(self._longest, self._bunch)
+        at_once = max(self._longest, self._bunch, self._broken_off)
+        return self._ahead > _UPLOAD_AHEAD + at_once
 
     def pause_after(self, least: float) -> float:
         """Returns the silence, of ``least`` or more, that is longer than between two messages."""
