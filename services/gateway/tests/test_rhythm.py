@@ -239,6 +239,16 @@ def test_what_is_sent_again_behind_a_break_is_no_upload(size: float, away: float
     assert listen(messages, 39.0 - away, goes_on=True).flushes == []
 
 
+@pytest.mark.parametrize("size", [0.1, 0.5, 1.1, 2.0])
+def test_what_arrived_while_the_gateway_stood_still_is_no_upload(size: float) -> None:
+    """A freeze looks like a burst to a process, which reads all of it when it goes on."""
+    clock = IdleClock(PATIENCE, OPENED)
+    for place in range(1, round(4.0 / size) + 1):
+        clock.audio(now := OPENED + 4.5 + place / 1000, now, size)
+    clock.stood_still(4.0)
+    assert clock.due(OPENED + 4.5 + max(0.9, 1.5 * size)) is None
+
+
 def test_upload_that_goes_on_behind_a_break_is_answered_in_a_second() -> None:
     messages = clip(60.0, 0.1)
     seen = listen(messages, 10.0, goes_on=True)

@@ -84,6 +84,10 @@ class IdleClock:
             self._unflushed = now
             self._rhythm.held_up(now)
 
+    def stood_still(self, seconds: float) -> None:
+        """Notes that this process heard nobody for some time, which ends now."""
+        self._rhythm.unheard(seconds)
+
     def paused(self) -> None:
         """Notes that the log knows of the pause."""
         self._paused = True

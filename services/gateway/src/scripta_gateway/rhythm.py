@@ -72,8 +72,8 @@ class Rhythm:
         # or in blobs, each so long after the one before.
         self._since_boundary = 0.0
         self._bunch = 0.0
-        # What it may be ahead besides, until silence ends what is said.
-        self._broken_off = _BREAK_SECONDS if goes_on else 0.0
+        # What it may be ahead besides, until silence ends what is said: nobody listened so long.
+        self._unheard = _BREAK_SECONDS if goes_on else 0.0
         # When the first message arrived since silence ended what was said; ``None``: none has.
         self._began = now - _PROVING_SECONDS if goes_on else None
         # Whether no boundary has followed the last message, and whether it is the first behind one.
@@ -132,21 +132,24 @@ class Rhythm:
         if self.is_upload:
             self._counted = max(self._counted, now)
 
+    def unheard(self, seconds: float) -> None:
+        """Records that nobody listened for so long: what arrived meanwhile comes in a burst."""
+        self._unheard = max(self._unheard, seconds)
+
     def boundary(self, *, by_silence: bool) -> None:
         """Records that what was said has been finalized."""
         self._open = False
         if by_silence:
             self._sends_clips = self.is_upload or self._unproven
             self._began = None
-            self._broken_off = 0.0
+            self._unheard = 0.0
 
     @property
     def is_upload(self) -> bool:
         """Whether the audio came faster than it can have been spoken."""
         if self._unproven:
-            return self._ahead > _CLIP_AHEAD + self._bunch
-        at_once = max(self._longest, self._bunch, self._broken_off)
-        return self._ahead > _UPLOAD_AHEAD + at_once
+            return self._ahead > _CLIP_AHEAD + max(self._bunch, self._unheard)
+        return self._ahead > _UPLOAD_AHEAD + max(self._longest, self._bunch, self._unheard)
 
     def pause_after(self, least: float) -> float:
         """Returns the silence, of ``least`` or more, that is longer than between two messages."""

@@ -58,8 +58,11 @@ class SilenceWatch:
         while True:
             due_in = self._clock.deadline() - time.monotonic()
             # Behind audio that comes meanwhile, nothing is due before a whole ``every`` is over.
-            await asyncio.sleep(min(max(due_in, _ARRIVED_SECONDS), self._every))
+            asleep = min(max(due_in, _ARRIVED_SECONDS), self._every)
+            wakes = time.monotonic() + asleep
+            await asyncio.sleep(asleep)
             now = time.monotonic()
+            self._clock.stood_still(now - wakes)
             self._outlet.check(now)
             if self._clock.due(now) is not None:
                 await self._on_silence()
