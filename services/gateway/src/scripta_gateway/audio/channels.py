@@ -99,7 +99,7 @@ class _Verdict:
         self._heard = [False] * channels
         self._signs = [1.0] * channels
         self._loudest = 0.0
-        self._covariance = [[0.0] * channels for _ in self._every]
+        self._covariance = [0.0] * channels**2
 
     def weights(self) -> Mono:
         """Returns what each channel is multiplied by: a mean of those that are heard."""
@@ -111,24 +111,25 @@ class _Verdict:
         """Takes blocks of each channel; returns the new weights from each that changes them."""
         if not blocks.size:
             return {}
-        moved = blocks - blocks.mean(axis=2, keepdims=True)
+        part = np.float32(1 / blocks.shape[2])
+        moved = blocks - np.add.reduce(blocks, axis=2, keepdims=True) * part
         # Not by matmul: the library behind it takes 32 MB of a decoder's address space.
-        now = np.einsum("ckb,dkb->kcd", moved, moved) / np.float32(blocks.shape[2])
+        now = np.einsum("ckb,dkb->kcd", moved, moved) * part
         # A few numbers each: as lists they cost less than as arrays.
-        each = enumerate(now.tolist())
+        each = enumerate(now.reshape(len(now), -1).tolist())
         return {number: self.weights() for number, block in each if self._follow(block)}
 
-    def _follow(self, block: list[list[float]]) -> bool:
+    def _follow(self, block: list[float]) -> bool:
         """Takes the covariance of one block; returns whether that changes the weights."""
-        self._covariance = [
-            [_FORGET * old + new for old, new in zip(before, after, strict=True)]
-            for before, after in zip(self._covariance, block, strict=True)
-        ]
-        power = [block[channel][channel] for channel in self._every]
+        both = zip(self._covariance, block, strict=True)
+        self._covariance = [_FORGET * old + new for old, new in both]
+        power = block[:: len(self._every) + 1]
         self._loudest = max(*power, _FORGET_LOUDEST * self._loudest)
-        least = max(_HEARD_FLOOR, _HEARD_PART * self._loudest)
-        heard = [old or now > least for old, now in zip(self._heard, power, strict=True)]
-        changed, self._heard = heard != self._heard, heard
+        changed = False
+        if not all(self._heard):
+            least = max(_HEARD_FLOOR, _HEARD_PART * self._loudest)
+            heard = [old or now > least for old, now in zip(self._heard, power, strict=True)]
+            changed, self._heard = heard != self._heard, heard
         for channel in self._against():
             self._signs[channel] *= -1
             changed = True
@@ -136,13 +137,14 @@ class _Verdict:
 
     def _against(self) -> list[int]:
         """Returns the channels that go against the loudest one."""
-        power = [self._covariance[channel][channel] for channel in self._every]
+        channels = len(self._every)
+        power = self._covariance[:: channels + 1]
         loudest = power.index(max(power))
-        row, sign = self._covariance[loudest], self._signs[loudest]
+        row = self._covariance[loudest * channels : (loudest + 1) * channels]
+        sign, most = self._signs[loudest], _AGAINST * math.sqrt(power[loudest])
         return [
             channel
             for channel in self._every
-            if self._heard[channel]
-            and row[channel] * sign * self._signs[channel]
-            < _AGAINST * math.sqrt(power[loudest] * power[channel])
+            if row[channel] * sign * self._signs[channel] < most * math.sqrt(power[channel])
+            and self._heard[channel]
         ]

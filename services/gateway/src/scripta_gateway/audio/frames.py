@@ -34,14 +34,15 @@ class Unpacker:
         self._packer: AudioResampler | None = None
         self._packs: tuple[str, str, int] | None = None
 
-    def samples_of(self, frame: AudioFrame) -> Channels:
+    def samples_of(self, frame: AudioFrame, channels: int) -> Channels:
         """Returns a frame's samples as floats, a row for each channel."""
-        form = frame.format.name.removesuffix("p")
-        channels = frame.layout.nb_channels
-        if frame.format.is_planar and channels > _SAFE_PLANES:
+        format = frame.format
+        form = format.name.removesuffix("p")
+        if format.is_planar and channels > _SAFE_PLANES:
             frame = self._packed(frame, form)
+            format = frame.format
         values = frame.to_ndarray()
-        if not frame.format.is_planar:
+        if not format.is_planar:
             values = values.reshape(-1, channels).T
         samples: Channels = values.astype(np.float32, copy=False)
         if form == "u8":
@@ -85,7 +86,7 @@ class PcmSink:
         self._timeline = Timeline()
         self._unpacker = Unpacker()
         self._mixer: ChannelMixer | None = None
-        self._channels = 0
+        self._layout = 0, 0
         self._batch: list[Channels] = []
         self._batch_seconds = 0.0
         self._resampler: Resampler | None = None
@@ -104,16 +105,19 @@ class PcmSink:
         Raises:
             AudioError: Its rate or its channels are not supported.
         """
-        if frame.samples <= skip:
+        samples, rate = frame.samples - skip, frame.sample_rate
+        if samples <= 0:
             return
-        check_layout(frame.layout.nb_channels, frame.sample_rate)
+        channels = frame.layout.nb_channels
+        if (rate, channels) != self._layout:
+            self._tune(rate, channels)
         if time is not None and (gap := self._timeline.gap_before(time)):
             self.silence(gap)
         self.frames += 1
-        self.samples += frame.samples - skip
-        self._tune(frame.sample_rate, frame.layout.nb_channels)
-        self._batch.append(self._unpacker.samples_of(frame)[:, skip:])
-        seconds = (frame.samples - skip) / frame.sample_rate
+        self.samples += samples
+        unpacked = self._unpacker.samples_of(frame, channels)
+        self._batch.append(unpacked[:, skip:] if skip else unpacked)
+        seconds = samples / rate
         self._timeline.add_audio(seconds)
         self._batch_seconds += seconds
         if self._batch_seconds >= _BATCH_SECONDS:
@@ -145,13 +149,13 @@ class PcmSink:
             self._put(self._resampler.flush())
 
     def _tune(self, rate: int, channels: int) -> None:
+        check_layout(channels, rate)
         if self._resampler is None or self._resampler.rate != rate:
             self.flush()
             self._resampler = Resampler(rate)
-        elif self._channels == channels:
-            return
-        self._empty_mixer()
-        self._channels = channels
+        else:
+            self._empty_mixer()
+        self._layout = rate, channels
         self._mixer = ChannelMixer(channels, rate) if channels > 1 else None
 
     def _empty_mixer(self) -> None:
@@ -162,8 +166,9 @@ class PcmSink:
     def _convert(self) -> None:
         if self._batch and self._resampler is not None:
             batch = np.concatenate(self._batch, axis=1)
-            np.nan_to_num(batch, copy=False, posinf=1.0, neginf=-1.0)
-            np.clip(batch, -_LOUDEST, _LOUDEST, out=batch)
+            if not np.abs(batch).max() <= _LOUDEST:  # also where something is no number
+                np.nan_to_num(batch, copy=False, posinf=1.0, neginf=-1.0)
+                np.clip(batch, -_LOUDEST, _LOUDEST, out=batch)
             mono = batch[0] if self._mixer is None else self._mixer.mix(batch)
             self._put(self._resampler.push(mono))
         self._batch.clear()
