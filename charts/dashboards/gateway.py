@@ -140,6 +140,19 @@ AUDIO = Row(
             ],
         ),
         Panel(
+            title="Doubtful audio",
+            description="Sessions whose undeclared raw audio looks like something else.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second(
+                        "scripta_gateway_doubtful_audio_total", by=("namespace", "looks_like")
+                    ),
+                    "{{namespace}} {{looks_like}}",
+                )
+            ],
+        ),
+        Panel(
             title="Audio",
             description="Seconds of audio accepted in a second, pod by pod.",
             unit="suffix:s/s",

@@ -105,6 +105,15 @@ GATEWAY: Final = (
         "counter",
         {"reason": _one_of("crash deadline memory")},
     ),
+    Metric(
+        "scripta_gateway_doubtful_audio_total",
+        "counter",
+        {
+            "looks_like": _one_of(
+                "compressed odd_offset big_endian u8 s24 s32 f32 mulaw alaw",
+            )
+        },
+    ),
     Metric("scripta_gateway_messages_total", "counter"),
     Metric("scripta_gateway_messages_refused_total", "counter"),
     Metric("scripta_gateway_audio_seconds_total", "counter"),

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 from native_frames_heard import hear, hear_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -390,3 +391,19 @@ async def test_client_that_vanishes_leaves_its_neighbours_and_an_ended_stream(
         assert [len(part) for part in split(await hear_all(neighbour))] == [1, 1]
     await until(lambda: not server.hub._held.by_id)
     await until(lambda: not mock_worker._tasks)
+
+
+async def test_raw_audio_that_looks_wrong_is_warned_of_once(server: Any, mock_worker: Any) -> None:
+    """Float samples were taken for 16-bit ones: the transcript was empty, and nobody was told."""
+    tone = np.sin(np.arange(16_000) * 0.1) * np.linspace(0, 0.5, 16_000)
+    data = tone.astype("<f4").tobytes()
+    async with server.connect("events=true") as client, server.connect() as plain:
+        for each in (client, plain):
+            await each.send(data)
+            await each.send(data)
+            await each.send('{"type":"end"}')
+        frames, plainly = await hear_all(client), await hear_all(plain)
+    warnings = [frame for frame in frames if frame["status"] == "warning"]
+    assert len(warnings) == 1
+    assert "looks like 32-bit floats" in warnings[0]["warning"]
+    assert "warning" not in {frame["status"] for frame in plainly}

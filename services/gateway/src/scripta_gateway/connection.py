@@ -31,6 +31,7 @@ from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway import closing, metrics
 from scripta_gateway.audio.decoder import AudioDecoder
+from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.connection_record import ConnectionRecord
 from scripta_gateway.hub import Hub
@@ -125,6 +126,10 @@ class Connection(ABC):
         """Says that audio can not be decoded; the session goes on."""
 
     @abstractmethod
+    async def on_doubt(self, doubt: Doubt) -> None:
+        """Warns that raw audio can hardly be what it is taken for; it is taken all the same."""
+
+    @abstractmethod
     async def on_result(self, result: FinalResult | Interim) -> bool:
         """Sends a result; returns whether it was one for this client."""
 
@@ -176,6 +181,7 @@ class Connection(ABC):
                 self._enter(last, 0)
             raise
         self._enter(last or b"", len(message))
+        await self._tell_doubt()
 
     async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
         """Ends the current segment; exactly one final follows."""
@@ -195,6 +201,14 @@ class Connection(ABC):
                 await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             await self.on_bad_audio(error)
+        await self._tell_doubt()
+
+    async def _tell_doubt(self) -> None:
+        doubt = self._decoder.take_doubt()
+        if doubt is not None:
+            metrics.DOUBTS[doubt].inc()
+            logger.warning("raw audio looks wrong", extra={"looks_like": doubt.value})
+            await self.on_doubt(doubt)
 
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
         self.inflow.enter(

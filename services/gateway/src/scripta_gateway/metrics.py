@@ -26,6 +26,7 @@ from scripta_common.errors import (
 )
 from scripta_common.loop_metrics import counter, counters, histogram, histograms_of_two
 from scripta_common.metrics import LATENCY_BUCKETS
+from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
 from scripta_gateway.latency import PARTS, Delivered, Latency, Untimed
 
@@ -127,6 +128,12 @@ DECODERS_LOST = counters(
     "Decoders' processes that ended in mid-stream, by why.",
     "reason",
     ("crash", "deadline", "memory"),
+)
+DOUBTS = counters(
+    "scripta_gateway_doubtful_audio_total",
+    "Sessions whose undeclared raw audio can hardly be 16-bit samples, by what it looks like.",
+    "looks_like",
+    Doubt,
 )
 MESSAGES = counter("scripta_gateway_messages_total", "Audio messages accepted.")
 MESSAGES_REFUSED = counter("scripta_gateway_messages_refused_total", "Messages refused.")

@@ -12,6 +12,7 @@ from scripta_gateway.audio.aiff import AiffHeaderReader
 from scripta_gateway.audio.au import AuHeaderReader
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
+from scripta_gateway.audio.doubt import Doubt, Doubts
 from scripta_gateway.audio.errors import AudioError, FileBefore, MessageRefused, too_long
 from scripta_gateway.audio.foreign import Foreign, interrupts_raw
 from scripta_gateway.audio.limits import DecoderLimits
@@ -83,6 +84,7 @@ class AudioDecoder:
         self._kind: Kind | None = None
         # Why the last stream broke off: what comes next may still be its bytes.
         self._broken: AudioError | None = None
+        self._doubts = Doubts()
         # What was wrong with the file that the message at hand has ended.
         self._complaint: FileBefore | None = None
         if format.encoding is not None:
@@ -99,6 +101,11 @@ class AudioDecoder:
     def between_files(self) -> bool:
         """Whether the last message ended a file, so that nothing of it can follow."""
         return self._source is None and not self._head
+
+    def take_doubt(self) -> Doubt | None:
+        """Returns what undeclared raw audio looks like if not like samples; once."""
+        found, self._doubts.found = self._doubts.found, None
+        return found
 
     async def feed(self, message: bytes) -> AsyncIterator[bytes]:
         """Yields the PCM that a message completes, in slices of at most ``SLICE_BYTES``.
@@ -173,6 +180,8 @@ class AudioDecoder:
             if source is None:
                 self._head = bytes(data)
                 return
+            if self._kind is Kind.RAW:
+                self._doubts.take(data)
             async for pcm in source.feed(data):
                 yield pcm
             consumed = source.consumed
@@ -239,6 +248,7 @@ class AudioDecoder:
                 yield pcm
         elif self._source is None:
             return
+        self._doubts.pause()
         async for pcm in self._source.flush(end=end):
             yield pcm
         if end and self._format.encoding is None:

@@ -22,6 +22,7 @@ from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.doubt import Doubt, warning
 from scripta_gateway.connection import Connection, ConnectionLimits
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
@@ -89,6 +90,11 @@ class NativeConnection(Connection):
     async def on_bad_audio(self, error: BadAudio) -> None:
         """Refuses what could not be decoded."""
         self._refuse(f"Audio cannot be decoded: {error}")
+
+    async def on_doubt(self, doubt: Doubt) -> None:
+        """Warns a client that wants events."""
+        if self.query.events:
+            await self.send(frames.warning(warning(doubt)))
 
     async def on_result(self, result: Final | Interim) -> bool:
         """Sends a transcript or, if asked for, an interim."""

@@ -212,6 +212,11 @@ def going_away(received_messages: int) -> str:
     return _json({"status": "going_away", "received": received_messages})
 
 
+def warning(message: str) -> str:
+    """Returns the event that something is probably not as the client means it."""
+    return _json({"status": "warning", "warning": message})
+
+
 def ended(seconds: float) -> str:
     """Returns the event before a normal close."""
     return _json({"status": "ended", "duration": round(seconds, 3)})
