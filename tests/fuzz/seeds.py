@@ -11,6 +11,8 @@ import numpy as np
 
 _BLOCK = 480
 _BLOCKS = 24
+_GAP_SECONDS = 2
+_PACKETS_TO_A_GAP = 6
 _FORMS: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
     ("wav", "pcm_s16le", 16_000, "mono", {}),
     ("wav", "pcm_s24le", 44_100, "stereo", {}),
@@ -42,14 +44,20 @@ _FORMS: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
     ("mov", "pcm_s16be", 16_000, "mono", {}),
 )
 
+_WITH_GAPS = ("libopus", "aac")
+"""Codecs of which there is one more file of each kind, with gaps between the times of packets."""
+
 
 @cache
 def seeds() -> tuple[bytes, ...]:
     """Returns the files, a quarter of a second of noisy tone each; always the same."""
-    return tuple(_made(*form) for form in _FORMS)
+    gaps = tuple(_made(*form, gaps=True) for form in _FORMS if form[1] in _WITH_GAPS)
+    return tuple(_made(*form) for form in _FORMS) + gaps
 
 
-def _made(form: str, codec: str, rate: int, layout: str, options: dict[str, str]) -> bytes:
+def _made(
+    form: str, codec: str, rate: int, layout: str, options: dict[str, str], *, gaps: bool = False
+) -> bytes:
     # To a real file: a muxer that puts the index first opens it again.
     with TemporaryDirectory() as folder:
         path = Path(folder) / "seed"
@@ -61,10 +69,16 @@ def _made(form: str, codec: str, rate: int, layout: str, options: dict[str, str]
             resampler = av.AudioResampler(context.format or "s16", layout, rate)  # type: ignore[union-attr]
             noise = np.random.default_rng(7).integers(-300, 300, (_BLOCKS, 1, _BLOCK * channels))
             tone = (np.sin(np.arange(_BLOCK * channels) / 9) * 8000)[None, None]
+            packets = []
             for number, block in enumerate((noise + tone).astype(np.int16)):
                 frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "s16", layout)
                 frame.sample_rate, frame.pts = rate, number * _BLOCK
                 for part in resampler.resample(frame):
-                    out.mux(stream.encode(part))  # type: ignore[union-attr]
-            out.mux(stream.encode(None))  # type: ignore[union-attr]
+                    packets += stream.encode(part)  # type: ignore[union-attr]
+            packets += stream.encode(None)  # type: ignore[union-attr]
+            for number, packet in enumerate(packets):
+                if gaps:
+                    late = number // _PACKETS_TO_A_GAP * _GAP_SECONDS
+                    packet.pts = packet.dts = packet.pts + round(late / packet.time_base)
+                out.mux(packet)
         return path.read_bytes()

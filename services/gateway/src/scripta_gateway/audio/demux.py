@@ -18,6 +18,7 @@ from av.packet import Packet
 from scripta_gateway.audio.amr import is_pause
 from scripta_gateway.audio.errors import AudioError, middle_of
 from scripta_gateway.audio.extent import CafExtent, Mp4Extent
+from scripta_gateway.audio.flacframes import read_flac_header
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.layouts import check_layout
 from scripta_gateway.audio.oggjoin import join_ogg
@@ -163,7 +164,21 @@ def _demux(
         stream = container.streams.audio[0]
         codec = _codec_of(stream)
         for packet in container.demux(stream):
+            if form == "ogg" and codec.name == "flac":
+                packet.pts = _flac_position(packet)
             decoder.decode(codec, packet)
+
+
+def _flac_position(packet: Packet[Any]) -> int | None:
+    """Returns the first sample of a packet of Ogg/FLAC, by its own header.
+
+    Ogg says where pages end. Libavformat takes the first page for the start of the stream, and
+    finds out about lost ones a page late.
+    """
+    header = read_flac_header(bytes(packet), 0)
+    if header is None:
+        return None
+    return header.number if header.varies else header.number * header.samples
 
 
 def _codec_of(stream: AudioStream) -> AudioCodecContext:

@@ -125,7 +125,7 @@ class PcmSink:
 
     def silence(self, seconds: float) -> None:
         """Adds silence in place of audio that is not there; none before the first frame."""
-        if self._resampler is None:
+        if self._resampler is None or seconds <= 0:
             return
         self.flush()
         self.samples += round(seconds * self._resampler.rate)
