@@ -32,7 +32,8 @@ for i = 2, #KEYS do
   local audio = string.gsub(KEYS[i], 'state$', 'audio')
   local results = string.gsub(KEYS[i], 'state$', 'results')
   answer[#answer + 1] = {
-    redis.call('HMGET', KEYS[i], 'status', 'seq', 'cp_sample', 'cp_seq', 'index', 'epoch'),
+    redis.call('HMGET', KEYS[i], 'status', 'seq', 'cp_sample', 'cp_seq', 'index', 'epoch',
+      'cp_speaking'),
     ids(audio), ids(results),
     redis.call('DUMP', KEYS[i]), redis.call('DUMP', audio), redis.call('DUMP', results)}
 end
@@ -175,9 +176,11 @@ def _standing(answer: list[Any]) -> Standing:
     fields, logged, recorded, *content = answer
     progress = None
     if fields[0] is not None:
-        seq, sample, checkpoint_seq, index, epoch = map(int, fields[1:])
+        seq, sample, checkpoint_seq, index, epoch, speaking = map(int, fields[1:])
         over = fields[0] != b"open"
-        progress = Progress(over, seq, Checkpoint(sample, checkpoint_seq), index, epoch)
+        progress = Progress(
+            over, seq, Checkpoint(sample, checkpoint_seq, bool(speaking)), index, epoch
+        )
     return Standing(progress, _numbers(logged), _numbers(recorded), content)
 
 

@@ -107,10 +107,13 @@ class Checkpoint:
         sample: Audio before this session sample is covered by committed results.
         seq: Last entry that is consumed entirely. A replay reads on at ``seq + 1`` and drops
             the samples before ``sample``.
+        speaking: Whether speech goes on behind it: it was cut for its length, or by a boundary
+            while somebody spoke.
     """
 
     sample: int = 0
     seq: int = 0
+    speaking: bool = False
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True):
@@ -202,6 +205,7 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
         results: Recorded results in order, or one interim, or none (the checkpoint moved).
         origins: Of each of these, where it is known; empty from a transcriber that does not tell.
         sent_at: When it was sent, in seconds by the broker's clock; ``None`` if that is not known.
+        checkpoint_speaking: Whether speech goes on behind the checkpoint.
     """
 
     sid: str
@@ -211,6 +215,7 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
     results: tuple[Final | Ended | Failed | Interim, ...]
     origins: tuple[Origin | None, ...] = ()
     sent_at: float | None = None
+    checkpoint_speaking: bool = False
 
 
 class Superseded(msgspec.Struct, frozen=True, array_like=True, tag="superseded"):

@@ -223,7 +223,10 @@ class Exchange:
             fresh = self._accept(r for r in ring.results if not isinstance(r, Interim))
         elif ring.results:
             self.behind = True
-        moved = self._advance(Checkpoint(ring.checkpoint_sample, ring.checkpoint_seq), ring.index)
+        checkpoint = Checkpoint(
+            ring.checkpoint_sample, ring.checkpoint_seq, ring.checkpoint_speaking
+        )
+        moved = self._advance(checkpoint, ring.index)
         return News(fresh, moved or bool(fresh))
 
     def polled(self, progress: Progress | None, confirmed: int = 0) -> News:

@@ -246,8 +246,8 @@ def test_every_finalize_yields_one_segment_and_the_end_ends(log_of, session, chu
     asked = {entry.seq: entry for entry in entries if entry.kind is EntryKind.FINALIZE}
     cuts = drive(entries)
     answers = [cut for cut in cuts if cut.segment and cut.segment.reason is Reason.FINALIZE]
-    assert [cut.checkpoint for cut in answers] == [
-        Checkpoint(entry.first_sample, seq) for seq, entry in asked.items()
+    assert [(cut.checkpoint.sample, cut.checkpoint.seq) for cut in answers] == [
+        (entry.first_sample, seq) for seq, entry in asked.items()
     ]
     assert [cut.ended for cut in cuts] == [False] * (len(cuts) - 1) + [True]
     assert cuts[-1].checkpoint == Checkpoint(len(session.pcm) // BYTES_PER_SAMPLE, len(entries))
@@ -286,6 +286,34 @@ def test_long_speech_is_cut_in_its_longest_pause(log_of: LogOf):
     first = next(cut.segment for cut in drive(log_of(pcm)) if cut.segment)
     assert first.reason is Reason.LENGTH
     assert 24_000 < first.end < 28_000
+
+
+def test_speech_goes_on_where_a_cut_for_length_ended(log_of: LogOf):
+    """A detector that starts cold misses the first frames behind a cut: they were in no segment."""
+    entries = log_of(pcm_of((16_000, 0.0), (90_000, LOUD), (16_000, 0.0)))
+    cuts = drive(entries, memory=0.9)
+    spoken = [cut for cut in cuts if cut.segment]
+    assert [cut.segment.reason for cut in spoken].count(Reason.LENGTH) >= 2
+    for before, after in pairwise(spoken):
+        assert before.checkpoint.speaking
+        assert before.segment.end == before.checkpoint.sample == after.segment.start
+    assert not cuts[-1].checkpoint.speaking
+
+
+def test_speech_goes_on_behind_a_boundary_that_cuts_it_off(log_of: LogOf):
+    entries = log_of(pcm_of((40_000, LOUD), (16_000, 0.0)), finalize_at=[20_000])
+    first, second, *_ = [cut for cut in drive(entries, memory=0.9) if cut.segment]
+    assert first.checkpoint == Checkpoint(20_000, first.checkpoint.seq, speaking=True)
+    assert second.segment.start == 20_000
+
+
+def test_nothing_is_said_behind_a_boundary_that_silence_follows(log_of: LogOf):
+    """Whoever lets go of the key has said all: the rest of the breath is no word."""
+    entries = log_of(pcm_of((20_000, LOUD), (60_000, 0.0)), finalize_at=[20_000])
+    first, *rest = drive(entries)
+    assert first.checkpoint.speaking
+    assert rest
+    assert all(cut.segment is None and not cut.checkpoint.speaking for cut in rest)
 
 
 def test_long_speech_without_a_pause_is_cut_where_it_is_quietest(log_of: LogOf):

@@ -107,7 +107,7 @@ class GatewayLog:
         if len(state) == 2:
             raise AheadOfLog(int(state[1]))
         former, connection, status, options, *numbers = state
-        seq, samples, messages, partial, sample, checkpoint_seq, index = map(int, numbers)
+        seq, samples, messages, partial, sample, checkpoint_seq, index, speaking = map(int, numbers)
         attachment = Attachment(
             former_gateway=former.decode(),
             connection=int(connection),
@@ -116,7 +116,7 @@ class GatewayLog:
             seq=seq,
             samples=samples,
             intake=Intake(messages, partial),
-            checkpoint=Checkpoint(sample, checkpoint_seq),
+            checkpoint=Checkpoint(sample, checkpoint_seq, bool(speaking)),
             index=index,
         )
         notice = encode(Superseded(sid, attachment.connection))
@@ -154,6 +154,7 @@ class GatewayLog:
             intake.messages,
             int(intake.at_rest),
             token_digest,
+            int(checkpoint.speaking),
         )
         if restored:
             await self.assign(sid, options.pool)
@@ -259,11 +260,11 @@ class GatewayLog:
         )
         if not state:
             return None
-        status, seq, sample, checkpoint_seq, index, epoch, owner, connection = state
+        status, seq, sample, checkpoint_seq, index, epoch, owner, connection, speaking = state
         return Progress(
             over=status != b"open",
             seq=int(seq),
-            checkpoint=Checkpoint(int(sample), int(checkpoint_seq)),
+            checkpoint=Checkpoint(int(sample), int(checkpoint_seq), speaking == b"1"),
             index=int(index),
             epoch=int(epoch),
             owner=owner.decode(),

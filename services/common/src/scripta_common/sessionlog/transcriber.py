@@ -104,12 +104,12 @@ class TranscriberLog(Leasing):
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None
-        _, epoch, sample, seq, index, options, attempts, former_span = answer
+        _, epoch, sample, seq, index, options, attempts, former_span, speaking = answer
         return Claim(
             sid=assignment.sid,
             entry_id=assignment.entry_id,
             epoch=epoch,
-            checkpoint=Checkpoint(sample, seq),
+            checkpoint=Checkpoint(sample, seq, bool(speaking)),
             index=index,
             options=SessionOptions.decode(options),
             attempts=attempts,
@@ -178,6 +178,7 @@ class TranscriberLog(Leasing):
             results=tuple(recorded),
             origins=tuple(origins),
             sent_at=sent_at,
+            checkpoint_speaking=checkpoint.speaking,
         )
         outcome, last = await self._broker.run(
             scripts.COMMIT,
@@ -190,6 +191,7 @@ class TranscriberLog(Leasing):
             encode(ring),
             keys.gateway_channel(""),
             self._ttl_ms,
+            int(checkpoint.speaking),
             *(encode(result) for result in recorded),
         )
         if outcome == b"fenced":

@@ -56,6 +56,8 @@ class SpeechCutter:
         self._voiced_frames = 0
         self._surest = 0.0
         self._heard: list[Heard] = []
+        if checkpoint.speaking:
+            self._go_on(checkpoint.sample)
 
     @property
     def quiet(self) -> bool:
@@ -119,7 +121,9 @@ class SpeechCutter:
             segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
         elif not ended:
             segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
-        return Cut(segment, self._start_afresh(now, consumed=entry.seq), ended=ended)
+        speaking = cut_off and bool(segment and segment.pcm)
+        checkpoint = self._start_afresh(now, consumed=entry.seq, speaking=speaking)
+        return Cut(segment, checkpoint, ended=ended)
 
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, once it is more than a noise."""
@@ -170,7 +174,7 @@ class SpeechCutter:
         middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
         end = min(middle, first + max(self._post_roll, FRAME_SAMPLES))
         segment = self._segment(end, Reason.LENGTH)
-        return Cut(segment, self._start_afresh(end))
+        return Cut(segment, self._start_afresh(end, speaking=True))
 
     def _segment_start(self, onset: int) -> int:
         return max(self._tape.start, onset - self._pre_roll)
@@ -194,9 +198,17 @@ class SpeechCutter:
         self._surest = 0.0
         self._heard.clear()
 
-    def _start_afresh(self, sample: int, consumed: int | None = None) -> Checkpoint:
+    def _start_afresh(
+        self, sample: int, consumed: int | None = None, *, speaking: bool = False
+    ) -> Checkpoint:
         self._forget_speech()
-        return self._tape.rewind(sample, consumed)
+        if speaking:
+            self._go_on(sample)
+        return self._tape.rewind(sample, consumed, speaking=speaking)
+
+    def _go_on(self, sample: int) -> None:
+        """Begins a segment where the last one ended: a cold detector would miss its start."""
+        self._onset = self._voiced_end = sample
 
 
 class SpeechSegmenter:

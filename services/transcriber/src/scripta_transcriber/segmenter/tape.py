@@ -96,12 +96,15 @@ class Tape:
                 return mark.accepted_ms
         return 0
 
-    def rewind(self, sample: int, consumed: int | None = None) -> Checkpoint:
+    def rewind(
+        self, sample: int, consumed: int | None = None, *, speaking: bool = False
+    ) -> Checkpoint:
         """Drops the audio before ``sample``, reads from there on, and returns the checkpoint.
 
         Args:
             sample: Where to go on.
             consumed: Number of the control entry that is now consumed with all before it.
+            speaking: Whether speech goes on behind it.
         """
         del self._pcm[: (sample - self.start) * BYTES_PER_SAMPLE]
         self.start = self.position = sample
@@ -112,7 +115,7 @@ class Tape:
             self._seq = self._marks.popleft().seq
         if consumed is not None:
             self._seq = consumed
-        return Checkpoint(sample, self._seq)
+        return Checkpoint(sample, self._seq, speaking)
 
     def _take_up(self, entry: Entry) -> None:
         if entry.first_sample > self.end:

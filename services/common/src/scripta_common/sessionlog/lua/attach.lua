@@ -9,7 +9,7 @@
 -- Returns {reason} if it can not be taken up ('behind': results that the client has not got are
 --   kept no more), {'ahead', last result that a client can have} if the
 --   client says that it has more, else {former gateway, connection, status, options, seq, samples,
---   messages, partial, cp_sample, cp_seq, index}.
+--   messages, partial, cp_sample, cp_seq, index, cp_speaking}.
 local known = redis.call('HMGET', KEYS[1], 'gateway', 'status', 'at_rest', 'connection', 'token',
   'index', 'dropped')
 local former, token = known[1], known[5]
@@ -24,6 +24,6 @@ local connection = math.max(tonumber(known[4]) + 1, tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'gateway', ARGV[1], 'connection', connection)
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
 local state = redis.call('HMGET', KEYS[1], 'connection', 'status', 'options', 'seq', 'samples',
-  'messages', 'partial', 'cp_sample', 'cp_seq', 'index')
+  'messages', 'partial', 'cp_sample', 'cp_seq', 'index', 'cp_speaking')
 table.insert(state, 1, former)
 return state

@@ -4,9 +4,10 @@
 -- Allowed beyond the memory limit: it frees memory.
 -- KEYS: state, audio, results. ARGV: ttl_ms, connection, last result that nobody needs any more.
 -- Returns {} for an unknown session, else {status, seq, cp_sample, cp_seq, index, epoch, owner,
--- connection}.
+-- connection, cp_speaking}.
 local state = redis.call('HMGET', KEYS[1],
-  'status', 'seq', 'cp_sample', 'cp_seq', 'index', 'epoch', 'owner', 'connection', 'dropped')
+  'status', 'seq', 'cp_sample', 'cp_seq', 'index', 'epoch', 'owner', 'connection', 'dropped',
+  'cp_speaking')
 if not state[1] then return {} end
 local dropped = math.min(tonumber(ARGV[3]), tonumber(state[5]))
 if state[8] == ARGV[2] and dropped > tonumber(state[9] or 0) then
@@ -14,5 +15,6 @@ if state[8] == ARGV[2] and dropped > tonumber(state[9] or 0) then
   redis.call('HSET', KEYS[1], 'dropped', dropped)
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
-state[9] = nil
+state[9] = state[10] or '0'
+state[10] = nil
 return state
