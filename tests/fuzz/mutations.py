@@ -21,7 +21,7 @@ def _overwrite(data: bytearray, dice: random.Random) -> None:
 
 
 def _truncate(data: bytearray, dice: random.Random) -> None:
-    del data[dice.randrange(1, len(data)) :]
+    del data[dice.randrange(1, len(data) + 1) :]
 
 
 def _cut_out(data: bytearray, dice: random.Random) -> None:

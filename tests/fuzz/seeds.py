@@ -42,7 +42,29 @@ _FORMS: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
     ("mp4", "aac", 16_000, "mono", {"movflags": "frag_every_frame+empty_moov+default_base_moof"}),
     ("mp4", "alac", 44_100, "stereo", {}),
     ("mov", "pcm_s16be", 16_000, "mono", {}),
+    ("mov", "adpcm_ima_qt", 16_000, "mono", {}),
+    ("wav", "pcm_s16le", 16_000, "mono", {"rf64": "always"}),
+    ("wav", "libmp3lame", 16_000, "mono", {}),
+    ("wav", "g722", 16_000, "mono", {}),
+    ("wav", "g726", 8_000, "mono", {}),
+    ("aiff", "pcm_s24be", 44_100, "stereo", {}),
+    ("au", "pcm_mulaw", 8_000, "mono", {}),
+    ("w64", "pcm_s16le", 16_000, "mono", {}),
+    ("caf", "pcm_s16le", 16_000, "mono", {}),
+    ("caf", "alac", 16_000, "mono", {}),
+    ("adts", "aac", 16_000, "mono", {}),
+    ("latm", "aac", 16_000, "mono", {}),
+    ("mp2", "mp2", 16_000, "mono", {}),
+    ("ac3", "ac3", 48_000, "5.1", {}),
+    ("eac3", "eac3", 48_000, "stereo", {}),
+    ("amr", "libopencore_amrnb", 8_000, "mono", {}),
+    ("3gp", "libopencore_amrnb", 8_000, "mono", {}),
+    ("mpegts", "aac", 48_000, "mono", {}),
+    ("mpegts", "ac3", 48_000, "mono", {"mpegts_m2ts_mode": "1"}),
+    ("matroska", "ac3", 48_000, "stereo", {}),
 )
+_JOINED = (7, 9, 13, 14, 20, 21, 38, 39, 41, 45)
+"""Those of which the middle alone is a seed as well."""
 
 _WITH_GAPS = ("libopus", "aac")
 """Codecs of which there is one more file of each kind, with gaps between the times of packets."""
@@ -51,8 +73,9 @@ _WITH_GAPS = ("libopus", "aac")
 @cache
 def seeds() -> tuple[bytes, ...]:
     """Returns the files, a quarter of a second of noisy tone each; always the same."""
-    gaps = tuple(_made(*form, gaps=True) for form in _FORMS if form[1] in _WITH_GAPS)
-    return tuple(_made(*form) for form in _FORMS) + gaps
+    whole = [_made(*form) for form in _FORMS]
+    gaps = [_made(*form, gaps=True) for form in _FORMS if form[1] in _WITH_GAPS]
+    return (*whole, *gaps, *(whole[place][len(whole[place]) // 3 :] for place in _JOINED))
 
 
 def _made(

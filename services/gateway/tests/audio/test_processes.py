@@ -404,6 +404,8 @@ async def test_clients_hear_of_their_own_decoder_only(
             "its decoder broke down",
         }
         await hurt.send(bytes(3200))
+        assert "its decoder broke down; go on with" in (await received(hurt))["error"]
+        await hurt.send(encoded("wav").data)
         assert (await received(hurt))["status"] == "received"
         await neighbour.send(encoded("mp3_16k_live").data[3000:6000])
         assert (await received(neighbour))["status"] == "received"
