@@ -35,8 +35,8 @@ class Recording:
 
     @property
     def name(self) -> str:
-        """Its file name without the suffix."""
-        return self.path.stem
+        """Its file name without the suffix, and the lead if it has one."""
+        return f"{self.path.stem}+{self.lead_ms}" if self.lead_ms else self.path.stem
 
     def pcm(self) -> bytes:
         """Returns its samples; raises ``ValueError`` if it is not 16 kHz mono s16."""
