@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from native import Talk, decided, talk
@@ -67,10 +67,12 @@ async def test_words_do_not_depend_on_how_their_audio_comes(system: Stack) -> No
 
 async def test_who_stops_sending_behind_a_word_is_answered_soon(system: Stack) -> None:
     """A client that mutes itself sends no silence that would end what was said."""
-    first_sentence = two_cities().until(4.95)
-    query = {"encoding": "linear16", "sample_rate": first_sentence.rate}
+    recording = two_cities()
+    room = recording.until(0.5)  # before anybody speaks
+    said = replace(recording, pcm=recording.until(4.9).pcm + room.pcm)
+    query = {"encoding": "linear16", "sample_rate": said.rate, "endpointing": 3000}
     async with talk(system.ws_url, **query) as session:
-        await say(session, first_sentence, Way(0.1))
+        await say(session, said, Way(0.1))
         await session.until(lambda: session.finals, seconds=4.0)
         [final] = session.finals
     assert final["reason"] == "idle"
