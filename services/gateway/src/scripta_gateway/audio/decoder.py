@@ -14,6 +14,7 @@ from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
 from scripta_gateway.audio.doubt import Doubt, Doubts
 from scripta_gateway.audio.errors import AudioError, FileBefore, MessageRefused, too_long
+from scripta_gateway.audio.filecount import FileCount
 from scripta_gateway.audio.foreign import Foreign, interrupts_raw
 from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.pcmfile import HeaderReader, PcmFileSource
@@ -23,7 +24,6 @@ from scripta_gateway.audio.sniff import HEAD_BYTES, Kind, begins_file, half_a_ma
 from scripta_gateway.audio.source import Source
 from scripta_gateway.audio.wav import WavHeaderReader
 from scripta_gateway.audio.wave64 import Wave64HeaderReader
-from scripta_gateway.bounds import MAX_COMPRESSED_FILES_A_MESSAGE, MAX_FILES_A_MESSAGE
 
 _ENCODINGS: Constant = {
     "linear16": SampleFormat.S16,
@@ -78,7 +78,7 @@ class AudioDecoder:
         self._processes = processes
         self._head = b""
         self._unfinished = False
-        self._files = _Files()
+        self._files = FileCount()
         self._source: Source | None = None
         # What the stream at hand, or the last one, is.
         self._kind: Kind | None = None
@@ -174,7 +174,7 @@ class AudioDecoder:
             self._check(message)
             async for pcm in self._end_for_new_file(message[:HEAD_BYTES]):
                 yield pcm
-        data, self._files = memoryview(message), _Files()
+        data, self._files = memoryview(message), FileCount()
         while data:
             source = self._source or self._begin(bytes(data[:HEAD_BYTES]))
             if source is None:
@@ -276,30 +276,6 @@ class AudioDecoder:
             self._source = self._raw(_ENCODINGS[self._format.encoding])
         if source is not None:
             await source.close()
-
-
-class _Files:
-    """Counts the files of a message."""
-
-    def __init__(self) -> None:
-        self._files = 0
-        self._compressed = 0
-
-    def add(self, *, compressed: bool = False) -> None:
-        """Counts one more, or that the last one is compressed.
-
-        Raises:
-            AudioError: They are too many.
-        """
-        if compressed:
-            self._compressed += 1
-        else:
-            self._files += 1
-        if self._files > MAX_FILES_A_MESSAGE or self._compressed > MAX_COMPRESSED_FILES_A_MESSAGE:
-            raise AudioError(
-                f"it holds too many files (at most {MAX_FILES_A_MESSAGE}, "
-                f"{MAX_COMPRESSED_FILES_A_MESSAGE} of them compressed); send fewer in a message"
-            )
 
 
 def _begins_next_file(head: bytes) -> bool:

@@ -10,7 +10,6 @@ from av.packet import Packet
 
 from scripta_gateway.audio.amr import BY_MAGIC, LONGEST_MAGIC
 from scripta_gateway.audio.cutter import Frame, FrameCutter
-from scripta_gateway.audio.demux import PacketDecoder
 from scripta_gateway.audio.errors import AudioError, middle_of
 from scripta_gateway.audio.flacframes import (
     FlacCutter,
@@ -24,6 +23,7 @@ from scripta_gateway.audio.framing import Framing
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.mpeg import MP3_CODEC, encoder_delay
 from scripta_gateway.audio.mpegts import TransportStream
+from scripta_gateway.audio.packets import PacketDecoder
 from scripta_gateway.bounds import MAX_LOST_SECONDS
 
 _READ_BYTES: Constant = 16 * 1024
