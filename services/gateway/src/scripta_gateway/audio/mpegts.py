@@ -10,6 +10,8 @@ _PACKET: Constant = 188
 _SYNC: Constant = 0x47
 _ROW: Constant = 8
 _FEW: Constant = 3
+_STARTS: Constant = (0, 4)
+"""Where the first packet stands in a file, plain and with a time before it."""
 STRIDES: Constant = (188, 192, 204)
 """Bytes from packet to packet: plain, on camcorders' cards, and with what corrects errors."""
 
@@ -21,10 +23,10 @@ _PRIVATE: Constant = 0x06
 _AC3_DESCRIPTORS: Constant = {0x6A, 0x7A}
 
 
-def synced(data: bytes, at: int, stride: int) -> bool | None:
+def synced(data: bytes, at: int, stride: int, few: int = _FEW) -> bool | None:
     """Returns whether packets stand in a row from an offset; ``None`` if the data is too short.
 
-    Less than three of them are as good as none.
+    Less than ``few`` of them are as good as none.
 
     Besides the sync bytes, the counters of a track's packets have to go up: a steady tone can
     have any byte at any distance again.
@@ -34,7 +36,7 @@ def synced(data: bytes, at: int, stride: int) -> bool | None:
     for place in range(at, at + _ROW * stride, stride):
         head = data[place : place + 4]
         if len(head) < 4:
-            return None if place >= at + _FEW * stride else False
+            return None if place >= at + few * stride else False
         if head[0] != _SYNC or head[1] & 0x80 or head[3] & 0xC0 or not head[3] & 0x30:
             return False
         pid = (head[1] & 0x1F) << 8 | head[2]
@@ -54,7 +56,7 @@ def find_packets(data: bytes) -> bool | None:
     start = data.find(_SYNC, 0, STRIDES[-1])
     while start >= 0:
         for stride in STRIDES:
-            found = synced(data, start, stride)
+            found = synced(data, start, stride, 1 if start in _STARTS else _FEW)
             if found:
                 return True
             undecided |= found is None
