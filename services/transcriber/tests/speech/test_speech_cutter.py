@@ -501,3 +501,13 @@ def test_rules_that_cannot_hold_are_refused(wrong: dict[str, float]):
 def test_longest_segment_without_room_for_its_pre_roll_is_refused():
     with pytest.raises(ValueError, match="search_window must be shorter"):
         Rules().with_longest_segment(0.4)
+
+
+def test_segment_reaches_back_to_what_is_as_loud_as_its_first_frame_of_speech(log_of: LogOf):
+    """A detector that notices a sentence late leaves its first words in no segment."""
+    noise = np.random.default_rng(2).normal(0, 1, 40_000)
+    levels = np.repeat([30.0, 900.0, 3_000.0, 0.0], 10_000)
+    pcm = np.round(noise * levels).astype("<i2").tobytes()
+    rules = Rules(start_probability=0.05, keep_probability=0.05, sure_probability=0.05)
+    first = next(cut.segment for cut in drive(log_of(pcm), rules=rules) if cut.segment)
+    assert abs(first.start - 10_000) <= FRAME_SAMPLES

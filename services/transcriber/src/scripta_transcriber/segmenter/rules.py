@@ -15,6 +15,8 @@ class Rules:
         endpoint_silence: Silence that ends a segment.
         pre_roll: Audio kept from before the first frame of speech: the model misses a word
             that starts with the audio.
+        reach: A segment starts so much before the first frame of speech, at most, …
+        loud_share: … while the audio there has this share of that frame's power, or more.
         post_roll: Audio kept from after the last frame of speech, at most; whatever of the
             endpoint silence is left over is the next segment's pre-roll.
         sure_probability: Speech of which no frame reaches this probability is a noise.
@@ -32,6 +34,8 @@ class Rules:
     keep_probability: float = 0.35
     endpoint_silence: float = 0.5
     pre_roll: float = 0.25
+    reach: float = 1.5
+    loud_share: float = 0.03
     post_roll: float = 0.2
     sure_probability: float = 0.7
     least_speech: float = 0.09

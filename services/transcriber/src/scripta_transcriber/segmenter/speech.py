@@ -42,6 +42,7 @@ class SpeechCutter:
         self._language = language
         self._endpoint = _samples(rules.endpoint_silence)
         self._pre_roll = _samples(rules.pre_roll)
+        self._reach = max(self._pre_roll, _samples(min(rules.reach, rules.longest_segment / 4)))
         # The rest of a short endpoint silence is left to the next segment as its pre-roll.
         self._post_roll = min(_samples(rules.post_roll), self._endpoint // 2)
         self._pause = _samples(rules.pause_silence)
@@ -52,6 +53,8 @@ class SpeechCutter:
         self._tape = Tape(checkpoint)
         self._frame: Frame | None = None
         self._onset: int | None = None
+        # Where the open segment starts; of no meaning without an onset.
+        self._first = 0
         self._voiced_end = 0
         self._voiced_frames = 0
         self._surest = 0.0
@@ -92,6 +95,7 @@ class SpeechCutter:
             if probability < self._rules.start_probability:
                 return self._pass_silence(now)
             self._onset = now - FRAME_SAMPLES
+            self._first = self._reach_back(self._onset, float(frame.var()))
         self._surest = max(self._surest, probability)
         voiced = probability >= self._rules.keep_probability
         if voiced:
@@ -100,7 +104,7 @@ class SpeechCutter:
         self._heard.append(Heard(voiced, _power(frame)))
         if now - self._voiced_end >= self._endpoint:
             return self._end_speech(now)
-        if now + FRAME_SAMPLES - self._segment_start(self._onset) > self._longest:
+        if now + FRAME_SAMPLES - self._first > self._longest:
             return self._cut_long(self._onset)
         return None
 
@@ -176,13 +180,22 @@ class SpeechCutter:
         segment = self._segment(end, Reason.LENGTH)
         return Cut(segment, self._start_afresh(end, speaking=True))
 
-    def _segment_start(self, onset: int) -> int:
-        return max(self._tape.start, onset - self._pre_roll)
+    def _reach_back(self, onset: int, power: float) -> int:
+        """Returns where the segment starts whose first frame of speech has this power."""
+        # The detector notices some words late: what is nearly as loud before them belongs to it.
+        first = max(self._tape.start, onset - self._pre_roll)
+        farthest = max(self._tape.start, onset - self._reach) + FRAME_SAMPLES
+        while first >= farthest:
+            before = np.frombuffer(self._tape.pcm(first - FRAME_SAMPLES, first), dtype="<i2")
+            if before.var() <= power * self._rules.loud_share:
+                break
+            first -= FRAME_SAMPLES
+        return first
 
     def _segment(self, end: int, reason: Reason) -> Segment:
         if self._onset is None:
             raise RuntimeError("there is no speech to make a segment of")
-        start = self._segment_start(self._onset)
+        start = self._first
         return Segment(
             start=start,
             pcm=self._tape.pcm(start, end),
@@ -208,7 +221,7 @@ class SpeechCutter:
 
     def _go_on(self, sample: int) -> None:
         """Begins a segment where the last one ended: a cold detector would miss its start."""
-        self._onset = self._voiced_end = sample
+        self._onset = self._first = self._voiced_end = sample
 
 
 class SpeechSegmenter:
