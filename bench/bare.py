@@ -20,6 +20,7 @@ from typing import Final as Constant
 
 import msgspec
 
+from cadence import follow
 from deck import CHUNK_SAMPLES, CHUNK_SECONDS, Choice, Due, recordings, stable_share
 from engine_log import WatchedEngine, checksum
 from interim_designs import INTERVAL_SECONDS, Interims
@@ -65,18 +66,15 @@ class Listener:
         segmenter = create_segmenter(
             self._engine.capabilities, Checkpoint(), SegmenterOptions(), self._detector
         )
-        hypothesis, told, shares = Hypothesis(self._engine), 0, list[float]()
-        for place, entry in enumerate(_entries(chunks)):
-            for cut in segmenter.feed(entry):
-                if cut.segment is not None:
-                    dues.append(self._final(cut.segment, place, shares, dues))
-                hypothesis, shares = Hypothesis(self._engine), []
-            segment = segmenter.open_segment()
-            new = segment.end - max(told, segment.start) if segment is not None else 0
-            if segment is not None and new >= INTERVAL_SECONDS * SAMPLE_RATE:
+        hypothesis, shares = Hypothesis(self._engine), list[float]()
+        for place, segment, final in follow(segmenter, _entries(chunks), INTERVAL_SECONDS):
+            if not final and segment is not None:
                 words = hypothesis.hear(segment)
-                told = segment.end
                 shares.append(stable_share(words.text, words.stable))
+                continue
+            if segment is not None:
+                dues.append(self._final(segment, place, shares, dues))
+            hypothesis, shares = Hypothesis(self._engine), []
         self._heard.audio += len(chunks) * CHUNK_SECONDS
         self._heard.interims += sum(due.interims for due in dues)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,14 +38,16 @@ class TallyEngine:
 
 
 class ScriptedEngine(TallyEngine):
-    """Hears one given text after the other."""
+    """Hears one given text after the other; it is sure of words without a question mark."""
 
     def __init__(self, *texts: str) -> None:
         super().__init__()
         self._texts = iter(texts)
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:
-        return Draft(next(self._texts))
+        text = next(self._texts)
+        sure = tuple("?" not in word for word in text.split())
+        return Draft(text, sure=sure)
 
 
 def speech(seconds: float, *, start: int = 0, quiet_at: float | None = None) -> Segment:
@@ -125,6 +129,53 @@ def test_words_behind_stable_ones_are_neither_doubled_nor_lost(
     hypothesis = Hypothesis(ScriptedEngine(stable, stable, draft))
     *_, words = [hypothesis.hear(segment) for segment in grow(speech(1.5))]
     assert words == (text, stable)
+
+
+def test_word_is_stable_only_once_the_engine_is_sure_of_it() -> None:
+    """Two drafts agree on many a word that a third one hears otherwise."""
+    texts = (
+        "we all said? so",
+        "we all said? so then",
+        "we all said so then",
+        "we all said so then",
+    )
+    hypothesis = Hypothesis(ScriptedEngine(*texts))
+    stable = [hypothesis.hear(segment).stable for segment in grow(speech(2))]
+    assert stable == ["", "we all", "we all", "we all said so then"]
+
+
+def test_draft_of_nearly_the_same_audio_is_no_second_opinion() -> None:
+    hypothesis = Hypothesis(ScriptedEngine(*["we all said so"] * 6))
+    whole = speech(1.5)
+    ends = (16_000, 17_600, 19_200, 20_800, 22_400, 24_000)
+    grown = [Segment(0, whole.pcm[: 2 * end], whole.reason) for end in ends]
+    stable = [hypothesis.hear(segment).stable for segment in grown]
+    assert stable == ["", "", "", "", "we all said so", "we all said so"]
+
+
+def test_words_that_a_cut_for_length_may_take_away_are_not_stable() -> None:
+    """They were called stable, and went over to the next segment."""
+    hypothesis = Hypothesis(TallyEngine())
+    for segment in grow(speech(4)):
+        words = hypothesis.hear(replace(segment, kept=2 * SAMPLE_RATE))
+    assert words == (" ".join(map(str, range(16))), " ".join(map(str, range(8))))
+    words = hypothesis.hear(replace(segment, kept=3 * SAMPLE_RATE))
+    assert words.stable.split()[-1] == "11"
+
+
+def test_settled_words_are_those_that_were_heard_with_what_follows() -> None:
+    """Cut off at a pause, the piece ends in a word that nobody said."""
+    *before, settling = grow(speech(5.5, quiet_at=3.1))
+    drafts = ["we all said? so then"] * len(before)
+    hypothesis = Hypothesis(ScriptedEngine(*drafts, "We all sad.", "so then we went"))
+    for segment in before:
+        hypothesis.hear(segment)
+    assert hypothesis.hear(settling) == ("we all said? so then we went", "we all")
+
+
+def test_audio_that_came_all_at_once_is_settled_as_it_is_heard() -> None:
+    hypothesis = Hypothesis(ScriptedEngine("we all", "said so", "then"))
+    assert hypothesis.hear(speech(9)) == ("we all said so then", "")
 
 
 def test_memo_goes_along_with_the_same_audio_only() -> None:

@@ -260,8 +260,9 @@ class Door:
 
 
 async def test_interims_grow_and_what_two_agree_on_is_stable(
-    make_transcriber: Any, call: Any, redis: Redis
+    make_transcriber: Any, call: Any, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("scripta_transcriber.hypothesis._STEADY", 1)  # samples, here letters
     async with redis.pubsub() as pubsub:
         await pubsub.subscribe(keys.gateway_channel("gw"))
         door = Door(pubsub)

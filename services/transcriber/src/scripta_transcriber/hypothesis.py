@@ -4,16 +4,16 @@ An interim hears the segment anew each time, and a segment may last fifteen seco
 in pieces: speech that is a while ago is settled, cut off at the quietest place, heard once
 more and then left alone; only what came after it is heard again. The engine's last draft of that
 goes along, since most of it will be right again. The final hears the whole segment and owes
-nothing to any of this.
+nothing to any of this, but hardly ever has another word where one was called stable.
 """
 
 from __future__ import annotations
 
-from itertools import takewhile
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from scripta_common.wire import SAMPLE_RATE
-from scripta_transcriber.engines.base import Engine, Segment
+from scripta_transcriber.engines.base import Draft, Engine, Segment
 from scripta_transcriber.engines.quiet import part, quietest
 
 _LONGEST: Final = 5 * SAMPLE_RATE
@@ -25,18 +25,37 @@ _SETTLED_LEAST: Final = 2 * SAMPLE_RATE
 _UNSETTLED_LEAST: Final = SAMPLE_RATE
 """Samples that stay open, at least: the end of what was heard is what changes."""
 
+_STEADY: Final = round(0.4 * SAMPLE_RATE)
+"""Samples of more audio in which a stable word stayed the same. With no more than a tenth of a
+second an engine nearly always says the same again."""
+
 
 class Words(NamedTuple):
     """Words of an open segment.
 
     Attributes:
         text: All so far.
-        stable: The first of them: those that two interims in a row agreed on. Later interims of
-            the segment begin with them; the final may yet differ.
+        stable: The first of them: those that two interims agreed on, that the engine was sure of,
+            and that a cut for length leaves in the segment. Later interims of the segment begin
+            with them, and nearly always its final, too.
     """
 
     text: str
     stable: str
+
+
+class Told(NamedTuple):
+    """A word as it was heard.
+
+    Attributes:
+        text: The word.
+        sure: Whether the engine was sure of it.
+        since: Session sample up to which audio had been heard when the word was first told.
+    """
+
+    text: str
+    sure: bool
+    since: int
 
 
 class Hypothesis:
@@ -52,10 +71,12 @@ class Hypothesis:
 
     def _begin(self, start: int) -> None:
         self._start = self._open_from = start
-        self._settled: list[str] = []
+        self._settled: list[Told] = []
+        self._open: list[Told] = []
+        self._heard_to = start
         self._memo: object = None
-        self._last: list[str] = []
-        self._stable: list[str] = []
+        self._last: list[Told] = []
+        self._stable = 0
 
     def hear(self, segment: Segment) -> Words:
         """Returns the words of the segment so far; blocking, never called concurrently.
@@ -69,25 +90,66 @@ class Hypothesis:
             self._settle(segment)
         draft = self._engine.draft(part(segment, self._open_from, segment.end), self._memo)
         self._memo = draft.memo
-        words = self._settled + draft.text.split()
+        self._open, self._heard_to = _told(draft, segment.end), segment.end
+        words = self._settled + self._open
         # What was called stable stays, whatever is heard now: captions only grow by it.
-        words[: _end_of(self._stable, words)] = self._stable
-        agreed = takewhile(_equal, zip(words, self._last, strict=False))
-        self._stable = words[: max(len(self._stable), len(list(agreed)))]
-        self._last = words
-        return Words(" ".join(words), " ".join(self._stable))
+        stable = self._last[: self._stable]
+        words[: _end_of(_texts(stable), _texts(words))] = stable
+        self._last = _grown_old(words, self._last)
+        self._stable = self._steady(segment)
+        texts = _texts(self._last)
+        return Words(" ".join(texts), " ".join(texts[: self._stable]))
+
+    def _steady(self, segment: Segment) -> int:
+        """Returns how many of the first words are stable now."""
+        count = self._stable
+        for word in self._last[count:]:
+            kept = segment.kept is None or word.since <= segment.kept
+            if not (word.sure and kept and segment.end - word.since >= _STEADY):
+                break
+            count += 1
+        return count
 
     def _settle(self, segment: Segment) -> None:
+        """Settles what is a while ago: as it was last told, where it was told with what followed.
+
+        The last draft knew the words on both sides of the cut; heard anew, the piece says how
+        many of its words lie before the cut.
+        """
         start = self._open_from
         last = min(start + _LONGEST, segment.end) - _UNSETTLED_LEAST
         end = quietest(segment, start + _SETTLED_LEAST, last)
-        self._settled += self._engine.draft(part(segment, start, end), self._memo).text.split()
+        words = _told(self._engine.draft(part(segment, start, end), self._memo), segment.end)
+        known = self._heard_to >= end
+        count = _end_of(_texts(words), _texts(self._open)) if known else len(self._open)
+        self._settled += self._open[:count] if known else words
+        self._open = self._open[count:]
         self._open_from = end
         self._memo = None
 
 
-def _equal(pair: tuple[str, str]) -> bool:
-    return pair[0] == pair[1]
+def _told(draft: Draft, now: int) -> list[Told]:
+    words = draft.text.split()
+    sure = draft.sure or (True,) * len(words)
+    return [Told(word, one, now) for word, one in zip(words, sure, strict=True)]
+
+
+def _grown_old(words: Sequence[Told], last: Sequence[Told]) -> list[Told]:
+    """Returns the words; the first ones that were the same before were told then."""
+    agreed = 0
+    for word, before in zip(words, last, strict=False):
+        if word.text != before.text:
+            break
+        agreed += 1
+    old = [
+        word._replace(since=before.since)
+        for word, before in zip(words, last[:agreed], strict=False)
+    ]
+    return [*old, *words[agreed:]]
+
+
+def _texts(words: Sequence[Told]) -> list[str]:
+    return [word.text for word in words]
 
 
 def _end_of(stable: list[str], words: list[str]) -> int:

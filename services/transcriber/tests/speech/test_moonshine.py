@@ -22,10 +22,11 @@ from scripta_transcriber.engines.moonshine.encoder_graphs import (
     final_graph,
     stem_graph,
 )
-from scripta_transcriber.engines.moonshine.engine import Memo, _samples, _spoken
+from scripta_transcriber.engines.moonshine.engine import Memo, _spoken
 from scripta_transcriber.engines.moonshine.layers import Arithmetic, fastest_bytes
 from scripta_transcriber.engines.moonshine.weights import Quantized, Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
+from scripta_transcriber.engines.samples import samples_of
 
 pytestmark = pytest.mark.unit
 
@@ -128,7 +129,7 @@ def test_graphs_of_our_own_hear_what_the_published_ones_do(
     """The draft's encoder and the decoder, with the arithmetic of the published graphs."""
     assert engine._model is not None
     for at in range(0, 512_000, 128_000):
-        samples = _samples(segment(two_cities[at : at + 128_000]))
+        samples = samples_of(segment(two_cities[at : at + 128_000]))
         tokens, published = published_logits(np.pad(samples, (0, 6_400))[np.newaxis, :])
         names = engine._model.decoder.memory
         memory, _ = engine._model.draft_encoder.hear(samples, 6_400, names, None)
@@ -213,6 +214,14 @@ def test_damaged_file_is_named(tmp_path: Path, name: str, damage: str):
         MoonshineEngine(tmp_path).load()
 
 
+def test_draft_says_of_which_words_it_is_sure(engine: MoonshineEngine, two_cities: bytes):
+    """Most have no rival; a word that is cut off has."""
+    draft = engine.draft(segment(two_cities[:128_000]))
+    assert draft.sure is not None
+    assert len(draft.sure) == len(draft.text.split()) > 5
+    assert sum(draft.sure) > len(draft.sure) / 2
+
+
 @pytest.mark.parametrize("wrong", [0, 3, 40])
 def test_guess_changes_what_a_draft_costs_and_not_what_it_hears(
     engine: MoonshineEngine, two_cities: bytes, wrong: int
@@ -264,7 +273,7 @@ def test_audio_that_was_heard_before_sounds_as_if_it_were_heard_anew(
     """Growing by as little as a part of a row, from nothing on; and then cut back again."""
     assert engine._model is not None
     names = engine._model.decoder.memory
-    speech = _samples(segment(two_cities[:96_000]))
+    speech = samples_of(segment(two_cities[:96_000]))
     rows = None
     for end in (*range(1, min(12 * step, len(speech)), step), 20_000, 300):
         ours, rows = unrounded.hear(speech[:end], 16_000, names, rows)
@@ -277,7 +286,7 @@ def test_drafts_hear_what_finals_do(
 ):
     """The second convolution before the normalisation is the same as behind it."""
     assert engine._model is not None
-    names, samples = engine._model.decoder.memory, _samples(segment(two_cities[:size]))
+    names, samples = engine._model.decoder.memory, samples_of(segment(two_cities[:size]))
     padded = np.pad(samples, (0, 16_000))[np.newaxis, :]
     final = engine._model.encoder.run(names, {"samples": padded})
     assert_alike(unrounded.hear(samples, 16_000, names, None)[0], final)

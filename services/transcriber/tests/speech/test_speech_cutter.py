@@ -191,6 +191,22 @@ def test_segments_are_apart_in_order_and_their_own_audio(log_of, session, chunks
 
 @thorough
 @given(sessions, chunkings)
+def test_cut_for_length_leaves_what_an_interim_was_told_is_kept(log_of, session, chunks):
+    """Words that were called stable went over to the next segment."""
+    cutter, voice, kept = SpeechCutter(START, RULES), Loudness(), dict[int, int]()
+    for entry in log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at):
+        cutter.push(entry)
+        for cut in run(cutter, voice):
+            if cut.segment and cut.segment.reason is Reason.LENGTH:
+                assert cut.segment.end >= kept.get(cut.segment.start, 0)
+        if segment := cutter.open_segment():
+            assert segment.kept is not None
+            assert segment.kept >= kept.get(segment.start, 0)
+            kept[segment.start] = segment.kept
+
+
+@thorough
+@given(sessions, chunkings)
 def test_no_frame_of_loud_speech_is_left_out(log_of, session, chunks):
     cuts = drive(log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at))
     left = np.frombuffer(session.pcm, dtype="<i2") == 32767

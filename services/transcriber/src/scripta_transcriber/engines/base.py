@@ -66,6 +66,8 @@ class Segment:
         reason: Why it ended (for an interim: the open segment so far, ``LENGTH``).
         message_bytes: Size of the client message it is made of, with ``Segmentation.MESSAGE``.
         accepted_ms: Unix milliseconds at which the gateway took the last of its audio.
+        kept: Of an open segment: the session sample before which it will not be cut for its
+            length, however it goes on; ``None`` if it is never cut so.
         language: BCP-47 tag of what is spoken, if the session says; ``None`` leaves it to the
             engine.
     """
@@ -75,6 +77,7 @@ class Segment:
     reason: Reason
     message_bytes: int = 0
     accepted_ms: int = 0
+    kept: int | None = None
     language: str | None = None
 
     @property
@@ -112,12 +115,15 @@ class Draft:
 
     Attributes:
         text: The words so far, trimmed.
+        sure: For each word of the text, whether the engine hardly hesitated between it and
+            another; ``None`` where the engine does not tell.
         memo: What makes the next draft of the same audio, with more behind it, cheaper: the
             engine's own, ``None`` where nothing does.
     """
 
     text: str
     memo: object = None
+    sure: tuple[bool, ...] | None = None
 
 
 class EngineError(Exception):

@@ -42,6 +42,12 @@ class Vocabulary:
                 "reinstall the package it belongs to"
             ) from error
 
+    def piece(self, token: int) -> str:
+        """Returns the text of one token, with a space before it where it begins a word."""
+        if token < CONTROL_TOKENS:
+            return ""
+        return self._pieces[token].decode("utf-8", errors="ignore").replace(_SPACE, " ")
+
     def text(self, ids: Iterable[int]) -> str:
         """Returns the text of token ids, trimmed, single-spaced; control tokens are left out."""
         data = b"".join(self._pieces[i] for i in ids if i >= CONTROL_TOKENS)

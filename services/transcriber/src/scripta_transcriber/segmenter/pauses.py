@@ -51,6 +51,19 @@ def quietest(frames: Sequence[Heard], first: int) -> Pause:
     return _quietest_frame(frames, first)
 
 
+def earliest(frames: Sequence[Heard], first: int) -> int:
+    """Returns the frame before which ``quietest`` will find no place, whatever frames follow.
+
+    A pause gives way to one that is as long or longer, and that comes behind it. Where there is
+    none yet, the place may be anywhere from ``first`` on.
+    """
+    first = max(1, first)
+    if first >= len(frames):
+        return first
+    pause = quietest(frames, first)
+    return pause.first if pause.last - pause.first >= SHORTEST_PAUSE else first
+
+
 def _quietest_frame(frames: Sequence[Heard], first: int) -> Pause:
     def loudness(i: int) -> float:
         around = frames[max(0, i - 1) : i + 2]

@@ -12,6 +12,7 @@ past a checkpoint is then read again, so that a replay from it sees what the liv
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reaso
 from scripta_transcriber.engines.base import Segment
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
-from scripta_transcriber.segmenter.pauses import Heard, quietest
+from scripta_transcriber.segmenter.pauses import Heard, earliest, quietest
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.stillness import Stillness
 from scripta_transcriber.segmenter.tape import Tape
@@ -55,8 +56,7 @@ class SpeechCutter:
         self._onset: int | None = None
         # Where the open segment starts; of no meaning without an onset.
         self._first = 0
-        self._voiced_end = 0
-        self._voiced_frames = 0
+        self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
         self._heard: list[Heard] = []
         if checkpoint.speaking:
@@ -131,9 +131,12 @@ class SpeechCutter:
 
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, once it is more than a noise."""
-        if self._is_noise():
+        if self._onset is None or self._is_noise():
             return None
-        return self._segment(self._tape.position, Reason.LENGTH)
+        # No cut for length comes before this, however the speech goes on.
+        frames = (self._longest - (self._onset - self._first)) // FRAME_SAMPLES
+        kept = self._onset + FRAME_SAMPLES * earliest(self._heard, frames - self._window_frames)
+        return replace(self._segment(self._tape.position, Reason.LENGTH), kept=kept)
 
     def _silence_before_pause(self) -> int:
         """Returns the samples of silence that end speech at a pause of the client, else 0."""
@@ -195,10 +198,9 @@ class SpeechCutter:
     def _segment(self, end: int, reason: Reason) -> Segment:
         if self._onset is None:
             raise RuntimeError("there is no speech to make a segment of")
-        start = self._first
         return Segment(
-            start=start,
-            pcm=self._tape.pcm(start, end),
+            start=self._first,
+            pcm=self._tape.pcm(self._first, end),
             reason=reason,
             accepted_ms=self._tape.accepted_ms(end),
             language=self._language,
@@ -206,8 +208,7 @@ class SpeechCutter:
 
     def _forget_speech(self) -> None:
         self._onset = None
-        self._voiced_end = 0
-        self._voiced_frames = 0
+        self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
         self._heard.clear()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 import numpy as np
@@ -19,6 +20,9 @@ _END = 2
 FloatArray = npt.NDArray[np.float32]
 Cache = dict[str, FloatArray]
 
+Rivals = dict[int, float]
+"""Tokens beside the one that was chosen, and by how much the logit of each is smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -26,13 +30,16 @@ class Said:
 
     Attributes:
         tokens: Its tokens, without those for begin and end.
-        likelihood: Mean log probability of the tokens that were chosen one by one.
+        likelihood: Mean log probability of the tokens; 0 where rivals were asked for.
         complete: Whether the decoder came to an end by itself, and not by the limit.
+        rivals: For each token, and for the end where it came to one, the tokens that were nearly
+            as probable; nothing if they were not asked for.
     """
 
     tokens: list[int]
     likelihood: float
     complete: bool
+    rivals: tuple[Rivals, ...] = ()
 
 
 class Decoder:
@@ -53,32 +60,56 @@ class Decoder:
         self._outputs = ["logits", *form.cache("present")]
         self._nothing = np.zeros((1, form.heads, 0, form.head_size), dtype=np.float32)
 
-    def greedy(self, memory: Sequence[FloatArray], limit: int, guess: Sequence[int] = ()) -> Said:
+    def greedy(
+        self,
+        memory: Sequence[FloatArray],
+        limit: int,
+        guess: Sequence[int] = (),
+        reach: float | None = None,
+    ) -> Said:
         """Returns what is said, in up to ``limit`` tokens.
 
         A guess is checked in the first step, all of it at once: it costs little more than one
         token. The numbers differ in their last bits from those of one by one, and so may the
         words: guesses are for drafts.
+
+        Args:
+            memory: Keys and values of the audio.
+            limit: Most tokens.
+            guess: What is probably said.
+            reach: By how much the logits of rivals are smaller, at most; ``None`` asks for none.
         """
-        feeds: Cache = dict(zip(self.memory, memory, strict=True))
-        feeds |= dict.fromkeys(self._past, self._nothing)
-        guess = [*guess[: limit - 1]]
-        logits = self._step(feeds, [_BEGIN, *guess], 0)
-        tokens = _agreeing(guess, logits.argmax(axis=-1))
+        feeds, logits, tokens = self._begin(memory, guess[: limit - 1])
+        rivals: list[Rivals] = []
+        if reach is not None:
+            rivals += map(partial(_rivals, reach=reach), logits, tokens)
         row = logits[len(tokens)]
-        for name in self._past:
-            feeds[name] = np.ascontiguousarray(feeds[name][:, :, : len(tokens) + 1])
-        total, chosen = 0.0, 0
+        total, chosen = 0.0, 1
         while True:
             token = int(row.argmax())
-            total -= math.log(float(np.exp(row - row[token]).sum()))
-            chosen += 1
+            if reach is None:
+                total -= math.log(float(np.exp(row - row[token]).sum()))
+            else:
+                rivals.append(_rivals(row, token, reach))
             if token == _END:
-                return Said(tokens, total / chosen, complete=True)
+                return Said(tokens, total / chosen, complete=True, rivals=tuple(rivals))
             tokens.append(token)
             if len(tokens) >= limit:
-                return Said(tokens, total / chosen, complete=False)
+                return Said(tokens, total / chosen, complete=False, rivals=tuple(rivals))
+            chosen += 1
             row = self._step(feeds, [token], len(tokens))[-1]
+
+    def _begin(
+        self, memory: Sequence[FloatArray], guess: Sequence[int]
+    ) -> tuple[Cache, FloatArray, list[int]]:
+        """Returns what the next step needs, the logits so far, and the right tokens of a guess."""
+        feeds: Cache = dict(zip(self.memory, memory, strict=True))
+        feeds |= dict.fromkeys(self._past, self._nothing)
+        logits = self._step(feeds, [_BEGIN, *guess], 0)
+        tokens = _agreeing(guess, logits.argmax(axis=-1))
+        for name in self._past:
+            feeds[name] = np.ascontiguousarray(feeds[name][:, :, : len(tokens) + 1])
+        return feeds, logits, tokens
 
     def _step(self, feeds: Cache, tokens: Sequence[int], position: int) -> FloatArray:
         asked = {
@@ -89,6 +120,13 @@ class Decoder:
         feeds.update(zip(self._past, present, strict=True))
         row: FloatArray = logits[0]
         return row
+
+
+def _rivals(row: FloatArray, token: int, reach: float) -> Rivals:
+    """Returns the tokens that are nearly as probable as the one that was chosen."""
+    best = row[token]
+    near = map(int, np.flatnonzero(row > best - reach))
+    return {other: float(best - row[other]) for other in near if other != token}
 
 
 def _agreeing(guess: Sequence[int], choices: npt.NDArray[np.int64]) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from scripta_transcriber.engines.moonshine.encoder_graphs import (
     stem_graph,
 )
 from scripta_transcriber.engines.moonshine.layers import Form, fastest_bytes
+from scripta_transcriber.engines.moonshine.sureness import Distances, sure_words
 from scripta_transcriber.engines.moonshine.weights import Weights
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 from scripta_transcriber.engines.quiet import halves
@@ -59,6 +60,7 @@ class Decoding:
         least_seconds: Shorter audio is filled up to this length; the encoder needs 0.06 s.
         divisible_seconds: A segment of at least this length is decoded in two halves where the
             decoder reaches the limit of tokens. At least 0.5: shorter audio has no halves.
+        sure: What makes a word of a draft sure.
     """
 
     tokens_per_second: float = 6.5
@@ -66,6 +68,7 @@ class Decoding:
     silence_after: float = 0.4
     least_seconds: float = 1.0
     divisible_seconds: float = 1.5
+    sure: Distances = field(default_factory=Distances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,18 @@ class MoonshineEngine:
             return Draft("")
         silence, names = self._silence(samples), model.decoder.memory
         memory, rows = model.draft_encoder.hear(samples, silence, names, last.rows)
-        said = model.decoder.greedy(memory, self._limit(segment), last.tokens)
+        reach = self._decoding.sure.word
+        said = model.decoder.greedy(memory, self._limit(segment), last.tokens, reach)
         tokens = _without_loop(said)
-        return Draft(_spoken(model.vocabulary.text(tokens)), Memo(tuple(tokens), rows))
+        text = _spoken(model.vocabulary.text(tokens))
+        words = text.split()
+        found = sure_words(
+            replace(said, tokens=tokens), model.vocabulary.piece, self._decoding.sure
+        )
+        # Where signs that nobody said were taken out, the words are others: none of them is sure.
+        same = [word for word, _ in found] == words
+        sure = tuple(one for _, one in found) if same else (False,) * len(words)
+        return Draft(text, Memo(tuple(tokens), rows), sure)
 
     def _loaded(self) -> _Model:
         if self._model is None:
