@@ -173,6 +173,21 @@ def test_settled_words_are_those_that_were_heard_with_what_follows() -> None:
     assert hypothesis.hear(settling) == ("we all said? so then we went", "we all")
 
 
+@pytest.mark.parametrize(
+    ("first", "stable"), [("so", "we all said so then we went"), ("sow", "we all said")]
+)
+def test_word_behind_a_cut_is_stable_if_it_was_told_before_the_cut(first: str, stable: str) -> None:
+    """The rest of a word that was cut in two was said twice, and surely."""
+    *before, settling, last = grow(speech(6, quiet_at=3.1))
+    behind = [f"{first} then we went"] * 2
+    drafts = [*["we all said"] * (len(before) - 1), "we all said so"]
+    hypothesis = Hypothesis(ScriptedEngine(*drafts, "we all said", *behind))
+    for segment in before:
+        hypothesis.hear(segment)
+    hypothesis.hear(settling)
+    assert hypothesis.hear(last).stable == stable
+
+
 def test_audio_that_came_all_at_once_is_settled_as_it_is_heard() -> None:
     hypothesis = Hypothesis(ScriptedEngine("we all", "said so", "then"))
     assert hypothesis.hear(speech(9)) == ("we all said so then", "")

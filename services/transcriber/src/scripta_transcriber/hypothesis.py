@@ -51,11 +51,14 @@ class Told(NamedTuple):
         text: The word.
         sure: Whether the engine was sure of it.
         since: Session sample up to which audio had been heard when the word was first told.
+        seam: Whether what lies before it was cut off: it may be the rest of a word. Then it is
+            sure only if a draft from before the cut was sure of it.
     """
 
     text: str
     sure: bool
     since: int
+    seam: bool = False
 
 
 class Hypothesis:
@@ -91,6 +94,8 @@ class Hypothesis:
         draft = self._engine.draft(part(segment, self._open_from, segment.end), self._memo)
         self._memo = draft.memo
         self._open, self._heard_to = _told(draft, segment.end), segment.end
+        if self._open_from > self._start:
+            self._open[:1] = [word._replace(sure=False, seam=True) for word in self._open[:1]]
         words = self._settled + self._open
         # What was called stable stays, whatever is heard now: captions only grow by it.
         stable = self._last[: self._stable]
@@ -142,7 +147,7 @@ def _grown_old(words: Sequence[Told], last: Sequence[Told]) -> list[Told]:
             break
         agreed += 1
     old = [
-        word._replace(since=before.since)
+        word._replace(since=before.since, sure=before.sure if word.seam else word.sure)
         for word, before in zip(words, last[:agreed], strict=False)
     ]
     return [*old, *words[agreed:]]

@@ -25,7 +25,7 @@ class Distances:
         any: Any other rival, such as another sign or another case.
     """
 
-    word: float = 2.0
+    word: float = 2.5
     any: float = 0.8
 
 
