@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,7 @@ def bench() -> Iterator[ModuleType]:
     folder = str(Path(__file__).resolve().parents[1] / "bench")
     sys.path.insert(0, folder)
     try:
-        import stable
-
-        yield stable
+        yield importlib.import_module("stable")
     finally:
         sys.path.remove(folder)
 
