@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-memory bench-decoders bench-cost bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -90,6 +90,9 @@ bench-pace: $(DEV) ## Measure word errors by how audio comes: long messages, con
 
 bench-hearing: $(DEV) ## Measure what levels, offsets, codecs and alignments cost
 	@PYTHONPATH=tests/support $(BIN)/python bench/hearing.py $(ARGS)
+
+bench-words: $(DEV) ## Measure how far word times are from those of an aligner
+	@$(BIN)/python bench/word_times.py $(ARGS)
 
 bench-memory: $(DEV) ## Measure the gateway's memory for each live session
 	@$(BIN)/python bench/memory.py $(ARGS)

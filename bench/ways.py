@@ -64,6 +64,24 @@ def hearing_whole(engine: Engine, source: ModelSource) -> Callable[[Recording], 
     return transcribe
 
 
+def segments_of(engine: Engine, options: SegmenterOptions) -> Callable[[Recording], list[Segment]]:
+    """Returns a function that cuts a recording as a session would.
+
+    Args:
+        engine: What the segments are for.
+        options: Where to cut; the language is each recording's own.
+    """
+    detector = load_detector(engine.capabilities)
+
+    def cut(recording: Recording) -> list[Segment]:
+        asked = replace(options, language=recording.asked)
+        segmenter = create_segmenter(engine.capabilities, Checkpoint(), asked, detector)
+        cuts = (cut for entry in entries(recording.pcm()) for cut in segmenter.feed(entry))
+        return [cut.segment for cut in cuts if cut.segment]
+
+    return cut
+
+
 def cutting(engine: Engine, options: SegmenterOptions) -> Callable[[Recording], Heard]:
     """Returns a function that transcribes a recording segment by segment in this process.
 
@@ -71,13 +89,10 @@ def cutting(engine: Engine, options: SegmenterOptions) -> Callable[[Recording], 
         engine: Loaded; nothing else must run in the process meanwhile, or it is counted, too.
         options: Where to cut; the language is each recording's own.
     """
-    detector = load_detector(engine.capabilities)
+    cut = segments_of(engine, options)
 
     def transcribe(recording: Recording) -> Heard:
-        asked = replace(options, language=recording.asked)
-        segmenter = create_segmenter(engine.capabilities, Checkpoint(), asked, detector)
-        cuts = (cut for entry in entries(recording.pcm()) for cut in segmenter.feed(entry))
-        segments = [cut.segment for cut in cuts if cut.segment]
+        segments = cut(recording)
         began = time.process_time()
         texts = [engine.transcribe(segment).text for segment in segments]
         return Heard(" ".join(texts), len(segments), time.process_time() - began)

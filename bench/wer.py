@@ -72,6 +72,12 @@ def units(text: str, language: str) -> list[str]:
     return [word for word in words if word not in FILLERS]
 
 
+def spoken_words(text: str) -> list[str]:
+    """Returns the words of English as they are read aloud, with their apostrophes."""
+    text = _spell_numbers(unicodedata.normalize("NFKC", text).lower().replace("’", "'"))
+    return [word.strip("'") for word in re.findall(r"[a-z']*[a-z][a-z']*", text)]
+
+
 def edit_distance(said: Sequence[str], heard: Sequence[str]) -> int:
     """Returns the least number of insertions, deletions and substitutions."""
     row = list(range(len(heard) + 1))

@@ -61,6 +61,12 @@ def test_state_from_before_sessions_chose_their_segments_leaves_it_to_the_transc
     assert SessionOptions.decode(asked.encode()) == asked
 
 
+def test_state_from_before_sessions_chose_about_word_times_has_them() -> None:
+    assert SessionOptions.decode(b"{}").word_times
+    asked = SessionOptions(word_times=False)
+    assert SessionOptions.decode(asked.encode()) == asked
+
+
 async def test_session_is_leased_handed_off_and_dropped_in_its_pool(
     gateway: GatewayLog, on_gpu: TranscriberLog, redis: Redis
 ) -> None:

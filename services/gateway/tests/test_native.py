@@ -309,13 +309,13 @@ async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) 
 
 async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, scribe: Any) -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    query = "language=en-GB&interim_results=true&endpointing=250&max_segment=4000"
+    query = "language=en-GB&interim_results=true&endpointing=250&max_segment=4000&word_times=false"
     async with server.connect(query, additional_headers={"traceparent": parent}) as client:
         await client.send(b"ab")
         await scribe.take()
         client_id = int(client.response.headers["scripta-client-id"])
     assert scribe.claim.options == SessionOptions(
-        "en-GB", True, 250, parent, client_id, max_segment_ms=4000
+        "en-GB", True, 250, parent, client_id, max_segment_ms=4000, word_times=False
     )
 
 

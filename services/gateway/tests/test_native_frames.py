@@ -145,7 +145,7 @@ def asked(parameters: dict[str, str]) -> Query:
 def test_query_defaults() -> None:
     query = Query.parse([])
     assert (query.encoding, query.sample_rate, query.channels) == (None, 16_000, 1)
-    assert (query.interim_results, query.events) == (False, False)
+    assert (query.interim_results, query.events, query.word_times) == (False, False, True)
     assert query.options(None) == SessionOptions()
 
 
@@ -160,6 +160,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
             "interim_results": "true",
             "endpointing": "300",
             "max_segment": "30000",
+            "word_times": "false",
             "events": "1",
             "model": model,
             "tier": "nova",
@@ -168,7 +169,13 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
     assert (query.encoding, query.sample_rate, query.channels) == ("mulaw", 8000, 2)
     assert query.events
     assert query.options("00-ab-cd-01") == SessionOptions(
-        "en-GB", True, 300, "00-ab-cd-01", model=model, max_segment_ms=30_000
+        "en-GB",
+        True,
+        300,
+        "00-ab-cd-01",
+        model=model,
+        max_segment_ms=30_000,
+        word_times=False,
     )
 
 
@@ -196,6 +203,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         ("max_segment", "30001"),
         ("max_segment", "2.5"),
         ("max_segment", ""),
+        ("word_times", "all"),
         ("events", "2"),
     ],
 )

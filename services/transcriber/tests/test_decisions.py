@@ -15,8 +15,10 @@ from scripta_transcriber.segmenter.base import Cut
 pytestmark = pytest.mark.unit
 
 
-def decisions_at(index: int, *, by_speech: bool = True, language: str | None = None) -> Decisions:
-    options = SessionOptions(language=language)
+def decisions_at(
+    index: int, *, by_speech: bool = True, language: str | None = None, word_times: bool = True
+) -> Decisions:
+    options = SessionOptions(language=language, word_times=word_times)
     claim = Claim("s", b"1-0", 1, Checkpoint(100, 5), index, options)
     return Decisions(claim, by_speech=by_speech)
 
@@ -50,6 +52,20 @@ def test_times_and_language_of_the_engine_are_kept() -> None:
     assert isinstance(final, Final)
     assert (final.words, final.words_estimated) == (heard.words, False)
     assert (final.confidence, final.language) == (0.9, "fr")
+
+
+@pytest.mark.parametrize("words", [(), (Word("oui", 0.11, 0.15),)])
+def test_session_that_wants_no_word_times_has_none(words: tuple[Word, ...]) -> None:
+    """Neither estimated ones, nor those of an engine that tells them all the same."""
+    decisions = decisions_at(0, word_times=False)
+    cut = Cut(speech(1600), Checkpoint(3200, 6))
+    segment = decisions.due(cut)
+    assert segment is not None
+    assert not segment.word_times
+    decisions.decide(cut, segment, Transcript("oui", words=words))
+    [final] = decisions.pending().results
+    assert isinstance(final, Final)
+    assert (final.text, final.words, final.words_estimated) == ("oui", (), False)
 
 
 def test_words_of_a_message_have_no_times() -> None:

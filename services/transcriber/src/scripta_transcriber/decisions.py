@@ -7,7 +7,7 @@ checkpoint is that of the last cut whose result is among them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scripta_common.sessionlog import Claim
 from scripta_common.wire import (
@@ -52,6 +52,7 @@ class Decisions:
 
     def __init__(self, claim: Claim, *, by_speech: bool) -> None:
         self._language = claim.options.language
+        self._word_times = claim.options.word_times
         self._by_speech = by_speech
         self._index = claim.index
         self._checkpoint = claim.checkpoint
@@ -64,7 +65,9 @@ class Decisions:
         untold = self._by_speech and not self._index and not self._results
         if cut.segment is None and cut.ended and untold:
             return Segment(cut.checkpoint.sample, b"", Reason.END)
-        return cut.segment
+        if cut.segment is None or self._word_times:
+            return cut.segment
+        return replace(cut.segment, word_times=False)
 
     def decide(
         self,
@@ -115,14 +118,15 @@ class Decisions:
         start, end = segment.start / SAMPLE_RATE, segment.end / SAMPLE_RATE
         if heard is None:
             return Final(self._next_index, start, end, "", segment.reason)
-        estimated = self._by_speech and not heard.words
+        words = heard.words if self._word_times else ()
+        estimated = self._by_speech and self._word_times and not words
         return Final(
             index=self._next_index,
             start=start,
             end=end,
             text=heard.text,
             reason=segment.reason,
-            words=estimate_words(heard.text, start, end) if estimated else heard.words,
+            words=estimate_words(heard.text, start, end) if estimated else words,
             words_estimated=estimated,
             confidence=heard.confidence,
             language=heard.language or self._language,

@@ -103,9 +103,9 @@ def test_what_lies_behind_a_loop_is_heard(
     assert engine._model is not None
     greedy, asked = engine._model.decoder.greedy, []
 
-    def looping(memory: Any, limit: int, guess: Any = ()) -> Said:
+    def looping(memory: Any, limit: int, **more: Any) -> Said:
         asked.append(limit)
-        return Said([5, 6] * 16, -0.1, False) if len(asked) == 1 else greedy(memory, limit, guess)
+        return Said([5, 6] * 16, -0.1, False) if len(asked) == 1 else greedy(memory, limit, **more)
 
     monkeypatch.setattr(engine._model.decoder, "greedy", looping)
     words = engine.transcribe(segment(beckett)).text.lower()

@@ -21,6 +21,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         pool: Transcribers that serve the session, for all of its life.
         max_segment_ms: Speech that goes on is cut when a segment is so long; ``None`` for the
             transcriber's default.
+        word_times: Whether finals have their words with times; without them a final is cheaper.
     """
 
     language: str | None = None
@@ -31,6 +32,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str | None = None
     pool: str = DEFAULT_POOL
     max_segment_ms: int | None = None
+    word_times: bool = True
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

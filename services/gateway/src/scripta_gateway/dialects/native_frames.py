@@ -62,6 +62,7 @@ class Query(BaseModel):
     max_segment: int | None = Field(
         None, ge=2_000, le=30_000, description="a number of milliseconds from 2000 to 30000"
     )
+    word_times: bool = Field(True, description=_FLAG)
     events: bool = Field(False, description=_FLAG)
     upload: bool = Field(False, description=_FLAG)
     resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
@@ -107,6 +108,7 @@ class Query(BaseModel):
             max_segment_ms=self.max_segment,
             traceparent=traceparent,
             model=self.model,
+            word_times=self.word_times,
         )
 
 

@@ -70,6 +70,7 @@ class Segment:
             length, however it goes on; ``None`` if it is never cut so.
         language: BCP-47 tag of what is spoken, if the session says; ``None`` leaves it to the
             engine.
+        word_times: Whether the times of its words are wanted.
     """
 
     start: int
@@ -79,6 +80,7 @@ class Segment:
     accepted_ms: int = 0
     kept: int | None = None
     language: str | None = None
+    word_times: bool = True
 
     @property
     def end(self) -> int:

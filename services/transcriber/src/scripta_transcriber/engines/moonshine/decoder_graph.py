@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -15,16 +16,18 @@ _MOST_TOKENS: Final = 2048
 _ROOT: Final = "/model/decoder"
 
 
-def step_graph(weights: Weights, arithmetic: Arithmetic) -> bytes:
+def step_graph(weights: Weights, arithmetic: Arithmetic, watched: Collection[int] = ()) -> bytes:
     """Returns the graph of a step.
 
     It takes ``tokens`` [1, n] int64, the ``position`` [1] of the first of them, the keys and
     values of the audio (``memory.*``) and of the tokens before (``past.*``, [1, heads, position,
     head size]); it gives ``logits`` [1, n, vocabulary] and ``present.*``, the next step's past.
+    Of each watched layer it gives ``query.<layer>`` [1, n, width]: what the layer asks the audio.
 
     Args:
         weights: The decoder's.
         arithmetic: How it is reckoned.
+        watched: Layers whose queries are given out.
     """
     form, root = Form.of(weights), _ROOT
     frequencies = f"{root}/rotary_emb/Expand"
@@ -45,6 +48,8 @@ def step_graph(weights: Weights, arithmetic: Arithmetic) -> bytes:
         value = graph.node("Add", value, heard)
         normal = layers.normalized(value, f"{nodes}/post_attention_layernorm/LayerNormalization")
         query = layers.product(normal, f"{nodes}/encoder_attn/q_proj/MatMul_quant")
+        if i in watched:
+            graph.nodes("Identity", query, outputs=[graph.give(f"query.{i}", [1, "n", "width"])])
         memory = [f"memory.{i}.{part}" for part in KEY_AND_VALUE]
         heard = graph.node("MultiHeadAttention", query, *memory, own=True, num_heads=form.heads)
         heard = layers.product(heard, f"{nodes}/encoder_attn/o_proj/MatMul_quant")

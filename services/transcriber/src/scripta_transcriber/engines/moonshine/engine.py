@@ -1,15 +1,19 @@
-"""Moonshine tiny-en on plain onnxruntime: English, no word times.
+"""Moonshine tiny-en on plain onnxruntime: English.
 
 The encoder runs once over the segment, the decoder token by token, each time taking the most
 probable token. A segment is decoded alone: what goes into the decoder's products is rounded by
 the largest number among it, so that a row's numbers, and at times its words, would depend on what
 shares its batch. Drafts are heard by an encoder that rounds, too.
+
+When a word was said is read off where the decoder looked while it decoded the final, which changes
+nothing of the words.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from scripta_common.wire import SAMPLE_RATE
+from scripta_common.wire import SAMPLE_RATE, Word
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.moonshine.decoder import Decoder, Said
 from scripta_transcriber.engines.moonshine.decoder_graph import step_graph
@@ -27,14 +31,16 @@ from scripta_transcriber.engines.moonshine.encoder_graphs import (
     final_graph,
     stem_graph,
 )
+from scripta_transcriber.engines.moonshine.heads import heads_of
 from scripta_transcriber.engines.moonshine.layers import Form, fastest_bytes
 from scripta_transcriber.engines.moonshine.sureness import Distances, sure_words
 from scripta_transcriber.engines.moonshine.weights import Weights
+from scripta_transcriber.engines.moonshine.word_timer import WordTimer
 from scripta_transcriber.engines.onnx import open_session, packaged_path
 from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.repetition import cut_loop, loop_length
 from scripta_transcriber.engines.samples import samples_of
-from scripta_transcriber.engines.tokens import Vocabulary
+from scripta_transcriber.engines.tokens import Spelt, Vocabulary
 
 DISTRIBUTION = "moonshine-voice==0.1.0"
 
@@ -90,6 +96,7 @@ class _Model:
     encoder: ort.InferenceSession
     draft_encoder: DraftEncoder
     decoder: Decoder
+    timer: WordTimer | None
 
 
 class MoonshineEngine:
@@ -118,17 +125,27 @@ class MoonshineEngine:
         self._decoding = decoding or Decoding()
         self._model: _Model | None = None
 
+    @staticmethod
+    def packaged() -> Path:
+        """Returns the folder of the model that comes with the engine.
+
+        Raises:
+            EngineError: The package or its folder is missing.
+        """
+        return packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
+
     def load(self) -> None:
         """Loads encoder, decoder and vocabulary.
 
         Raises:
             EngineError: The package or a file of it is missing or broken.
         """
-        folder = self._folder or packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
+        folder = self._folder or self.packaged()
         vocabulary = Vocabulary.read(folder / "tokenizer.bin")
         hearing = Weights(folder / "encoder_model.ort")
         speaking = Weights(folder / "decoder_model_merged.ort")
-        fast = fastest_bytes()
+        fast, form, heads = fastest_bytes(), Form.of(speaking), heads_of(speaking)
+        watched = sorted({head.layer for head in heads})
         self._model = _Model(
             vocabulary,
             open_session(final_graph(hearing, speaking)),
@@ -136,8 +153,10 @@ class MoonshineEngine:
                 open_session(stem_graph(hearing)),
                 open_session(draft_graph(hearing, speaking, fast)),
             ),
-            Decoder(open_session(step_graph(speaking, fast)), Form.of(speaking)),
+            Decoder(open_session(step_graph(speaking, fast, watched)), form, watched),
+            WordTimer.load(form, heads) if heads else None,
         )
+        self.capabilities = replace(self.capabilities, word_times=bool(heads))
 
     def transcribe(self, segment: Segment) -> Transcript:
         """Returns the words of a segment, decoded alone."""
@@ -146,12 +165,19 @@ class MoonshineEngine:
         model, samples = self._loaded(), samples_of(segment)
         heard = np.pad(samples, (0, self._silence(samples)))[np.newaxis, :]
         memory = model.encoder.run(model.decoder.memory, {"samples": heard})
-        said = model.decoder.greedy(memory, self._limit(segment))
+        timer = model.timer if segment.word_times else None
+        said = model.decoder.greedy(memory, self._limit(segment), watch=timer is not None)
         if not said.complete and segment.seconds >= self._decoding.divisible_seconds:
             return self._in_halves(segment)
-        text = _spoken(model.vocabulary.text(_without_loop(said)))
-        confidence = math.exp(said.likelihood) if text else None
-        return Transcript(text=text, confidence=confidence, language="en")
+        tokens = _without_loop(said)
+        text = _spoken(model.vocabulary.text(tokens))
+        if not text:
+            return Transcript(text="", language="en")
+        words: tuple[Word, ...] = ()
+        if timer is not None:
+            spelt = _spoken_words(model.vocabulary.words(tokens))
+            words = timer.words(segment, spelt, said.queries, memory)
+        return Transcript(text, math.exp(said.likelihood), words, language="en")
 
     def _in_halves(self, segment: Segment) -> Transcript:
         """Returns the words of a segment of which the decoder says more than anybody can.
@@ -162,7 +188,8 @@ class MoonshineEngine:
         parts = [part for part in map(self.transcribe, halves(segment)) if part.text]
         sure = [part.confidence for part in parts if part.confidence is not None]
         confidence = sum(sure) / len(sure) if sure else None
-        return Transcript(" ".join(part.text for part in parts), confidence, language="en")
+        words = tuple(word for part in parts for word in part.words)
+        return Transcript(" ".join(part.text for part in parts), confidence, words, language="en")
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the words of an open segment so far.
@@ -212,3 +239,9 @@ def _spoken(text: str) -> str:
     """Returns ``text`` without signs that nobody said; empty if it holds no word."""
     text = " ".join(_UNSPOKEN.sub("", text).split())
     return text if any(map(str.isalnum, text)) else ""
+
+
+def _spoken_words(words: Sequence[Spelt]) -> list[Spelt]:
+    """Returns the words of ``_spoken``, with their tokens."""
+    bare = [replace(word, text=_UNSPOKEN.sub("", word.text)) for word in words]
+    return [word for word in bare if word.text]
