@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry, EntryKind, Reason
 from scripta_transcriber.segmenter.base import Cut
+from scripta_transcriber.segmenter.cutter import SpeechCutter
 from scripta_transcriber.segmenter.rules import Rules
-from scripta_transcriber.segmenter.speech import SpeechCutter
 from scripta_transcriber.segmenter.vad import FRAME_SAMPLES, Frame
 
 pytestmark = pytest.mark.unit

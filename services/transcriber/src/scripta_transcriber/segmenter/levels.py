@@ -52,12 +52,14 @@ class Level(NamedTuple):
         filtered: The same without offset.
         peak: Loudest sample of the last moments, without offset; full scale is 1.
         context: The end of the frame without offset, as loud as it came.
+        least: The peak does not fall below this.
     """
 
     sample: float
     filtered: float
     peak: float
     context: npt.NDArray[np.float64]
+    least: float = _LEAST_PEAK
 
 
 def levelled(frames: Frames, before: Sequence[Level | None]) -> tuple[Window, list[Level]]:
@@ -77,13 +79,20 @@ def levelled(frames: Frames, before: Sequence[Level | None]) -> tuple[Window, li
     window = np.empty((len(frames), CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
     after = []
     for row, level in enumerate(known):
-        peak = max(loudest[row], level.peak * _PEAK_KEPT, _LEAST_PEAK)
+        peak = max(loudest[row], level.peak * _PEAK_KEPT, level.least)
         np.divide(level.context, peak, out=window[row, :CONTEXT_SAMPLES], casting="same_kind")
         np.divide(filtered[row], peak, out=window[row, CONTEXT_SAMPLES:], casting="same_kind")
         # A copy, so that it does not keep the whole batch in memory.
         context = filtered[row, -CONTEXT_SAMPLES:].copy()
-        after.append(Level(audio[row, -1], filtered[row, -1], peak, context))
+        after.append(Level(audio[row, -1], filtered[row, -1], peak, context, level.least))
     return window, after
+
+
+def level_of(samples: npt.NDArray[np.int16]) -> Level:
+    """Returns the level for a stream that is to hear these samples all equally amplified."""
+    audio = samples / 32768.0
+    loudest = max(float(np.abs(audio - audio.mean()).max()), _LEAST_PEAK)
+    return Level(float(audio[0]), 0.0, loudest, _NO_CONTEXT, loudest)
 
 
 def _without_offset(

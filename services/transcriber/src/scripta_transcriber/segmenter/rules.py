@@ -19,6 +19,8 @@ class Rules:
         loud_share: … while the audio there has this share of that frame's power, or more.
         post_roll: Audio kept from after the last frame of speech, at most; whatever of the
             endpoint silence is left over is the next segment's pre-roll.
+        doubtful_probability: Audio with a frame of at least this probability is heard again before
+            it is passed as silence.
         sure_probability: Speech of which no frame reaches this probability is a noise.
         least_speech: Speech shorter than this is a noise.
         least_word: The same where a boundary is asked for, and speech had ended before it.
@@ -37,6 +39,7 @@ class Rules:
     reach: float = 1.5
     loud_share: float = 0.03
     post_roll: float = 0.2
+    doubtful_probability: float = 0.3
     sure_probability: float = 0.7
     least_speech: float = 0.09
     least_word: float = 0.13

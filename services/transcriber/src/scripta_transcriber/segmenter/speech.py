@@ -1,228 +1,28 @@
-"""Cuts a session's audio into stretches of speech.
+"""Cuts a session's audio into stretches of speech, found by a voice detector.
 
-``SpeechCutter`` is the state machine: audio and probabilities of speech go in, cuts come out.
-``SpeechSegmenter`` drives one with one stream of a voice detector, or has it driven: it runs no
-model by itself, so that the frames of many sessions can be listened to at once.
+``SpeechSegmenter`` drives a ``SpeechCutter`` with one stream of a voice detector, or has it driven:
+it runs no model by itself, so that the frames of many sessions can be listened to at once.
 
-What always holds: segments do not overlap, every cut moves the checkpoint on, and after every
-cut the machine and the detector stand as if they had been made at its checkpoint. The audio
-past a checkpoint is then read again, so that a replay from it sees what the live run saw.
+What always holds: after every cut, the cutter and the detector stand as if they had been made at
+its checkpoint. The audio past a checkpoint is then read again, so that a replay from it sees what
+the live run saw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 
-import numpy as np
-
-from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reason
+from scripta_common.wire import Checkpoint, Entry
 from scripta_transcriber.engines.base import Segment
+from scripta_transcriber.segmenter.again import listen_again
 from scripta_transcriber.segmenter.base import Cut
-from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
-from scripta_transcriber.segmenter.pauses import Heard, earliest, quietest
+from scripta_transcriber.segmenter.cutter import SpeechCutter
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.stillness import Stillness
-from scripta_transcriber.segmenter.tape import Tape
-from scripta_transcriber.segmenter.vad import Frame, Turn, VoiceStream
+from scripta_transcriber.segmenter.vad import Turn, VoiceStream
 
 Listening = Generator[Turn, float, list[Cut]]
 """Yields what is to be heard next, is sent the probability of speech in it, returns cuts."""
-
-
-class SpeechCutter:
-    """Decides where a session is cut.
-
-    Drive it so: ``push`` entries; take ``next_frame`` and answer each with ``score``; when
-    there is none, ask for a ``boundary``. Whenever one of the last two returns a cut, start
-    the detector's stream afresh before the next frame.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, rules: Rules, language: str | None = None) -> None:
-        self._rules = rules
-        self._language = language
-        self._endpoint = _samples(rules.endpoint_silence)
-        self._pre_roll = _samples(rules.pre_roll)
-        self._reach = max(self._pre_roll, _samples(min(rules.reach, rules.longest_segment / 4)))
-        # The rest of a short endpoint silence is left to the next segment as its pre-roll.
-        self._post_roll = min(_samples(rules.post_roll), self._endpoint // 2)
-        self._pause = _samples(rules.pause_silence)
-        self._longest = _samples(rules.longest_segment)
-        self._longest_silence = _samples(rules.longest_silence)
-        self._least_frames = _frames(rules.least_speech)
-        self._window_frames = max(1, _samples(rules.search_window) // FRAME_SAMPLES)
-        self._tape = Tape(checkpoint)
-        self._frame: Frame | None = None
-        self._onset: int | None = None
-        # Where the open segment starts; of no meaning without an onset.
-        self._first = 0
-        self._voiced_end = self._voiced_frames = 0
-        self._surest = 0.0
-        self._heard: list[Heard] = []
-        if checkpoint.speaking:
-            self._go_on(checkpoint.sample)
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nobody speaks, nor has begun to."""
-        return self._onset is None
-
-    def push(self, entry: Entry) -> None:
-        """Takes the next entry; audio in it that lies before the checkpoint is skipped."""
-        self._tape.push(entry)
-
-    def next_frame(self) -> Frame | None:
-        """Returns the next ``FRAME_SAMPLES`` samples, which ``score`` is owed an answer to.
-
-        ``None`` means that a boundary comes first or that audio is wanting.
-        """
-        if self._frame is not None:
-            raise RuntimeError("the last frame has no score yet")
-        while (frame := self._tape.read(FRAME_SAMPLES)) is None:
-            if not self._tape.meets_pause or self._silence_before_pause():
-                break
-            self._tape.pass_pause()
-        self._frame = frame
-        return frame
-
-    def score(self, probability: float) -> Cut | None:
-        """Takes the probability of speech in the last frame; returns a cut if it decides one."""
-        if self._frame is None:
-            raise RuntimeError("there is no frame to score")
-        frame, self._frame = self._frame, None
-        now = self._tape.position
-        if self._onset is None:
-            if probability < self._rules.start_probability:
-                return self._pass_silence(now)
-            self._onset = now - FRAME_SAMPLES
-            self._first = self._reach_back(self._onset, float(frame.var()))
-        self._surest = max(self._surest, probability)
-        voiced = probability >= self._rules.keep_probability
-        if voiced:
-            self._voiced_end = now
-            self._voiced_frames += 1
-        self._heard.append(Heard(voiced, _power(frame)))
-        if now - self._voiced_end >= self._endpoint:
-            return self._end_speech(now)
-        if now + FRAME_SAMPLES - self._first > self._longest:
-            return self._cut_long(self._onset)
-        return None
-
-    def boundary(self) -> Cut | None:
-        """Returns the cut of the pause or the control entry that is next in line, if one is."""
-        if self._tape.meets_pause:
-            return self._cut_at_pause(self._silence_before_pause())
-        entry = self._tape.boundary()
-        if entry is None:
-            return None
-        now = self._tape.end
-        ended = entry.kind is EntryKind.END
-        reason = Reason.END if ended else entry.reason
-        segment: Segment | None = None
-        # The last word of a recording may be trimmed to its length: it is whole.
-        cut_off = not ended and now - self._voiced_end < 2 * FRAME_SAMPLES
-        if self._holds_word(cut_off=cut_off):
-            segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
-        elif not ended:
-            segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
-        speaking = cut_off and bool(segment and segment.pcm)
-        checkpoint = self._start_afresh(now, consumed=entry.seq, speaking=speaking)
-        return Cut(segment, checkpoint, ended=ended)
-
-    def open_segment(self) -> Segment | None:
-        """Returns the speech since the last cut, once it is more than a noise."""
-        if self._onset is None or self._is_noise():
-            return None
-        # No cut for length comes before this, however the speech goes on.
-        frames = (self._longest - (self._onset - self._first)) // FRAME_SAMPLES
-        kept = self._onset + FRAME_SAMPLES * earliest(self._heard, frames - self._window_frames)
-        return replace(self._segment(self._tape.position, Reason.LENGTH), kept=kept)
-
-    def _silence_before_pause(self) -> int:
-        """Returns the samples of silence that end speech at a pause of the client, else 0."""
-        silence = self._tape.position - self._voiced_end
-        return silence if silence >= self._pause and self._holds_word(cut_off=False) else 0
-
-    def _cut_at_pause(self, silence: int) -> Cut:
-        # Speech may go on behind the pause at once: the rest of the silence is its pre-roll.
-        end = self._voiced_end + min(self._post_roll, silence // 2)
-        segment = self._segment(end, Reason.IDLE)
-        return Cut(segment, self._start_afresh(end))
-
-    def _holds_word(self, *, cut_off: bool) -> bool:
-        """Returns true if the speech before a boundary, which may cut it off, can hold a word."""
-        least = self._rules.least_fragment if cut_off else self._rules.least_word
-        sure = self._surest >= self._rules.sure_probability
-        return sure and self._voiced_frames >= _frames(least)
-
-    def _is_noise(self) -> bool:
-        return (
-            self._surest < self._rules.sure_probability or self._voiced_frames < self._least_frames
-        )
-
-    def _pass_silence(self, now: int) -> Cut | None:
-        if now - self._tape.start < self._longest_silence:
-            return None
-        return Cut(None, self._start_afresh(now - self._pre_roll))
-
-    def _end_speech(self, now: int) -> Cut | None:
-        if self._is_noise():
-            self._forget_speech()
-            return self._pass_silence(now)
-        end = self._voiced_end + self._post_roll
-        segment = self._segment(end, Reason.ENDPOINT)
-        return Cut(segment, self._start_afresh(end))
-
-    def _cut_long(self, onset: int) -> Cut:
-        if self._is_noise():
-            return Cut(None, self._start_afresh(self._tape.position - self._pre_roll))
-        pause = quietest(self._heard, max(1, len(self._heard) - self._window_frames))
-        first = onset + pause.first * FRAME_SAMPLES
-        middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
-        end = min(middle, first + max(self._post_roll, FRAME_SAMPLES))
-        segment = self._segment(end, Reason.LENGTH)
-        return Cut(segment, self._start_afresh(end, speaking=True))
-
-    def _reach_back(self, onset: int, power: float) -> int:
-        """Returns where the segment starts whose first frame of speech has this power."""
-        # The detector notices some words late: what is nearly as loud before them belongs to it.
-        first = max(self._tape.start, onset - self._pre_roll)
-        farthest = max(self._tape.start, onset - self._reach) + FRAME_SAMPLES
-        while first >= farthest:
-            before = np.frombuffer(self._tape.pcm(first - FRAME_SAMPLES, first), dtype="<i2")
-            if before.var() <= power * self._rules.loud_share:
-                break
-            first -= FRAME_SAMPLES
-        return first
-
-    def _segment(self, end: int, reason: Reason) -> Segment:
-        if self._onset is None:
-            raise RuntimeError("there is no speech to make a segment of")
-        return Segment(
-            start=self._first,
-            pcm=self._tape.pcm(self._first, end),
-            reason=reason,
-            accepted_ms=self._tape.accepted_ms(end),
-            language=self._language,
-        )
-
-    def _forget_speech(self) -> None:
-        self._onset = None
-        self._voiced_end = self._voiced_frames = 0
-        self._surest = 0.0
-        self._heard.clear()
-
-    def _start_afresh(
-        self, sample: int, consumed: int | None = None, *, speaking: bool = False
-    ) -> Checkpoint:
-        self._forget_speech()
-        if speaking:
-            self._go_on(sample)
-        return self._tape.rewind(sample, consumed, speaking=speaking)
-
-    def _go_on(self, sample: int) -> None:
-        """Begins a segment where the last one ended: a cold detector would miss its start."""
-        self._onset = self._first = self._voiced_end = sample
 
 
 class SpeechSegmenter:
@@ -243,6 +43,7 @@ class SpeechSegmenter:
         language: str | None = None,
     ) -> None:
         self._voice = voice
+        self._rules = rules
         self._cutter = SpeechCutter(checkpoint, rules, language)
         self._stillness = Stillness()
 
@@ -267,6 +68,9 @@ class SpeechSegmenter:
         self._cutter.push(entry)
         cuts: list[Cut] = []
         while True:
+            if (unheard := self._cutter.unheard()) is not None:
+                detector = self._voice.detector
+                self._cutter.hear_again((yield from listen_again(unheard, detector, self._rules)))
             frame = self._cutter.next_frame()
             if frame is None:
                 cut = self._cutter.boundary()
@@ -285,16 +89,3 @@ class SpeechSegmenter:
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, for an interim; ``None`` in silence."""
         return self._cutter.open_segment()
-
-
-def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE)
-
-
-def _frames(seconds: float) -> float:
-    return seconds * SAMPLE_RATE / FRAME_SAMPLES
-
-
-def _power(frame: Frame) -> float:
-    samples = frame.astype(np.float64)
-    return float(samples @ samples) / len(samples)

@@ -73,6 +73,11 @@ class Tape:
         """Whether a pause lies ahead on the tape: if so, only this keeps ``read`` from going on."""
         return self._passed < len(self._pauses)
 
+    @property
+    def meets_boundary(self) -> bool:
+        """Whether a control entry is next in line, behind all that was read but part of a frame."""
+        return bool(self._waiting) and self._waiting[0].kind is not EntryKind.AUDIO
+
     def pass_pause(self) -> None:
         """Goes on behind the next pause."""
         self._passed += 1
