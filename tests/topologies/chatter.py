@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from native import Talk, decided, talk
+from websockets.exceptions import InvalidStatus
 
 from scripta_local.stack import Stack
 
 # A machine that is held up for a second must not add an idle flush to the messages.
 ENV = {"IDLE_FLUSH_SECONDS": "30"}
+
+_ADMITTED_SECONDS = 10
+"""Long enough for transcribers to say again that they are there."""
 
 
 class Chatter:
@@ -57,13 +61,29 @@ class Chatter:
         assert (self.session.close_code, self.session.errors) == (1000, [])
 
 
+async def admitted(connections: AsyncExitStack, stack: Stack) -> Talk:
+    """Connects one client, who knocks again where nobody is free.
+
+    Behind a failover nobody serves newcomers until the transcribers have been heard of again.
+    """
+    deadline = asyncio.get_running_loop().time() + _ADMITTED_SECONDS
+    while True:
+        try:
+            return await connections.enter_async_context(talk(stack.ws_url))
+        except InvalidStatus as refused:
+            late = asyncio.get_running_loop().time() > deadline
+            if refused.response.status_code != 503 or late:
+                raise
+            await asyncio.sleep(0.1)
+
+
 @asynccontextmanager
 async def chatters(stack: Stack, count: int) -> AsyncIterator[list[Chatter]]:
     """Connects clients; each message of each has a size of its own."""
     async with AsyncExitStack() as connections:
         everybody = []
         for number in range(count):
-            session = await connections.enter_async_context(talk(stack.ws_url))
+            session = await admitted(connections, stack)
             everybody.append(Chatter(session, 1000 * (number + 1)))
         yield everybody
 

@@ -121,7 +121,7 @@ def test_words_are_heard_whatever_the_level(
 ):
     """A microphone with an offset, or far away, gave an empty transcript."""
     heard = words(engine, detector, log_of, change(np.frombuffer(beckett, dtype="<i2")))
-    assert word_error_rate(BECKETT_TEXT, heard) < 0.45, heard
+    assert word_error_rate(BECKETT_TEXT, heard) < 0.35, heard
 
 
 @pytest.mark.parametrize(

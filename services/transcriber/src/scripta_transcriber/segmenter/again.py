@@ -3,12 +3,12 @@
 The voice detector decides on each frame with what it knows at that moment. A short or quiet word
 may be over before its level is known, and whether the model notices it depends on where its frames
 begin. Afterwards the level of the whole stretch is known, and frames can begin elsewhere. Words
-are noticed at both places; music and noise nearly always at one of them only.
+are noticed wherever frames begin; music and noise seldom in more than one way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,14 +17,15 @@ from scripta_transcriber.segmenter.levels import FRAME_SAMPLES, level_of
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.vad import Frame, Turn, VoiceDetector
 
-_SHIFTS: Final = (0, FRAME_SAMPLES // 2)
-"""Samples after which the frames of each hearing begin."""
+_SHIFTS: Final = tuple(quarter * FRAME_SAMPLES // 4 for quarter in (0, 2, 1, 3))
+"""Samples after which the frames of each hearing begin. The last two are for what is still doubtful
+after the first two."""
 
 _VOICED: Final = 3
-"""Frames of speech that each of the hearings must find."""
+"""Frames of speech that two of the hearings must find."""
 
-_SURE: Final = 3
-"""Frames that one of them must be sure of."""
+_SURE: Final = 8
+"""Frames that one of them must be sure of: a quarter of a second."""
 
 
 def listen_again(
@@ -50,17 +51,24 @@ def listen_again(
         for at in range(shift, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
             heard.append((yield Turn(stream, samples[at : at + FRAME_SAMPLES])))
         hearings.append(heard)
-    return _together(*hearings) if _is_speech(hearings, rules) else []
+        if len(hearings) == 2 and _is_speech(hearings, rules):
+            break
+        if len(hearings) == 2 and max(map(max, hearings)) < rules.keep_probability:
+            return []
+    return _together(hearings) if _is_speech(hearings, rules) else []
 
 
-def _is_speech(hearings: list[list[float]], rules: Rules) -> bool:
+def _is_speech(hearings: Sequence[Sequence[float]], rules: Rules) -> bool:
     voiced = [sum(one >= rules.keep_probability for one in heard) for heard in hearings]
     sure = [sum(one >= rules.sure_probability for one in heard) for heard in hearings]
-    return min(voiced) >= _VOICED and max(sure) >= _SURE
+    return sorted(voiced)[-2] >= _VOICED and max(sure) >= _SURE
 
 
-def _together(whole: list[float], shifted: list[float]) -> list[float]:
-    """Returns the highest probability in each frame; shifted frames lie in two of them."""
-    before = [0.0, *shifted]
-    behind = [*shifted, *[0.0] * (len(whole) - len(shifted))]
-    return [max(three) for three in zip(whole, before, behind, strict=False)]
+def _together(hearings: Sequence[Sequence[float]]) -> list[float]:
+    """Returns the highest probability in each frame; a shifted frame lies in two of them."""
+    highest = list(hearings[0])
+    for heard in hearings[1:]:
+        for number, probability in enumerate(heard):
+            for at in range(number, min(number + 2, len(highest))):
+                highest[at] = max(highest[at], probability)
+    return highest

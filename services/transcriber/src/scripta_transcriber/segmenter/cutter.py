@@ -21,6 +21,9 @@ from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.tape import Tape
 from scripta_transcriber.segmenter.vad import Frame
 
+_KNOWN_FRAMES = 10
+"""Frames of speech behind which its level is known: what was doubtful before is heard again."""
+
 
 class SpeechCutter:
     """Decides where a session is cut.
@@ -52,9 +55,10 @@ class SpeechCutter:
         self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
         self._heard: list[Heard] = []
-        # Where a frame was last doubtful that is in no segment and was not heard again, and how
-        # much of the tape was heard again.
+        # Where a frame was last doubtful that was not heard again, whether any frame on the tape
+        # is doubtful, and how much of the tape was heard again.
         self._doubt: int | None = None
+        self._doubtful = False
         self._heard_again = 0
         if checkpoint.speaking:
             self._go_on(checkpoint.sample)
@@ -88,11 +92,10 @@ class SpeechCutter:
             raise RuntimeError("there is no frame to score")
         frame, self._frame = self._frame, None
         now = self._tape.position
-        if self._onset is None:
+        if self._onset is None and probability < self._rules.start_probability:
             if probability >= self._rules.doubtful_probability:
-                self._doubt = now
-            if probability < self._rules.start_probability:
-                return self._pass_silence(now)
+                self._doubt, self._doubtful = now, True
+            return self._pass_silence(now)
         onset = self._hear(frame, probability, now)
         if now - self._voiced_end >= self._endpoint:
             return self._end_speech()
@@ -105,19 +108,23 @@ class SpeechCutter:
 
         That is before it would be passed as silence: at a boundary, and where frames were
         doubtful. Noise that is doubtful all the time is heard again each time it has doubled.
+        And it is behind the start of speech that doubtful frames precede: they may be its start.
         """
-        here = self._tape.position - self._tape.start
-        if self._tape.meets_boundary:
-            due = here > self._heard_again and not self._holds_word(cut_off=False)
-        elif self._onset is None and self._doubt is not None:
-            passed = here + FRAME_SAMPLES >= self._longest_silence
-            quiet = self._tape.position - self._doubt >= self._endpoint
-            due = passed or (quiet and here >= 2 * self._heard_again)
-        else:
-            due = False
-        if not due:
+        if not self._is_unheard():
             return None
         return np.frombuffer(self._tape.pcm(self._tape.start, self._tape.position), dtype="<i2")
+
+    def _is_unheard(self) -> bool:
+        here = self._tape.position - self._tape.start
+        last = self._tape.meets_boundary and here > self._heard_again
+        if self._onset is not None:
+            starts = self._doubt is not None and self._voiced_frames >= _KNOWN_FRAMES
+            return starts or (last and not self._holds_word(cut_off=False))
+        if last or here + FRAME_SAMPLES >= self._longest_silence:
+            return self._doubtful and here > self._heard_again
+        if self._doubt is None or self._tape.position - self._doubt < self._endpoint:
+            return False
+        return here >= 2 * self._heard_again
 
     def hear_again(self, probabilities: Sequence[float]) -> None:
         """Takes the probability of speech in each frame of what was unheard.
@@ -127,15 +134,31 @@ class SpeechCutter:
         """
         self._doubt = None
         self._heard_again = self._tape.position - self._tape.start
-        if not probabilities:
-            return
+        if probabilities and not self._holds_word(cut_off=False):
+            self._forget_speech()
+        until = self._tape.position if self._onset is None else self._onset
+        frames = range((until - self._tape.start) // FRAME_SAMPLES)
+        starts = (
+            i
+            for i in frames[: len(probabilities)]
+            if probabilities[i] >= self._rules.start_probability
+        )
+        if (first := next(starts, None)) is not None:
+            self._begin_earlier(first, probabilities[first : len(frames)])
+
+    def _begin_earlier(self, first: int, probabilities: Sequence[float]) -> None:
+        """Lets speech begin with a frame of the tape, and notes what was heard from there on."""
+        later, surest, frames = self._heard, self._surest, self._voiced_frames
+        end = self._voiced_end
         self._forget_speech()
-        for number, probability in enumerate(probabilities):
+        for number, probability in enumerate(probabilities, first):
             at = self._tape.start + number * FRAME_SAMPLES
             frame = np.frombuffer(self._tape.pcm(at, at + FRAME_SAMPLES), dtype="<i2")
-            if self._onset is None and probability < self._rules.start_probability:
-                continue
             self._hear(frame, probability, at + FRAME_SAMPLES)
+        self._heard += later
+        self._surest = max(self._surest, surest)
+        self._voiced_frames += frames
+        self._voiced_end = max(self._voiced_end, end)
 
     def boundary(self) -> Cut | None:
         """Returns the cut of the pause or the control entry that is next in line, if one is."""
@@ -209,7 +232,7 @@ class SpeechCutter:
 
     def _end_speech(self) -> Cut | None:
         if self._is_noise():
-            self._doubt = self._voiced_end
+            self._doubt, self._doubtful = self._voiced_end, True
             self._forget_speech()
             return None
         end = self._voiced_end + self._post_roll
@@ -253,13 +276,13 @@ class SpeechCutter:
         self._onset = None
         self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
-        self._heard.clear()
+        self._heard = []
 
     def _start_afresh(
         self, sample: int, consumed: int | None = None, *, speaking: bool = False
     ) -> Checkpoint:
         self._forget_speech()
-        self._doubt = None
+        self._doubt, self._doubtful = None, False
         self._heard_again = 0
         if speaking:
             self._go_on(sample)

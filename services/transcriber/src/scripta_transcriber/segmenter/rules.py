@@ -39,7 +39,7 @@ class Rules:
     reach: float = 1.5
     loud_share: float = 0.03
     post_roll: float = 0.2
-    doubtful_probability: float = 0.3
+    doubtful_probability: float = 0.2
     sure_probability: float = 0.7
     least_speech: float = 0.09
     least_word: float = 0.13

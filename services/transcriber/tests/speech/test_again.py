@@ -1,0 +1,134 @@
+"""Speech that the detector misses at first is heard before it is passed as silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from distortions import (
+    ALIGNMENTS,
+    Distortion,
+    Samples,
+    behind_silence,
+    both,
+    fade_in,
+    gain,
+    mulaw,
+    telephone,
+)
+
+from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry
+from scripta_transcriber.engines.base import Segment
+from scripta_transcriber.engines.moonshine import MoonshineEngine
+from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
+from scripta_transcriber.segmenter.speech import SpeechSegmenter
+from scripta_transcriber.segmenter.vad import Turn, VoiceDetector
+
+pytestmark = pytest.mark.unit
+
+LogOf = Callable[..., list[Entry]]
+
+PHRASES = ((1.0, 2.4), (2.5, 4.0), (4.4, 6.0))
+"""Seconds of ``two_cities`` in which one short phrase is said."""
+
+
+def phrase(pcm: bytes, first: float, last: float) -> Samples:
+    samples = np.frombuffer(pcm, dtype="<i2")
+    return samples[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)]
+
+
+def segmenter_of(detector: VoiceDetector) -> SpeechSegmenter:
+    made = create_segmenter(
+        MoonshineEngine.capabilities, Checkpoint(), SegmenterOptions(), detector
+    )
+    assert isinstance(made, SpeechSegmenter)
+    return made
+
+
+def segments(detector: VoiceDetector, entries: Sequence[Entry]) -> list[Segment]:
+    segmenter = segmenter_of(detector)
+    cuts = [cut for entry in entries for cut in segmenter.feed(entry)]
+    return [cut.segment for cut in cuts if cut.segment is not None]
+
+
+@pytest.mark.parametrize("place", range(ALIGNMENTS))
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(telephone, id="telephone"),
+        pytest.param(mulaw, id="µ-law"),
+        pytest.param(both(gain(-30), mulaw), id="quiet µ-law"),
+        pytest.param(fade_in(1.0), id="fades in"),
+        pytest.param(gain(-40), id="-40 dB"),
+    ],
+)
+def test_short_phrase_is_heard(
+    detector: VoiceDetector, two_cities: bytes, log_of: LogOf, change: Distortion, place: int
+):
+    """Of such phrases on a telephone line, a fifth came out empty, by where their frames began."""
+    for first, last in PHRASES:
+        samples = behind_silence(place)(change(phrase(two_cities, first, last)))
+        assert segments(detector, log_of(samples.tobytes())), (first, last)
+
+
+def test_word_at_the_start_belongs_to_what_follows(
+    engine: MoonshineEngine, detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    """The detector noticed speech on a telephone line late, and its first word was cut off."""
+    samples = telephone(phrase(two_cities, 0.0, 4.5))
+    first, *_ = segments(detector, log_of(samples.tobytes()))
+    assert engine.transcribe(first).text.startswith("It was the best of times")
+
+
+def noises() -> dict[str, Samples]:
+    random = np.random.default_rng(3)
+    seconds = np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * hertz * seconds) for hertz in (262, 330, 392))
+    bursts = random.normal(0, 5_000, len(seconds)) * (seconds % 0.5 < 0.25)
+    made = {
+        "white": random.normal(0, 3_000, len(seconds)),
+        "bursts": bursts,
+        "chord": 4_000 * chord,
+        "hum": 3_000 * np.sin(2 * np.pi * 50 * seconds),
+        "clicks": 20_000.0 * (np.arange(len(seconds)) % 4_000 < 3),
+    }
+    return {name: np.round(audio).astype(np.int16) for name, audio in made.items()}
+
+
+@pytest.mark.parametrize("name", noises())
+@pytest.mark.parametrize("change", [gain(0), gain(-30)], ids=["loud", "quiet"])
+def test_noise_is_heard_again_in_vain(
+    detector: VoiceDetector, log_of: LogOf, name: str, change: Distortion
+):
+    entries = log_of(change(noises()[name]).tobytes())
+    assert not segments(detector, entries)
+
+
+def test_what_is_heard_again_does_not_depend_on_when_entries_come(
+    detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    """A replay reads many entries at once where the live run read one."""
+    samples = behind_silence(4)(telephone(phrase(two_cities, 0.5, 12.0))).tobytes()
+    few, many = (
+        [(segment.start, segment.pcm) for segment in segments(detector, log_of(samples, (size,)))]
+        for size in (320, 40_000)
+    )
+    assert few == many
+
+
+def test_hearing_again_is_bounded(detector: VoiceDetector, two_cities: bytes, log_of: LogOf):
+    """What is doubtful all the time is heard again each time it has doubled, and no more often."""
+    segmenter = segmenter_of(detector)
+    frames = 0
+    samples = phrase(two_cities, 0.0, 40.0)
+    for entry in log_of(samples.tobytes()):
+        listening = segmenter.listen(entry)
+        try:
+            turn: Turn = next(listening)
+            while True:
+                frames += 1
+                turn = listening.send(0.2 if np.ptp(turn.frame) else 0.0)
+        except StopIteration:
+            pass
+    assert frames < 10 * len(samples) / 512
