@@ -36,7 +36,8 @@ class Line:
     def __exit__(self, *_):
         if self._writing >= 0:
             self.close()
-        os.close(self.reading)
+        # The reading end stays open: a thread may be about to read from it once more, and would
+        # take what another test writes into a file of the same number.
 
 
 @pytest.fixture
