@@ -30,8 +30,8 @@ class SpeechCutter:
 
     Drive it so: ``push`` entries; take ``next_frame`` and answer each with ``score``; when
     there is none, ask for a ``boundary``. Whenever one of the last two returns a cut, start
-    the detector's stream afresh before the next frame. Before each of the three, listen again to
-    what is ``unheard``, and answer it with ``hear_again``.
+    the detector's stream afresh before the next frame. Before you ask for a frame or a boundary,
+    listen again to what is ``unheard``, and answer it with ``hear_again``.
     """
 
     def __init__(self, checkpoint: Checkpoint, rules: Rules, language: str | None = None) -> None:
@@ -49,6 +49,8 @@ class SpeechCutter:
         self._window_frames = max(1, _samples(rules.search_window) // FRAME_SAMPLES)
         self._tape = Tape(checkpoint)
         self._frame: Frame | None = None
+        # Whether a control entry is next, with less than a frame before it.
+        self._at_boundary = False
         self._onset: int | None = None
         # Where the open segment starts; of no meaning without an onset.
         self._first = 0
@@ -84,6 +86,7 @@ class SpeechCutter:
                 break
             self._tape.pass_pause()
         self._frame = frame
+        self._at_boundary = frame is None and self._tape.meets_boundary
         return frame
 
     def score(self, probability: float) -> Cut | None:
@@ -106,25 +109,29 @@ class SpeechCutter:
     def unheard(self) -> Frame | None:
         """Returns the audio since the checkpoint if it is to be heard again, else ``None``.
 
-        That is before it would be passed as silence: at a boundary, and where frames were
-        doubtful. Noise that is doubtful all the time is heard again each time it has doubled.
+        That is before it would be passed as silence: where frames were doubtful, and at a
+        boundary. Noise that is doubtful all the time is heard again each time it has doubled.
         And it is behind the start of speech that doubtful frames precede: they may be its start.
         """
-        if not self._is_unheard():
+        if not (self._is_unheard_at_boundary() if self._at_boundary else self._is_unheard()):
             return None
         return np.frombuffer(self._tape.pcm(self._tape.start, self._tape.position), dtype="<i2")
 
     def _is_unheard(self) -> bool:
         here = self._tape.position - self._tape.start
-        last = self._tape.meets_boundary and here > self._heard_again
         if self._onset is not None:
-            starts = self._doubt is not None and self._voiced_frames >= _KNOWN_FRAMES
-            return starts or (last and not self._holds_word(cut_off=False))
-        if last or here + FRAME_SAMPLES >= self._longest_silence:
+            return self._doubt is not None and self._voiced_frames >= _KNOWN_FRAMES
+        if here + FRAME_SAMPLES >= self._longest_silence:
             return self._doubtful and here > self._heard_again
         if self._doubt is None or self._tape.position - self._doubt < self._endpoint:
             return False
         return here >= 2 * self._heard_again
+
+    def _is_unheard_at_boundary(self) -> bool:
+        if self._tape.position - self._tape.start <= self._heard_again:
+            return False
+        doubtful = self._onset is not None or self._doubtful
+        return doubtful and not self._holds_word(cut_off=False)
 
     def hear_again(self, probabilities: Sequence[float]) -> None:
         """Takes the probability of speech in each frame of what was unheard.
@@ -165,6 +172,7 @@ class SpeechCutter:
         if self._tape.meets_pause:
             return self._cut_at_pause(self._silence_before_pause())
         entry = self._tape.boundary()
+        self._at_boundary = False
         if entry is None:
             return None
         now = self._tape.end

@@ -68,11 +68,10 @@ class SpeechSegmenter:
         self._cutter.push(entry)
         cuts: list[Cut] = []
         while True:
-            if (unheard := self._cutter.unheard()) is not None:
-                detector = self._voice.detector
-                self._cutter.hear_again((yield from listen_again(unheard, detector, self._rules)))
+            yield from self._hear_again()
             frame = self._cutter.next_frame()
             if frame is None:
+                yield from self._hear_again()
                 cut = self._cutter.boundary()
                 if cut is None:
                     return cuts
@@ -85,6 +84,11 @@ class SpeechSegmenter:
                 self._voice.reset()
                 self._stillness.reset()
                 cuts.append(cut)
+
+    def _hear_again(self) -> Generator[Turn, float, None]:
+        if (unheard := self._cutter.unheard()) is not None:
+            detector = self._voice.detector
+            self._cutter.hear_again((yield from listen_again(unheard, detector, self._rules)))
 
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, for an interim; ``None`` in silence."""

@@ -75,8 +75,9 @@ class Tape:
 
     @property
     def meets_boundary(self) -> bool:
-        """Whether a control entry is next in line, behind all that was read but part of a frame."""
-        return bool(self._waiting) and self._waiting[0].kind is not EntryKind.AUDIO
+        """Whether a control entry is next, once all audio and all pauses before it are passed."""
+        waits = bool(self._waiting) and self._waiting[0].kind is not EntryKind.AUDIO
+        return waits and not self.meets_pause
 
     def pass_pause(self) -> None:
         """Goes on behind the next pause."""
