@@ -51,6 +51,13 @@ class Loudness:
     def reset(self) -> None:
         self._last = 0.0
 
+    def again(self, samples: Frame) -> list[float]:
+        """Returns what a louder detector hears in whole frames; nothing where all is quiet."""
+        frames = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES]
+        levels = np.abs(frames.astype(np.float64)).reshape(-1, FRAME_SAMPLES).mean(axis=1) / 32767
+        louder = np.minimum(1.0, 1.2 * levels)
+        return [float(one) for one in louder] if louder.size and louder.max() >= 0.7 else []
+
     def probability(self, frame: Frame) -> float:
         level = float(np.abs(frame.astype(np.float64)).mean()) / 32767
         self._last = self._memory * self._last + (1 - self._memory) * level
@@ -80,9 +87,16 @@ def trace(
 def run(cutter: SpeechCutter, voice: Loudness) -> list[Cut]:
     """Drives a cutter until it wants more entries."""
     cuts = []
+
+    def hear_again() -> None:
+        if (unheard := cutter.unheard()) is not None:
+            cutter.hear_again(voice.again(unheard))
+
     while True:
+        hear_again()
         frame = cutter.next_frame()
         if frame is None:
+            hear_again()
             cut = cutter.boundary()
             if cut is None:
                 return cuts

@@ -100,6 +100,8 @@ class SpeechCutter:
                 self._doubt, self._doubtful = now, True
             return self._pass_silence(now)
         onset = self._hear(frame, probability, now)
+        if self._is_too_long():
+            return self._cut_long(onset)
         if now - self._voiced_end >= self._endpoint:
             return self._end_speech()
         if now + FRAME_SAMPLES - self._first > self._longest:
@@ -120,7 +122,9 @@ class SpeechCutter:
     def _is_unheard(self) -> bool:
         here = self._tape.position - self._tape.start
         if self._onset is not None:
-            return self._doubt is not None and self._voiced_frames >= _KNOWN_FRAMES
+            silence = self._tape.position - self._voiced_end + FRAME_SAMPLES
+            ends = silence >= min(self._endpoint, self._pause)
+            return self._doubt is not None and (ends or self._voiced_frames >= _KNOWN_FRAMES)
         if here + FRAME_SAMPLES >= self._longest_silence:
             return self._doubtful and here > self._heard_again
         if self._doubt is None or self._tape.position - self._doubt < self._endpoint:
@@ -130,6 +134,8 @@ class SpeechCutter:
     def _is_unheard_at_boundary(self) -> bool:
         if self._tape.position - self._tape.start <= self._heard_again:
             return False
+        if self._onset is not None and self._doubt is not None:
+            return True
         doubtful = self._onset is not None or self._doubtful
         return doubtful and not self._holds_word(cut_off=False)
 
@@ -169,10 +175,12 @@ class SpeechCutter:
 
     def boundary(self) -> Cut | None:
         """Returns the cut of the pause or the control entry that is next in line, if one is."""
+        self._at_boundary = False
+        if self._onset is not None and self._is_too_long():
+            return self._cut_long(self._onset)
         if self._tape.meets_pause:
             return self._cut_at_pause(self._silence_before_pause())
         entry = self._tape.boundary()
-        self._at_boundary = False
         if entry is None:
             return None
         now = self._tape.end
@@ -195,7 +203,8 @@ class SpeechCutter:
             return None
         # No cut for length comes before this, however the speech goes on.
         frames = (self._longest - (self._onset - self._first)) // FRAME_SAMPLES
-        kept = self._onset + FRAME_SAMPLES * earliest(self._heard, frames - self._window_frames)
+        heard = self._heard[:frames]
+        kept = self._onset + FRAME_SAMPLES * earliest(heard, frames - self._window_frames)
         return replace(self._segment(self._tape.position, Reason.LENGTH), kept=kept)
 
     def _hear(self, frame: Frame, probability: float, now: int) -> int:
@@ -233,6 +242,9 @@ class SpeechCutter:
             self._surest < self._rules.sure_probability or self._voiced_frames < self._least_frames
         )
 
+    def _is_too_long(self) -> bool:
+        return self._tape.position - self._first > self._longest and not self._is_noise()
+
     def _pass_silence(self, now: int) -> Cut | None:
         if now - self._tape.start < self._longest_silence:
             return None
@@ -250,7 +262,9 @@ class SpeechCutter:
     def _cut_long(self, onset: int) -> Cut:
         if self._is_noise():
             return Cut(None, self._start_afresh(self._tape.position - self._pre_roll))
-        pause = quietest(self._heard, max(1, len(self._heard) - self._window_frames))
+        # Heard again, speech may have begun so much earlier that it is too long already.
+        heard = self._heard[: max(2, (self._longest - (onset - self._first)) // FRAME_SAMPLES)]
+        pause = quietest(heard, max(1, len(heard) - self._window_frames))
         first = onset + pause.first * FRAME_SAMPLES
         middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
         end = min(middle, first + max(self._post_roll, FRAME_SAMPLES))
