@@ -61,6 +61,16 @@ async def test_newest_connection_has_the_session(gateway: GatewayLog, other: Gat
     assert await append(other, 3, attachment.connection) is AppendOutcome.SUPERSEDED
 
 
+async def test_session_of_an_older_gateway_can_be_taken_up(
+    gateway: GatewayLog, other: GatewayLog, redis: Redis
+) -> None:
+    """In a rollout the state may lack what only the new release writes."""
+    await gateway.open(SID, OPTIONS, token_digest=DIGEST)
+    await redis.hdel(keys.state(SID), "cp_speaking")
+    attachment = await other.attach(SID, DIGEST, 0)
+    assert not attachment.checkpoint.speaking
+
+
 async def test_poll_tells_who_has_the_session(gateway: GatewayLog, other: GatewayLog) -> None:
     await gateway.open(SID, OPTIONS, token_digest=DIGEST)
     attachment = await other.attach(SID, DIGEST, 0)
