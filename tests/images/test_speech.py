@@ -109,11 +109,11 @@ async def test_stopped_transcriber_hands_over_and_stopped_gateway_sends_away(
 
     query = {"encoding": "linear16", "sample_rate": recording.rate}
     async with talk(url(gateway), **query) as session:
-        await session.speak(recording.until(10.0))
+        await session.speak(recording.until(15.0))
         await session.until(lambda: session.finals)
         await start("transcriber")
         assert await asyncio.to_thread(first.stop, TRANSCRIBER_STOP_SECONDS) == 0
-        await session.speak(rest_of(recording, 10.0))
+        await session.speak(rest_of(recording, 15.0))
         assert decided(await session.end()) == undisturbed
 
     async with talk(url(gateway), **query) as session:

@@ -51,7 +51,13 @@ class Voice:
     """A detector that takes a frame's loudness for speech and remembers the frames before."""
 
     def __init__(self) -> None:
+        self.detector = self
+        self.level: object = None
         self._last = 0.0
+
+    def stream(self) -> Voice:
+        """Returns another one that has heard nothing."""
+        return Voice()
 
     def reset(self) -> None:
         self._last = 0.0
