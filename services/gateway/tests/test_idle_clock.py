@@ -50,6 +50,20 @@ def test_keepalives_do_not_put_the_flush_off(clock: IdleClock) -> None:
     assert clock.due(104.0) is Due.FLUSH
 
 
+def test_messages_without_sound_do_not_put_the_flush_off_for_ever(clock: IdleClock) -> None:
+    """A recorder whose track is muted goes on to send its pictures: what was said stayed open."""
+    clock.audio(103.0, 103.0, 0.1)
+    at = 103.0
+    while (due := clock.due(at)) is not Due.FLUSH:
+        assert due is None or due is Due.PAUSE
+        at += 0.5
+        assert at < 120.0
+        clock.audio(at, at, 0.0)
+    clock.boundary(by_silence=True)
+    clock.audio(at + 0.5, at + 0.5, 0.0)
+    assert clock.due(at + 9.0) is None
+
+
 def test_audio_is_flushed_once(clock: IdleClock) -> None:
     clock.audio(103.0, 103.0, 0.1)
     clock.boundary()

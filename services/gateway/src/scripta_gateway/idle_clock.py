@@ -55,6 +55,8 @@ class IdleClock:
         self._rhythm = Rhythm(now, goes_on=goes_on)
         # When silence began behind audio that no boundary has followed yet.
         self._unflushed: float | None = None
+        # When a message last brought any sound; ``None``: none has yet.
+        self._sounded: float | None = None
         # Whether a pause has been noted since the last audio.
         self._paused = False
 
@@ -72,9 +74,15 @@ class IdleClock:
             ends_file: Whether a whole file ends with it.
         """
         self._heard = now
-        self._unflushed = now
-        self._paused = False
         self._audio_due = None
+        if seconds > 0:
+            self._sounded = now
+        # A decoder that holds audio back may need some messages for it. A track that is muted while
+        # others of its file go on brings none for ever, and that is silence.
+        held_back = self._sounded is None or now - self._sounded < self._patience.live
+        if seconds > 0 or held_back:
+            self._unflushed = now
+            self._paused = False
         self._rhythm.audio(arrived, seconds, ends_file=ends_file)
 
     def held_up(self, now: float) -> None:

@@ -92,6 +92,9 @@ class TransportStream:
             if not self._stride or self._held[at] != _SYNC:
                 found = self._synchronise(at)
                 if found is None:
+                    # No row can begin in what lies farther back.
+                    if len(self._held) - at > 2 * _ROW * STRIDES[-1]:
+                        at = len(self._held) - _ROW * STRIDES[-1]
                     break
                 at = found
                 continue
@@ -108,8 +111,6 @@ class TransportStream:
                 if synced(window, start, stride):
                     self._stride = stride
                     return at + start
-        if len(window) > 2 * _ROW * STRIDES[-1]:
-            del self._held[: len(self._held) - _ROW * STRIDES[-1]]
         return None
 
     def _take(self, packet: bytes) -> bytes:
