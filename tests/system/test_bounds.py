@@ -59,13 +59,14 @@ async def look(redis: Redis, sid: str) -> Sample:
         moment.hget(keys.state(sid), "cp_sample")
         moment.xrange(keys.audio(sid))
         moment.memory_usage(keys.audio(sid), samples=0)
+        # Before its first audio a session has no state.
         checkpoint, entries, memory = await moment.execute()
     end = 0
     for _, fields in entries:
         end = int(fields[b"s"]) * BYTES_PER_SAMPLE + len(fields[b"d"])
     return Sample(
         held=sum(len(fields[b"d"]) for _, fields in entries),
-        uncommitted=max(0, end - int(checkpoint) * BYTES_PER_SAMPLE),
+        uncommitted=max(0, end - int(checkpoint or 0) * BYTES_PER_SAMPLE),
         memory=memory or 0,
     )
 
