@@ -111,6 +111,18 @@ def test_silence_at_the_start_moves_the_first_word(
     assert later[0].start - plain[0].start == pytest.approx(lead, abs=NEAR)
 
 
+@pytest.mark.parametrize("offset", [300, 4_000])
+def test_offset_of_a_microphone_moves_no_word(
+    engine: MoonshineEngine, two_cities: bytes, offset: int
+) -> None:
+    samples = np.frombuffer(two_cities[: 10 * SECOND], dtype="<i2").astype(np.int32)
+    moved = np.clip(samples + offset, -32_768, 32_767).astype("<i2").tobytes()
+    plain = engine.transcribe(segment(two_cities[: 10 * SECOND])).words
+    heard = engine.transcribe(segment(moved)).words
+    assert bare(heard) == bare(plain)
+    assert [word.start for word in heard] == pytest.approx([word.start for word in plain], abs=NEAR)
+
+
 def test_times_are_on_the_clock_of_the_session(engine: MoonshineEngine, beckett: bytes) -> None:
     plain = engine.transcribe(segment(beckett)).words
     later = engine.transcribe(segment(beckett, start=100 * SAMPLE_RATE)).words

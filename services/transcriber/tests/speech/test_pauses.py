@@ -44,6 +44,15 @@ def test_room_is_heard_beside_a_muted_microphone() -> None:
     assert found.pauses == near((0.0, 1.5))
 
 
+@pytest.mark.parametrize("offset", [300, 4_000])
+def test_offset_of_a_microphone_is_no_sound(offset: int) -> None:
+    """Guards words behind a pause that began a second early, since no pause was found."""
+    noise = np.random.default_rng(4).normal(0, 1, 3 * SAMPLE_RATE)
+    noise[SAMPLE_RATE : 2 * SAMPLE_RATE] *= 0.001
+    pcm = (noise * 3_000 + offset).astype("<i2").tobytes()
+    assert Quiet.of(Segment(0, pcm, Reason.ENDPOINT)).pauses == near((1.0, 2.0))
+
+
 def test_breath_is_a_lull_and_no_pause() -> None:
     found = quiet((3_000, 1.0), (30, 0.3), (300, 0.4), (30, 0.3), (3_000, 1.0))
     assert found.lulls == near((1.0, 2.0))

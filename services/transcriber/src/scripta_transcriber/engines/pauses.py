@@ -99,9 +99,9 @@ def _runs(quiet: npt.NDArray[np.bool_]) -> list[_Run]:
 
 
 def _power(samples: npt.NDArray[np.int16]) -> Levels:
-    """Returns the mean square of each frame."""
+    """Returns the mean square of each frame about its mean: an offset is no sound."""
     frames = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
-    power: Levels = np.square(frames).mean(axis=1) if frames.size else np.zeros(0)
+    power: Levels = frames.var(axis=1) if frames.size else np.zeros(0)
     return power
 
 
