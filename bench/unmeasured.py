@@ -30,8 +30,8 @@ def main() -> None:
         for name in names:
             setattr(kind, name, _nothing)
     if package == "scripta_gateway":
-        latency = import_module("scripta_gateway.latency")
-        arrivals = import_module("scripta_gateway.arrivals")
+        latency = import_module("scripta_gateway.telemetry.latency")
+        arrivals = import_module("scripta_gateway.telemetry.arrivals")
         for kind, names in (
             (latency.Stopwatch, ["audio", "control", "handled", "rang", "rang_interim"]),
             (arrivals.Arrivals, ["logged", "forget"]),

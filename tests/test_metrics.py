@@ -13,13 +13,13 @@ from catalogue import Metric
 from prometheus_client import REGISTRY
 from prometheus_client import Metric as Family
 
-import scripta_gateway.metrics
+import scripta_gateway.telemetry.metrics
 import scripta_transcriber.metrics
 from scripta_common.broker import Memory
 from scripta_common.fleet import Fleet, Pool, Roll
 from scripta_common.metrics import export_build
-from scripta_gateway.fleet_metrics import FleetCollector
-from scripta_gateway.session_metrics import SessionCollector
+from scripta_gateway.telemetry.fleet_metrics import FleetCollector
+from scripta_gateway.telemetry.session_metrics import SessionCollector
 
 pytestmark = pytest.mark.unit
 
@@ -136,8 +136,10 @@ def test_parts_and_outcomes_are_explained() -> None:
 def test_what_a_client_makes_up_adds_no_series() -> None:
     before = {name: labels(family) for name, family in families().items()}
     for code in (0, 3000, 4999, 1004, -1):
-        scripta_gateway.metrics.count_close(code)
-    error = type("Unheard", (scripta_gateway.metrics.ScriptaError,), {"code": "unheard_of"})
-    scripta_gateway.metrics.count_refusal(error("x"))
+        scripta_gateway.telemetry.metrics.count_close(code)
+    error = type(
+        "Unheard", (scripta_gateway.telemetry.metrics.ScriptaError,), {"code": "unheard_of"}
+    )
+    scripta_gateway.telemetry.metrics.count_refusal(error("x"))
     assert {name: labels(family) for name, family in families().items()} == before
-    assert scripta_gateway.metrics.outcome_of_close(4999) == "abandoned"
+    assert scripta_gateway.telemetry.metrics.outcome_of_close(4999) == "abandoned"

@@ -16,9 +16,17 @@ from scripta_common.sessionlog import (
 )
 from scripta_common.wire import EntryKind, Interim, Reason, Ring
 from scripta_common.wire import Superseded as Notice
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Join, News, Restore, Write
-from scripta_gateway.ledger import Ledger
-from scripta_gateway.takeover import Takeover
+from scripta_gateway.sessions.exchange import (
+    Append,
+    AwaitRoom,
+    Exchange,
+    Join,
+    News,
+    Restore,
+    Write,
+)
+from scripta_gateway.sessions.ledger import Ledger
+from scripta_gateway.sessions.takeover import Takeover
 
 from .client import Client
 

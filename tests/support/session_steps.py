@@ -8,8 +8,8 @@ from typing import Any
 
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import SAMPLE_RATE, Final, Interim
-from scripta_gateway.hub import Hub
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
 
 SECOND = bytes(2 * SAMPLE_RATE)
 OPTIONS = SessionOptions()

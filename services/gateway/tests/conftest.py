@@ -32,10 +32,10 @@ from scripta_common.wire import (
     Reason,
     Recorded,
 )
-from scripta_gateway.admission import Admission
-from scripta_gateway.hub import Hub
+from scripta_gateway.admission.admission import Admission
 from scripta_gateway.server import GatewayServer
-from scripta_gateway.session import Limits
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Limits
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
 from scripta_local.ports import free_port

@@ -7,7 +7,7 @@ import pytest
 from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
 from scripta_common.fleet import Fleet, Line, Member, Pool, Roll
 from scripta_common.models import Model
-from scripta_gateway.admission import Admission, route
+from scripta_gateway.admission.admission import Admission, route
 
 pytestmark = pytest.mark.unit
 

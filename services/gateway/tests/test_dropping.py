@@ -13,8 +13,8 @@ from scripta_common.sessionlog import NotResumable, SessionOptions
 from scripta_common.wire import Final
 from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.bounds import DROP_STEP
-from scripta_gateway.hub import Hub
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
 
 pytestmark = pytest.mark.store
 
@@ -26,7 +26,7 @@ KEPT = 100
 @pytest.fixture(autouse=True)
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer results are kept for a resume than by default."""
-    monkeypatch.setattr("scripta_gateway.session.MAX_RESULTS_KEPT", KEPT)
+    monkeypatch.setattr("scripta_gateway.sessions.session.MAX_RESULTS_KEPT", KEPT)
 
 
 async def hear(session: Session, last: int) -> list[int]:

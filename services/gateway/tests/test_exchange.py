@@ -20,8 +20,8 @@ from scripta_common.wire import (
     Ring,
 )
 from scripta_gateway.bounds import MAX_APPEND_BYTES, MAX_APPEND_ENTRIES
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Restore
-from scripta_gateway.ledger import Ledger
+from scripta_gateway.sessions.exchange import Append, AwaitRoom, Exchange, Restore
+from scripta_gateway.sessions.ledger import Ledger
 
 pytestmark = pytest.mark.unit
 

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from scripta_common.errors import Superseded
 from scripta_common.sessionlog import AppendOutcome, Progress
 from scripta_common.wire import Checkpoint, Entry, EntryKind, Reason, Ring
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Restore, Write
-from scripta_gateway.ledger import Ledger
+from scripta_gateway.sessions.exchange import Append, AwaitRoom, Exchange, Restore, Write
+from scripta_gateway.sessions.ledger import Ledger
 
 pytestmark = pytest.mark.unit
 

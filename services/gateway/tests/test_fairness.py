@@ -14,12 +14,12 @@ from scripta_common.sessionlog import GatewayLog, SessionOptions
 from scripta_common.wire import EntryKind
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN, MAX_UNANSWERED
-from scripta_gateway.connection import ConnectionLimits
+from scripta_gateway.calls.connection import ConnectionLimits
 from scripta_gateway.dialects.native import NativeConnection
 from scripta_gateway.dialects.native_frames import Query
-from scripta_gateway.hub import Hub
-from scripta_gateway.metrics import MESSAGES, MESSAGES_REFUSED
-from scripta_gateway.session import Limits, Session
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Limits, Session
+from scripta_gateway.telemetry.metrics import MESSAGES, MESSAGES_REFUSED
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.asgi

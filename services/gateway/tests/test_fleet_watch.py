@@ -17,8 +17,8 @@ from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.fleet import Member
 from scripta_common.sessionlog import Roster, SessionOptions, TranscriberLog
-from scripta_gateway.fleet_metrics import FleetCollector
-from scripta_gateway.fleet_watch import FleetWatch
+from scripta_gateway.admission.fleet_watch import FleetWatch
+from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.asgi

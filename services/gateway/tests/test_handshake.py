@@ -13,8 +13,8 @@ from starlette.websockets import WebSocket
 from scripta_common.otlp import Otlp
 from scripta_common.tracing import NO_SPAN, Tracing, trace_of
 from scripta_common.wire import Ended, Final, Origin, Reason, Ring
-from scripta_gateway.deliveries import Deliveries
-from scripta_gateway.handshake import Handshake
+from scripta_gateway.calls.handshake import Handshake
+from scripta_gateway.sessions.deliveries import Deliveries
 
 pytestmark = pytest.mark.unit
 

@@ -24,7 +24,7 @@ from session_steps import (
 
 from scripta_common import keys
 from scripta_common.errors import BrokerUnavailable, GatewayFull, ScriptaError
-from scripta_gateway.metrics import Outcome
+from scripta_gateway.telemetry.metrics import Outcome
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.store

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scripta_gateway.access.tokens import ResumeToken
-from scripta_gateway.metrics import RESUMES_REFUSED, ResumeRefusal
+from scripta_gateway.telemetry.metrics import RESUMES_REFUSED, ResumeRefusal
 
 pytestmark = pytest.mark.asgi
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripta_gateway.idle_clock import Due, IdleClock, Patience
+from scripta_gateway.calls.idle_clock import Due, IdleClock, Patience
 
 pytestmark = pytest.mark.unit
 

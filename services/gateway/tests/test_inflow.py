@@ -18,9 +18,9 @@ from scripta_gateway.bounds import (
     MAX_UNANSWERED,
     MAX_UNWRITTEN_SECONDS,
 )
-from scripta_gateway.idle_clock import IdleClock, Patience
-from scripta_gateway.inflow import Inflow
-from scripta_gateway.session import Limits, Session
+from scripta_gateway.calls.idle_clock import IdleClock, Patience
+from scripta_gateway.calls.inflow import Inflow
+from scripta_gateway.sessions.session import Limits, Session
 
 pytestmark = pytest.mark.unit
 

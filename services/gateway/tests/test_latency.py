@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripta_common.wire import Final, Interim, Origin, Reason
-from scripta_gateway.arrivals import Arrivals
-from scripta_gateway.latency import PARTS, Latency, Stopwatch, Untimed
-from scripta_gateway.pace import Pace
+from scripta_gateway.calls.pace import Pace
+from scripta_gateway.telemetry.arrivals import Arrivals
+from scripta_gateway.telemetry.latency import PARTS, Latency, Stopwatch, Untimed
 
 pytestmark = pytest.mark.unit
 

@@ -26,9 +26,9 @@ from scripta_common.wire import (
     EntryKind,
 )
 from scripta_gateway.access.tokens import ResumeToken
-from scripta_gateway.hub import Hub
-from scripta_gateway.metrics import SESSIONS_ENDED, Outcome
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry.metrics import SESSIONS_ENDED, Outcome
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.store

@@ -20,7 +20,7 @@ from scripta_common.wire import (
     Recorded,
 )
 from scripta_gateway.bounds import MAX_BACKLOG_ENTRIES
-from scripta_gateway.ledger import MAX_ENTRY_SAMPLES, Ledger
+from scripta_gateway.sessions.ledger import MAX_ENTRY_SAMPLES, Ledger
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ from scripta_common.broker import Broker
 from scripta_common.fleet import Member
 from scripta_common.sessionlog import Roster
 from scripta_gateway.bounds import Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT
 
 pytestmark = pytest.mark.asgi
 

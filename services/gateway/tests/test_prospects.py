@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripta_gateway.prospects import Releases, TurnedAway
+from scripta_gateway.admission.prospects import Releases, TurnedAway
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripta_gateway.reservations import Reservations
+from scripta_gateway.admission.reservations import Reservations
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from scripta_gateway.idle_clock import Due, IdleClock, Patience
+from scripta_gateway.calls.idle_clock import Due, IdleClock, Patience
 
 pytestmark = pytest.mark.unit
 

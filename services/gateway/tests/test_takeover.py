@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scripta_common.sessionlog import Attachment, NotResumable, Progress, SessionOptions
 from scripta_common.wire import Checkpoint, Entry, EntryKind, Intake
-from scripta_gateway.takeover import Takeover
+from scripta_gateway.sessions.takeover import Takeover
 
 pytestmark = pytest.mark.unit
 

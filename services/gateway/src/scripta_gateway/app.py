@@ -19,17 +19,17 @@ from starlette.responses import Response
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
-from scripta_gateway.admission import Admission
+from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
-from scripta_gateway.connection import ConnectionLimits
+from scripta_gateway.calls.connection import ConnectionLimits
 from scripta_gateway.dialects.native import serve_native
-from scripta_gateway.fleet_metrics import FleetCollector
-from scripta_gateway.hub import Hub
 from scripta_gateway.routes import error_answer, make_router
-from scripta_gateway.session import Limits
-from scripta_gateway.session_metrics import SessionCollector
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Limits
 from scripta_gateway.settings import GatewaySettings
+from scripta_gateway.telemetry.fleet_metrics import FleetCollector
+from scripta_gateway.telemetry.session_metrics import SessionCollector
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from scripta_common.errors import ScriptaError
 from scripta_common.settings import mask_password
-from scripta_gateway.hub import Hub
 from scripta_gateway.page import HEADERS, read_asset
-from scripta_gateway.scrapes import Scrapes
+from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
+from scripta_gateway.telemetry.scrapes import Scrapes
 
 _READ: Final = ["GET", "HEAD"]
 

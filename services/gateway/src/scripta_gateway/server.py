@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_gateway.app import create_app
-from scripta_gateway.hub import Hub
+from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.http import http_class

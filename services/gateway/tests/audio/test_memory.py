@@ -14,7 +14,7 @@ from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.memory import DecoderMemory
 from scripta_gateway.bounds import ORDINARY_DECODER_BYTES, Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT
 
 pytestmark = pytest.mark.asgi
 

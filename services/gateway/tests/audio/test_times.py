@@ -17,7 +17,7 @@ from joined import joined
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.bounds import MAX_GAP_SECONDS, Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT
 
 pytestmark = pytest.mark.unit
 

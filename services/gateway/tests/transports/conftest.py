@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from raw_client import RawClient
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import Bound
+from scripta_gateway.telemetry import metrics
 
 
 @pytest_asyncio.fixture

@@ -116,7 +116,7 @@ async def test_process_ends_well_whatever_clients_have_left_behind(
 
 _WITHOUT_UPKEEP = """
 from scripta_gateway.__main__ import main
-from scripta_gateway.upkeep import Upkeep
+from scripta_gateway.sessions.upkeep import Upkeep
 
 async def fail(self):
     raise RuntimeError("no upkeep")

@@ -11,7 +11,7 @@ from typing import Final as Constant
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.memory import DecoderMemory
 from scripta_gateway.bounds import MAX_KEPT_BYTES, Bound
-from scripta_gateway.metrics import BOUNDS_HIT, DECODERS
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT, DECODERS
 
 MIB: Constant = 1024 * 1024
 _TURNS_PER_CORE: Constant = 32

@@ -17,7 +17,7 @@ from scripta_gateway.audio.sniff import Kind, begins_ogg_stream
 from scripta_gateway.audio.steps import PIECE_BYTES, Command, Opening, Report
 from scripta_gateway.audio.tags import tag_bytes
 from scripta_gateway.bounds import Bound
-from scripta_gateway.metrics import BOUNDS_HIT, DECODERS_LOST
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT, DECODERS_LOST
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from scripta_gateway.bounds import MAX_HELD_SECONDS, UNSHARED_SECONDS, Bound
-from scripta_gateway.metrics import BOUNDS_HIT
+from scripta_gateway.telemetry.metrics import BOUNDS_HIT
 
 _LOOK_SECONDS: Final = 0.1
 

@@ -18,18 +18,18 @@ from scripta_common.errors import (
 from scripta_common.sessionlog import AheadOfLog, NotResumable
 from scripta_common.tracing import Tracing
 from scripta_common.wire import Final, Interim
-from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
 from scripta_gateway.audio.doubt import Doubt, warning
-from scripta_gateway.connection import Connection, ConnectionLimits
+from scripta_gateway.calls.connection import Connection, ConnectionLimits
+from scripta_gateway.calls.handshake import Handshake
 from scripta_gateway.dialects import native_frames as frames
 from scripta_gateway.dialects.refusal import refuse
-from scripta_gateway.handshake import Handshake
-from scripta_gateway.hub import Hub
-from scripta_gateway.metrics import Dialect, ResumeRefusal
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import Dialect, ResumeRefusal
 from scripta_gateway.transports.events import Oversized
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from starlette.websockets import WebSocket
 from scripta_common.errors import Draining, ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
-from scripta_gateway import metrics
-from scripta_gateway.handshake import Handshake
+from scripta_gateway.calls.handshake import Handshake
+from scripta_gateway.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import (
     ANSWER_SECONDS,
     REQUEST_SECONDS,
@@ -24,6 +23,7 @@ from scripta_gateway.bounds import (
     REQUESTS_BURST,
     Bound,
 )
+from scripta_gateway.telemetry import metrics
 from scripta_gateway.transports.deadline import Deadline
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.farewell import Farewell

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import (
     FRAMES_A_SECOND,
     FRAMES_A_TURN,
@@ -21,6 +20,7 @@ from scripta_gateway.bounds import (
     SMALL_MESSAGE_BYTES,
     Bound,
 )
+from scripta_gateway.telemetry import metrics
 from scripta_gateway.transports.events import (
     Close,
     Event,

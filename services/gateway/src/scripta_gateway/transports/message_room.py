@@ -11,8 +11,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import Bound
+from scripta_gateway.telemetry import metrics
 
 
 class Tenant(Protocol):

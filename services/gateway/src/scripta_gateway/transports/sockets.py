@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import Bound
+from scripta_gateway.telemetry import metrics
 
 
 class Idle(Protocol):

@@ -14,8 +14,8 @@ from typing import Any, Final
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import HANDSHAKE_SECONDS, Bound
+from scripta_gateway.telemetry import metrics
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.events import Close, Opcode, Ping
 from scripta_gateway.transports.farewell import Farewell

@@ -14,7 +14,7 @@ from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Fleet
 from scripta_common.sessionlog import Roster
-from scripta_gateway.prospects import Releases
+from scripta_gateway.admission.prospects import Releases
 
 logger = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from typing import Final
 from scripta_common.errors import BrokerUnavailable, NoCapacity
 from scripta_common.fleet import Pool
 from scripta_common.sessionlog import GatewayLog, LineFull, SessionOptions
-from scripta_gateway.admission import Admission
+from scripta_gateway.admission.admission import Admission
+from scripta_gateway.admission.fleet_watch import FleetWatch
+from scripta_gateway.admission.prospects import TurnedAway
+from scripta_gateway.admission.reservations import Reservations
 from scripta_gateway.bounds import RESERVED_SECONDS
-from scripta_gateway.fleet_watch import FleetWatch
-from scripta_gateway.prospects import TurnedAway
-from scripta_gateway.reservations import Reservations
 
 _FEW: Final = 5
 """With no more places left than this, and a part of all of them, a newcomer is decided about by a

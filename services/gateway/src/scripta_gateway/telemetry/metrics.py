@@ -28,7 +28,7 @@ from scripta_common.loop_metrics import counter, counters, histogram, histograms
 from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
-from scripta_gateway.latency import PARTS, Delivered, Latency, Untimed
+from scripta_gateway.telemetry.latency import PARTS, Delivered, Latency, Untimed
 
 
 class Dialect(StrEnum):

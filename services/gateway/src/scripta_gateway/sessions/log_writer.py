@@ -18,10 +18,10 @@ from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import GatewayLog, SessionOptions, Standing
 from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Entry
-from scripta_gateway.exchange import Append, AwaitRoom, Exchange, Join, Restore
-from scripta_gateway.latency import Stopwatch
-from scripta_gateway.pool_places import Place
-from scripta_gateway.room import Room
+from scripta_gateway.admission.pool_places import Place
+from scripta_gateway.sessions.exchange import Append, AwaitRoom, Exchange, Join, Restore
+from scripta_gateway.sessions.room import Room
+from scripta_gateway.telemetry.latency import Stopwatch
 
 logger = logging.getLogger(__name__)
 

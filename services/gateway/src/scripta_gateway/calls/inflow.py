@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 
 from scripta_common.errors import TooManyRefusals
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason
-from scripta_gateway import metrics
-from scripta_gateway.answers import Answers
 from scripta_gateway.bounds import MAX_REFUSALS_IN_A_ROW, Bound
-from scripta_gateway.idle_clock import IdleClock
-from scripta_gateway.session import Session
+from scripta_gateway.calls.answers import Answers
+from scripta_gateway.calls.idle_clock import IdleClock
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry import metrics
 
 
 class Inflow:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from scripta_common.sessionlog import Attachment, GatewayLog
 from scripta_common.wire import SAMPLE_RATE, EntryKind
-from scripta_gateway.exchange import Exchange
-from scripta_gateway.latency import Stopwatch
-from scripta_gateway.ledger import Ledger
-from scripta_gateway.log_writer import Limits
-from scripta_gateway.session import Session
-from scripta_gateway.takeover import Takeover
+from scripta_gateway.sessions.exchange import Exchange
+from scripta_gateway.sessions.ledger import Ledger
+from scripta_gateway.sessions.log_writer import Limits
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.sessions.takeover import Takeover
+from scripta_gateway.telemetry.latency import Stopwatch
 
 
 async def resume_session(

@@ -23,14 +23,14 @@ from scripta_common.wire import (
     Ring,
 )
 from scripta_common.wire import Final as FinalResult
-from scripta_gateway import metrics
+from scripta_gateway.admission.pool_places import Place
 from scripta_gateway.bounds import MAX_RESULTS_KEPT
-from scripta_gateway.exchange import Exchange
-from scripta_gateway.latency import Stopwatch
-from scripta_gateway.ledger import Ledger
-from scripta_gateway.log_writer import Limits, LogWriter
-from scripta_gateway.outflow import Outflow
-from scripta_gateway.pool_places import Place
+from scripta_gateway.sessions.exchange import Exchange
+from scripta_gateway.sessions.ledger import Ledger
+from scripta_gateway.sessions.log_writer import Limits, LogWriter
+from scripta_gateway.sessions.outflow import Outflow
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.latency import Stopwatch
 
 __all__ = ["Limits", "Session"]
 

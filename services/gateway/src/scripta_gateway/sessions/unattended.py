@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from scripta_common.errors import BrokerUnavailable, ScriptaError
-from scripta_gateway.metrics import Outcome
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry.metrics import Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from scripta_common.errors import NoCapacity
-from scripta_gateway import metrics
+from scripta_gateway.telemetry import metrics
 
 _COUNT_SECONDS: Final = 1.0
 """How often the time is counted, so that it can be seen while a client is held back."""

@@ -29,18 +29,19 @@ from scripta_common.errors import BadAudio, ScriptaError
 from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Interim, Reason
 from scripta_common.wire import Final as FinalResult
-from scripta_gateway import closing, metrics
 from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
-from scripta_gateway.connection_record import ConnectionRecord
-from scripta_gateway.hub import Hub
-from scripta_gateway.idle_clock import IdleClock, Patience
-from scripta_gateway.inflow import Inflow
-from scripta_gateway.metrics import Dialect, Outcome
-from scripta_gateway.outlet import Outlet
-from scripta_gateway.session import Session
-from scripta_gateway.silence import SilenceWatch
+from scripta_gateway.calls import closing
+from scripta_gateway.calls.connection_record import ConnectionRecord
+from scripta_gateway.calls.idle_clock import IdleClock, Patience
+from scripta_gateway.calls.inflow import Inflow
+from scripta_gateway.calls.outlet import Outlet
+from scripta_gateway.calls.silence import SilenceWatch
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import Dialect, Outcome
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
 

@@ -6,9 +6,9 @@ import time
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from scripta_gateway import metrics
 from scripta_gateway.bounds import MAX_SEND_SECONDS, Bound
-from scripta_gateway.closing import BROKEN
+from scripta_gateway.calls.closing import BROKEN
+from scripta_gateway.telemetry import metrics
 
 
 class Outlet:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from scripta_common.errors import BrokerUnavailable, NoCapacity, ScriptaError
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.session import Session
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from scripta_gateway.rhythm import Rhythm
+from scripta_gateway.calls.rhythm import Rhythm
 
 
 class Due(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripta_gateway.bounds import SILENT_LEAST_SECONDS
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.session import Session
 
 
 class Silent:

@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from scripta_gateway.hub import Hub
+from scripta_gateway.sessions.hub import Hub
 
 
 class SessionCollector(Collector):

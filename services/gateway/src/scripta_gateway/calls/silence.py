@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from scripta_common.errors import SessionIdle
-from scripta_gateway.idle_clock import Due, IdleClock
-from scripta_gateway.outlet import Outlet
-from scripta_gateway.session import Session
+from scripta_gateway.calls.idle_clock import Due, IdleClock
+from scripta_gateway.calls.outlet import Outlet
+from scripta_gateway.sessions.session import Session
 
 _ARRIVED_SECONDS: Final = 0.05
 """Long enough to read what has already arrived."""

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from scripta_common.fleet import Pool
-from scripta_gateway.fleet_watch import FleetWatch
+from scripta_gateway.admission.fleet_watch import FleetWatch
 
 _STALE_SECONDS: Final = 10.0
 

@@ -32,7 +32,7 @@ from scripta_gateway.bounds import (
     MAX_UNANSWERED,
     MAX_UNWRITTEN_SECONDS,
 )
-from scripta_gateway.ledger import Ledger
+from scripta_gateway.sessions.ledger import Ledger
 
 _UNSERVED_POLLS = 2
 """Polls in a row by which a session is in no line: more than a claim can take."""

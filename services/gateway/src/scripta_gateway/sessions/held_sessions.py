@@ -11,14 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 
 from scripta_common.errors import GatewayFull, ScriptaError, SessionIdle, Superseded
-from scripta_gateway import metrics
 from scripta_gateway.bounds import Bound
-from scripta_gateway.exchange import TAKEN_OVER
-from scripta_gateway.metrics import Outcome
-from scripta_gateway.session import Session
-from scripta_gateway.silent import Silent
-from scripta_gateway.unattended import Unattended
-from scripta_gateway.upkeep import Upkeep
+from scripta_gateway.sessions.exchange import TAKEN_OVER
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.sessions.silent import Silent
+from scripta_gateway.sessions.unattended import Unattended
+from scripta_gateway.sessions.upkeep import Upkeep
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import Outcome
 
 
 class HeldSessions:

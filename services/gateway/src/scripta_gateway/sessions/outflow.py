@@ -18,10 +18,10 @@ from scripta_common.tracing import NO_SPAN, Span
 from scripta_common.wire import SAMPLE_RATE, Interim, Origin, Recorded, Ring
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway.bounds import DROP_STEP, MAX_UNDELIVERED
-from scripta_gateway.deliveries import Deliveries
-from scripta_gateway.exchange import Exchange, News
-from scripta_gateway.latency import Stopwatch
-from scripta_gateway.log_writer import LogWriter
+from scripta_gateway.sessions.deliveries import Deliveries
+from scripta_gateway.sessions.exchange import Exchange, News
+from scripta_gateway.sessions.log_writer import LogWriter
+from scripta_gateway.telemetry.latency import Stopwatch
 
 _RETRY_FIRST: Final = 0.05
 _RETRY_MOST: Final = 1.0

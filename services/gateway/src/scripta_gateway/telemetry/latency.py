@@ -18,8 +18,8 @@ from typing import Final
 
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Origin, Recorded
-from scripta_gateway.arrivals import Arrivals
-from scripta_gateway.pace import Pace
+from scripta_gateway.calls.pace import Pace
+from scripta_gateway.telemetry.arrivals import Arrivals
 
 _MOST_MARKED: Final = 512
 

@@ -19,10 +19,10 @@ from typing import Final
 from scripta_common.errors import BrokerUnavailable, NoCapacity
 from scripta_common.fleet import ANNOUNCE_SECONDS, Wish
 from scripta_common.sessionlog import GatewayLog, Roster
-from scripta_gateway.admission import Admission, Route, route
+from scripta_gateway.admission.admission import Admission, Route, route
+from scripta_gateway.admission.fleet_watch import FleetWatch
+from scripta_gateway.admission.pool_places import Place, PoolPlaces
 from scripta_gateway.bounds import RESERVED_SECONDS
-from scripta_gateway.fleet_watch import FleetWatch
-from scripta_gateway.pool_places import Place, PoolPlaces
 
 logger = logging.getLogger(__name__)
 

@@ -22,17 +22,17 @@ from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG
 from scripta_common.sessionlog import Doorbell, GatewayLog, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
-from scripta_gateway import metrics
 from scripta_gateway.access.tokens import ResumeToken, make_session_id
-from scripta_gateway.admission import Admission
+from scripta_gateway.admission.admission import Admission
+from scripta_gateway.admission.fleet_watch import FleetWatch
+from scripta_gateway.admission.places import Places
 from scripta_gateway.audio.held import HeldAudio
-from scripta_gateway.exchange import TAKEN_OVER
-from scripta_gateway.fleet_watch import FleetWatch
-from scripta_gateway.held_sessions import HeldSessions
-from scripta_gateway.metrics import Outcome
-from scripta_gateway.places import Places
-from scripta_gateway.resuming import resume_session
-from scripta_gateway.session import Limits, Session
+from scripta_gateway.sessions.exchange import TAKEN_OVER
+from scripta_gateway.sessions.held_sessions import HeldSessions
+from scripta_gateway.sessions.resuming import resume_session
+from scripta_gateway.sessions.session import Limits, Session
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from scripta_common.errors import ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
 from scripta_common.wire import Final, Interim
-from scripta_gateway import metrics
-from scripta_gateway.latency import Delivered, Latency
-from scripta_gateway.metrics import Dialect, Outcome
-from scripta_gateway.session import Session
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.latency import Delivered, Latency
+from scripta_gateway.telemetry.metrics import Dialect, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Calls: one client each, from the handshake to the close."""
