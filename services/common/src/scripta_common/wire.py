@@ -175,6 +175,27 @@ class Interim(msgspec.Struct, frozen=True, array_like=True, tag="interim"):
     stable: str = ""
 
 
+class SpeechKind(StrEnum):
+    """What a session's detector has noticed."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    SILENT = "silent"
+
+
+class Speech(msgspec.Struct, frozen=True, array_like=True, tag="speech"):
+    """Speech began or ended; never recorded, and only for a session that asks for it.
+
+    Attributes:
+        kind: ``STARTED``: speech began, told before any result of it. ``STOPPED``: its segment is
+            cut. ``SILENT``: nobody has spoken for as long as the session asks about.
+        at: Seconds on the audio clock: start of the speech, or else its end.
+    """
+
+    kind: SpeechKind
+    at: float
+
+
 Recorded = Final | Ended | Failed
 """Results that the results stream keeps, each with its index."""
 

@@ -22,6 +22,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         max_segment_ms: Speech that goes on is cut when a segment is so long; ``None`` for the
             transcriber's default.
         word_times: Whether finals have their words with times; without them a final is cheaper.
+        speech_events: Whether anybody wants to be told when speech begins and ends.
+        silence_ms: Silence behind speech, by the audio's clock, that is told once; ``None``: none.
     """
 
     language: str | None = None
@@ -33,6 +35,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     pool: str = DEFAULT_POOL
     max_segment_ms: int | None = None
     word_times: bool = True
+    speech_events: bool = False
+    silence_ms: int | None = None
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""
