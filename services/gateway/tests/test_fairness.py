@@ -11,15 +11,22 @@ import pytest
 from starlette.websockets import WebSocket
 
 from scripta_common.sessionlog import GatewayLog, SessionOptions
+from scripta_common.tracing import Tracing
 from scripta_common.wire import EntryKind
-from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.audio.held import HeldAudio
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN, MAX_UNANSWERED
-from scripta_gateway.calls.connection import ConnectionLimits
-from scripta_gateway.dialects.native import NativeConnection
-from scripta_gateway.dialects.native_frames import Query
+from scripta_gateway.calls.call import Call
+from scripta_gateway.calls.idle_clock import Patience
+from scripta_gateway.calls.opening import Opening
+from scripta_gateway.calls.tools import Tools
+from scripta_gateway.dialects.native import NativeDialect
+from scripta_gateway.dialects.told import Opened
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits, Session
 from scripta_gateway.telemetry.metrics import MESSAGES, MESSAGES_REFUSED
+from scripta_gateway.transports.asgi import WebSocketTransport
+from scripta_gateway.transports.base import Request
 from scripta_local.broker import Broker as BrokerProcess
 
 pytestmark = pytest.mark.asgi
@@ -44,11 +51,13 @@ class Flood:
     async def send_text(self, text: str) -> None:
         self.sent.append(text)
 
-    async def close(self, code: int) -> None: ...
+    async def close(self, code: int, reason: str | None) -> None: ...
 
 
 class AnyHub:
-    """A hub that takes every session back."""
+    """A hub that has room and takes every session back."""
+
+    held_audio = HeldAudio(lambda: ())
 
     def leave(self, *_: Any, **__: Any) -> None: ...
 
@@ -79,21 +88,24 @@ async def test_flood_leaves_the_loop_to_others_after_a_few_messages(
     socket = Flood(message, count)
     limits = Limits(backlog=60, stall=0.2, broker_patience=1)
     session = Session(cast("GatewayLog", AnyLog()), "s", SessionOptions(), limits)
-    connection = NativeConnection(
-        cast("WebSocket", socket),
+    tools = Tools(
         cast("Hub", AnyHub()),
-        session,
-        AudioDecoder(AudioFormat()),
-        ConnectionLimits(1.0, 6.0, 300.0, 60.0),
+        Patience(flush=1.0, live=6.0, close=300.0, first=60.0),
+        StreamBudget(),
+        Tracing(),
     )
-    connection.query = Query()
-    serving = asyncio.create_task(connection.run())
+    dialect = NativeDialect()
+    codec = dialect.begin(Request(id="", at=0.0))
+    opening = Opening(session, Opened("s", 1))
+    call = Call(WebSocketTransport(cast("WebSocket", socket)), dialect, codec, opening, tools)
+    serving = asyncio.create_task(call.run())
     turns = longest = 0
     while not serving.done():
         before = socket._left
         await asyncio.sleep(0)
         turns += 1
         longest = max(longest, before - socket._left)
+    assert socket._left < count - MAX_MESSAGES_A_TURN  # it is served, not sent away at once
     assert longest <= MAX_MESSAGES_A_TURN
     await serving
 

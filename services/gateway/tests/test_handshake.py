@@ -8,7 +8,6 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from starlette.websockets import WebSocket
 
 from scripta_common.otlp import Otlp
 from scripta_common.tracing import NO_SPAN, Tracing, trace_of
@@ -37,12 +36,7 @@ def tracing(spans: InMemorySpanExporter) -> Iterator[Tracing]:
 
 
 def handshake(tracing: Tracing, traceparent: str | None) -> Handshake:
-    async def nothing(*_: object) -> None:
-        raise AssertionError
-
-    headers = [(b"traceparent", traceparent.encode())] if traceparent else []
-    scope = {"type": "websocket", "headers": headers}
-    return Handshake(WebSocket(scope, nothing, nothing), tracing, "native")  # type: ignore[arg-type]
+    return Handshake(traceparent, tracing, "native")
 
 
 def only(tracing: Tracing, spans: InMemorySpanExporter) -> ReadableSpan:

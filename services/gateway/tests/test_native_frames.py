@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scripta_common.errors import BadRequest, EngineFailure
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Reason, Word
-from scripta_gateway.dialects import native_frames as frames
-from scripta_gateway.dialects.native_frames import BadFrame, Command, Query, parse_command
+from scripta_gateway.dialects.native import frames
+from scripta_gateway.dialects.native.frames import BadFrame, Command, Query, parse_command
+from scripta_gateway.dialects.told import Opened
 
 pytestmark = pytest.mark.unit
 
@@ -92,15 +93,15 @@ def test_failure() -> None:
 
 
 def test_events() -> None:
-    opening = frames.Opening("abc", 5, resumed=False, received=0, resume_seconds=30.0)
-    assert opening.frame() == (
+    opening = Opened("abc", 5, "moonshine", resume_seconds=30.0)
+    assert frames.opened(opening) == (
         '{"status":"session","session":"abc","client_id":5,"resumed":false,"received":0,'
         '"resume_seconds":30.0}'
     )
-    refused = frames.Opening("abc", 5, False, 0, 30.0, reason="unknown")
-    assert refused.frame().endswith(',"resume_seconds":30.0,"reason":"unknown"}')
-    offered = frames.Opening("abc", 5, False, 0, 30.0, token="abc.s3cret")
-    assert offered.frame().endswith(',"resume_seconds":30.0,"token":"abc.s3cret"}')
+    refused = Opened("abc", 5, resume_seconds=30.0, reason="unknown")
+    assert frames.opened(refused).endswith(',"resume_seconds":30.0,"reason":"unknown"}')
+    offered = Opened("abc", 5, resume_seconds=30.0, token="abc.s3cret")
+    assert frames.opened(offered).endswith(',"resume_seconds":30.0,"token":"abc.s3cret"}')
     assert "s3cret" not in repr(offered)
     assert frames.going_away(7) == '{"status":"going_away","received":7}'
     assert frames.ended(1.23456) == '{"status":"ended","duration":1.235}'
@@ -146,7 +147,7 @@ def test_query_defaults() -> None:
     query = Query.parse([])
     assert (query.encoding, query.sample_rate, query.channels) == (None, 16_000, 1)
     assert (query.interim_results, query.events, query.word_times) == (False, False, True)
-    assert query.options(None) == SessionOptions()
+    assert query.options() == SessionOptions()
 
 
 def test_query_with_everything_and_names_that_are_not_known() -> None:
@@ -168,11 +169,10 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
     )
     assert (query.encoding, query.sample_rate, query.channels) == ("mulaw", 8000, 2)
     assert query.events
-    assert query.options("00-ab-cd-01") == SessionOptions(
+    assert query.options() == SessionOptions(
         "en-GB",
         True,
         300,
-        "00-ab-cd-01",
         model=model,
         max_segment_ms=30_000,
         word_times=False,
@@ -250,4 +250,4 @@ def test_parameter_that_is_given_twice_is_refused(name: str) -> None:
 def test_no_query_breaks_the_parser(parameters: list[tuple[str, str]]) -> None:
     with suppress(BadRequest):
         query = Query.parse(parameters)
-        assert len(query.options(None).encode()) < 500
+        assert len(query.options().encode()) < 500

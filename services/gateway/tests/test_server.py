@@ -47,8 +47,11 @@ async def served(
 
 @pytest_asyncio.fixture
 async def serve(
-    shared_broker: BrokerProcess, until: Callable[..., Awaitable[None]]
+    shared_broker: BrokerProcess,
+    offer_slots: Callable[..., Awaitable[None]],
+    until: Callable[..., Awaitable[None]],
 ) -> AsyncIterator[Serve]:
+    await offer_slots(shared_broker.url, _SLOTS)
     async with AsyncExitStack() as stack:
 
         async def start(**options: Any) -> GatewayServer:
@@ -57,6 +60,9 @@ async def serve(
             return await stack.enter_async_context(served(settings, until))
 
         yield start
+
+
+_SLOTS = 100
 
 
 def address(server: GatewayServer, query: str = "") -> str:

@@ -19,7 +19,8 @@
     └── BrokerUnavailable     Redis or Valkey does not answer
 
 Each class has a stable ``code`` (also the metric label), whether a retry can help, and the
-WebSocket close code that fits. A dialect maps them to what its clients understand.
+WebSocket close code and the HTTP status that fit. A dialect maps them to what its clients
+understand.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class ScriptaError(Exception):
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
     close_code: ClassVar[int] = 1011
+    http_status: ClassVar[int] = 500
 
 
 class BadRequest(ScriptaError):
@@ -40,6 +42,7 @@ class BadRequest(ScriptaError):
 
     code = "bad_request"
     close_code = 1008
+    http_status = 400
 
 
 class UnknownModel(ScriptaError):
@@ -47,6 +50,7 @@ class UnknownModel(ScriptaError):
 
     code = "unknown_model"
     close_code = 1008
+    http_status = 400
 
 
 class ModelGone(ScriptaError):
@@ -55,6 +59,7 @@ class ModelGone(ScriptaError):
     code = "model_gone"
     retryable = True
     close_code = 1012
+    http_status = 503
 
 
 class BadAudio(ScriptaError):
@@ -62,6 +67,7 @@ class BadAudio(ScriptaError):
 
     code = "bad_audio"
     close_code = 1007
+    http_status = 400
 
 
 class TooManyRefusals(ScriptaError):
@@ -69,6 +75,7 @@ class TooManyRefusals(ScriptaError):
 
     code = "too_many_refusals"
     close_code = 1008
+    http_status = 400
 
 
 class UnsupportedLanguage(ScriptaError):
@@ -76,6 +83,7 @@ class UnsupportedLanguage(ScriptaError):
 
     code = "unsupported_language"
     close_code = 1008
+    http_status = 400
 
 
 class EngineFailure(ScriptaError):
@@ -89,6 +97,7 @@ class SessionLost(ScriptaError):
 
     code = "session_lost"
     retryable = True
+    http_status = 503
 
 
 class Superseded(ScriptaError):
@@ -96,6 +105,7 @@ class Superseded(ScriptaError):
 
     code = "superseded"
     close_code = 1008
+    http_status = 409
 
 
 class SessionIdle(ScriptaError):
@@ -103,6 +113,7 @@ class SessionIdle(ScriptaError):
 
     code = "idle"
     close_code = 1001
+    http_status = 408
 
 
 class Draining(ScriptaError):
@@ -111,6 +122,7 @@ class Draining(ScriptaError):
     code = "draining"
     retryable = True
     close_code = 1012
+    http_status = 503
 
 
 class GatewayFull(ScriptaError):
@@ -119,6 +131,7 @@ class GatewayFull(ScriptaError):
     code = "gateway_full"
     retryable = True
     close_code = 1013
+    http_status = 503
 
 
 class NoCapacity(ScriptaError):
@@ -127,6 +140,7 @@ class NoCapacity(ScriptaError):
     code = "no_capacity"
     retryable = True
     close_code = 1013
+    http_status = 503
 
 
 class BrokerUnavailable(ScriptaError):
@@ -139,6 +153,7 @@ class BrokerUnavailable(ScriptaError):
     code = "broker_unavailable"
     retryable = True
     close_code = 1013
+    http_status = 503
 
     def __init__(
         self, message: str = "The service can not store audio now; try again in some seconds."

@@ -22,8 +22,10 @@ from scripta_common.tracing import Tracing
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
-from scripta_gateway.calls.connection import ConnectionLimits
-from scripta_gateway.dialects.native import serve_native
+from scripta_gateway.calls.idle_clock import Patience
+from scripta_gateway.calls.serving import serve_websocket
+from scripta_gateway.calls.tools import Tools
+from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -105,14 +107,18 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     """
     broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
     hub = _make_hub(settings, broker, gateway_id)
-    limits = ConnectionLimits(
-        idle_flush=settings.idle_flush_seconds,
-        live_flush=settings.live_flush_seconds,
-        idle_close=settings.idle_timeout_seconds,
-        first_audio=settings.first_audio_seconds,
+    tools = Tools(
+        hub=hub,
+        patience=Patience(
+            flush=settings.idle_flush_seconds,
+            live=settings.live_flush_seconds,
+            close=settings.idle_timeout_seconds,
+            first=settings.first_audio_seconds,
+        ),
+        budget=StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions)),
+        tracing=tracing,
     )
-
-    budget = StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions))
+    native_dialect = NativeDialect()
 
     app = FastAPI(
         title="Scripta gateway",
@@ -132,7 +138,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     @app.websocket("/ws")
     async def native(websocket: WebSocket) -> None:
-        await serve_native(websocket, hub, limits, budget, tracing)
+        await serve_websocket(websocket, native_dialect, tools)
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:

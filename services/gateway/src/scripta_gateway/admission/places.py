@@ -80,12 +80,13 @@ class Places:
         """
         try:
             async with asyncio.timeout(_DECIDE_SECONDS):
-                where = await self._route(model, language)
+                where = await self.route(model, language)
                 return where, await self._places_of(where.pool).reserve(upload=upload)
         except TimeoutError:
             raise BrokerUnavailable from None
 
-    async def _route(self, model: str | None, language: str | None) -> Route:
+    async def route(self, model: str | None, language: str | None) -> Route:
+        """Returns where a session goes; raises as ``reserve``, except for want of a place."""
         try:
             return route(self._fleet.known, model, language)
         except NoCapacity:

@@ -7,11 +7,14 @@ its message. What is refused has no entry; its answer waits for those before it.
 from __future__ import annotations
 
 from collections import deque
+from typing import Generic, TypeVar
 
 from scripta_gateway.bounds import MAX_UNANSWERED
 
+T = TypeVar("T")
 
-class Answers:
+
+class Answers(Generic[T]):
     """The answers of one connection that are not sent yet.
 
     Attributes:
@@ -20,7 +23,7 @@ class Answers:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[int, str]] = deque()
+        self._waiting: deque[tuple[int, T]] = deque()
         self.given = 0
         self.sent = 0
 
@@ -29,17 +32,17 @@ class Answers:
         """Whether the client has to wait before it is read from again."""
         return len(self._waiting) >= MAX_UNANSWERED
 
-    def give(self, seq: int, frame: str) -> None:
+    def give(self, seq: int, answer: T) -> None:
         """Adds an answer.
 
         Args:
             seq: Number of the entry that it waits for.
-            frame: What is sent.
+            answer: What is sent.
         """
-        self._waiting.append((seq, frame))
+        self._waiting.append((seq, answer))
         self.given += 1
 
-    def next_due(self, logged: int) -> str | None:
+    def next_due(self, logged: int) -> T | None:
         """Takes the next answer if the log, which has the entries up to a number, allows it."""
         if not self._waiting or self._waiting[0][0] > logged:
             return None

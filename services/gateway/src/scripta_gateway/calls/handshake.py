@@ -10,8 +10,6 @@ from __future__ import annotations
 import secrets
 import time
 
-from starlette.websockets import WebSocket
-
 from scripta_common.tracing import NO_SPAN, Kind, Span, Tracing, read_traceparent, trace_of
 
 
@@ -19,7 +17,7 @@ class Handshake:
     """One handshake.
 
     Args:
-        websocket: Socket that is not yet accepted.
+        traceparent: W3C trace context that the client sent; ``None``: none.
         tracing: Where its span begins.
         dialect: What the client speaks.
 
@@ -28,12 +26,12 @@ class Handshake:
         span: The connection's span, once it is known which trace it belongs to.
     """
 
-    def __init__(self, websocket: WebSocket, tracing: Tracing, dialect: str) -> None:
+    def __init__(self, traceparent: str | None, tracing: Tracing, dialect: str) -> None:
         self.request_id = secrets.token_hex(16)
         self.span = NO_SPAN
         self._tracing = tracing
         self._dialect = dialect
-        self._asked = read_traceparent(websocket.headers.get("traceparent"))
+        self._asked = read_traceparent(traceparent)
         self._began = time.time_ns()
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from scripta_common.errors import TooManyRefusals
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason
@@ -19,23 +20,29 @@ from scripta_gateway.calls.idle_clock import IdleClock
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 
+T = TypeVar("T")
+"""An answer."""
 
-class Inflow:
-    """What one connection has received and not answered yet.
+
+class Inflow(Generic[T]):
+    """What one session has received of its client, and what is not answered yet.
 
     Args:
         session: The session that its audio goes into.
-        send: Sends a frame to the client.
-        clock: Is told until when the client may have waited for an answer.
+        send: Sends an answer to the client.
+        clock: Follows the client's messages; ``None`` for all channels of a call but the first.
     """
 
     def __init__(
-        self, session: Session, send: Callable[[str], Awaitable[None]], clock: IdleClock
+        self,
+        session: Session,
+        send: Callable[[T], Awaitable[object]],
+        clock: IdleClock | None = None,
     ) -> None:
         self._session = session
         self._send = send
         self._clock = clock
-        self._answers = Answers()
+        self._answers = Answers[T]()
         self._refused_in_a_row = 0
         self._finished = False
         # Set when something is entered, or an answer is given or due.
@@ -58,34 +65,43 @@ class Inflow:
         now = time.monotonic()
         seconds = len(pcm) / (BYTES_PER_SAMPLE * SAMPLE_RATE)
         arrived = now if arrived is None else arrived
-        self._clock.audio(arrived, now, seconds, ends_file=ends_file)
+        if self._clock is not None:
+            self._clock.audio(arrived, now, seconds, ends_file=ends_file)
         self._work.set()
 
     def finalize(self, reason: Reason) -> None:
         """Enters a boundary; exactly one final follows."""
         self._session.finalize(reason)
-        self._clock.boundary(by_silence=reason is Reason.IDLE)
+        if self._clock is not None:
+            self._clock.boundary(by_silence=reason is Reason.IDLE)
         self._work.set()
 
     def pause(self) -> None:
         """Enters that the client paused; a final follows only if it had stopped speaking."""
         self._session.pause()
-        self._clock.paused()
+        if self._clock is not None:
+            self._clock.paused()
         self._work.set()
 
     def end(self) -> None:
         """Enters the end of the stream."""
         self._session.end()
-        self._clock.boundary()
+        if self._clock is not None:
+            self._clock.boundary()
         self._work.set()
 
-    def accept(self, frame: str) -> None:
-        """Answers a message whose audio is entered; the answer is sent once the log has it."""
+    def accept(self, answer: T | None) -> None:
+        """Answers a message whose audio is entered; the answer is sent once the log has it.
+
+        Args:
+            answer: The answer; ``None`` for a client that is not answered.
+        """
         self._refused_in_a_row = 0
         metrics.MESSAGES.inc()
-        self._answer(frame)
+        if answer is not None:
+            self.reply(answer)
 
-    def refuse(self, frame: str) -> None:
+    def refuse(self, answer: T) -> None:
         """Answers a message that is refused, behind the answers to those before it.
 
         Raises:
@@ -99,7 +115,12 @@ class Inflow:
             raise TooManyRefusals(
                 f"More than {MAX_REFUSALS_IN_A_ROW} messages in a row were refused; send audio."
             )
-        self._answer(frame)
+        self.reply(answer)
+
+    def reply(self, answer: T) -> None:
+        """Answers a message that is no audio, behind the answers to those before it."""
+        self._answers.give(self._session.last_entered, answer)
+        self._work.set()
 
     async def wait_for_room(self) -> None:
         """Waits while the client is too far ahead of the log, or does not read its answers."""
@@ -137,13 +158,9 @@ class Inflow:
     async def _send_answers(self) -> None:
         sent = self._answers.sent
         while not self._finished:
-            frame = self._answers.next_due(self._session.logged)
-            if frame is None:
+            answer = self._answers.next_due(self._session.logged)
+            if answer is None:
                 break
-            await self._send(frame)
-        if self._answers.sent > sent:
+            await self._send(answer)
+        if self._answers.sent > sent and self._clock is not None:
             self._clock.held_up(time.monotonic())
-
-    def _answer(self, frame: str) -> None:
-        self._answers.give(self._session.last_entered, frame)
-        self._work.set()

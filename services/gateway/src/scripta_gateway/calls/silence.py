@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from scripta_common.errors import SessionIdle
+from scripta_gateway.calls.channels import Channels
 from scripta_gateway.calls.idle_clock import Due, IdleClock
 from scripta_gateway.calls.outlet import Outlet
-from scripta_gateway.sessions.session import Session
 
 _ARRIVED_SECONDS: Final = 0.05
 """Long enough to read what has already arrived."""
@@ -20,7 +20,7 @@ class SilenceWatch:
     """Looks now and then: a time-out for each message would cost more than the message.
 
     Args:
-        session: The session that is fed.
+        channels: The sessions that are fed.
         clock: Follows the messages.
         outlet: Follows what is sent.
         every: Seconds between two looks, at most: nothing is due after a shorter silence.
@@ -31,7 +31,7 @@ class SilenceWatch:
 
     def __init__(
         self,
-        session: Session,
+        channels: Channels,
         clock: IdleClock,
         outlet: Outlet,
         *,
@@ -40,7 +40,7 @@ class SilenceWatch:
         pause: Callable[[], None],
         flush: Callable[[], Awaitable[None]],
     ) -> None:
-        self._session = session
+        self._channels = channels
         self._clock = clock
         self._outlet = outlet
         self._every = every
@@ -53,7 +53,7 @@ class SilenceWatch:
 
         Raises:
             SessionIdle: The client sent nothing for too long.
-            WebSocketDisconnect: It does not read what it is sent.
+            Gone: It does not read what it is sent.
         """
         while True:
             due_in = self._clock.deadline() - time.monotonic()
@@ -72,7 +72,7 @@ class SilenceWatch:
         # not: what has arrived by now is read before anyone is called silent.
         await asyncio.sleep(_ARRIVED_SECONDS)
         now = time.monotonic()
-        if self._handling.locked() or self._session.unwritten:
+        if self._handling.locked() or self._channels.unwritten:
             self._clock.held_up(now)  # it may wait for our answer, rightly
             return
         async with self._handling:
@@ -81,7 +81,7 @@ class SilenceWatch:
                     self._pause()
                 case Due.FLUSH:
                     await self._flush()
-                case Due.CLOSE if not self._session.outstanding:
+                case Due.CLOSE if not self._channels.outstanding:
                     raise SessionIdle("The client sent nothing for too long.")
                 case Due.CLOSE:
                     self._clock.message(now)  # it waits for results, rightly

@@ -13,6 +13,7 @@ import msgspec
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.errors import (
+    BadRequest,
     BrokerUnavailable,
     Draining,
     ScriptaError,
@@ -26,6 +27,7 @@ from scripta_gateway.access.tokens import ResumeToken, make_session_id
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.places import Places
+from scripta_gateway.admission.pool_places import Place
 from scripta_gateway.audio.held import HeldAudio
 from scripta_gateway.sessions.exchange import TAKEN_OVER
 from scripta_gateway.sessions.held_sessions import HeldSessions
@@ -160,6 +162,40 @@ class Hub:
         self._greet(session)
         metrics.SESSIONS_OPENED.inc()
         return session
+
+    async def configure(
+        self, session: Session, options: SessionOptions, *, upload: bool = False
+    ) -> None:
+        """Gives other options to a session that nothing was entered into; its number stays.
+
+        Cancelled or refused, the session keeps the options that it had.
+
+        Args:
+            session: The session.
+            options: What is asked of it now.
+            upload: Whether it can wait for a slot.
+
+        Raises:
+            BadRequest: Its client has sent audio.
+            UnknownModel, UnsupportedLanguage, NoCapacity, BrokerUnavailable: As ``open``.
+        """
+        if session.spoken:
+            raise BadRequest("The options are fixed once audio was sent; open a new connection.")
+        had = session.options
+        route = await self._places.route(options.model, options.language)
+        place: Place | None = None
+        if route.pool != had.pool or upload != session.upload:
+            route, place = await self._places.reserve(
+                options.model, options.language, upload=upload
+            )
+        options = msgspec.structs.replace(
+            options,
+            client_id=had.client_id,
+            traceparent=had.traceparent,
+            pool=route.pool,
+            model=route.model,
+        )
+        session.configure(options, place)
 
     async def resume(self, token: ResumeToken, index: int) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.

@@ -82,6 +82,11 @@ class LogWriter:
         self.room = Room(limits.stall)
         self.span = NO_SPAN
 
+    def configure(self, options: SessionOptions, place: Place | None) -> None:
+        """Takes other options and another place, before anything is written."""
+        self._options = options
+        self._place = place
+
     @property
     def busy(self) -> bool:
         """Whether somebody writes just now, or waits for room to."""

@@ -184,6 +184,24 @@ class Session:
         """Whether so much is entered and not written that no more may be entered now."""
         return self._exchange.too_far_ahead
 
+    @property
+    def upload(self) -> bool:
+        """Whether it goes in line as an upload, which can wait."""
+        return self._place is not None and self._place.upload
+
+    def configure(self, options: SessionOptions, place: Place | None) -> None:
+        """Takes other options; only before anything is entered.
+
+        Args:
+            options: The options.
+            place: The place that it has from now on; ``None`` leaves it the one that it has.
+        """
+        self.options = options
+        if place is not None:
+            self.give_back_place()
+            self._place = place
+        self._writer.configure(options, self._place)
+
     def enter(
         self,
         pcm: bytes,

@@ -1,4 +1,4 @@
-"""What is logged, counted and traced of one connection."""
+"""What is logged, counted and traced of one call."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from scripta_gateway.telemetry.metrics import Dialect, Outcome
 logger = logging.getLogger(__name__)
 
 
-class ConnectionRecord:
-    """The record of one connection.
+class CallRecord:
+    """The record of one call.
 
     Args:
-        session: The session that it serves.
+        session: The session that it begins with.
         dialect: What its client speaks.
 
     Attributes:
@@ -51,9 +51,9 @@ class ConnectionRecord:
         metrics.CONNECTIONS_OPENED[self._dialect].inc()
         metrics.CONNECTIONS[self._dialect].inc()
 
-    def sent(self, result: Final | Interim) -> None:
+    def sent(self, session: Session, result: Final | Interim) -> None:
         """Records a result that has been sent."""
-        watch, now = self._session.stopwatch, time.monotonic()
+        watch, now = session.stopwatch, time.monotonic()
         if isinstance(result, Interim):
             metrics.INTERIMS.inc()
             if (latency := watch.sent_interim(result, now)) is not None:

@@ -6,7 +6,7 @@ Owns the names and forms on the wire at ``/ws``. Does not know sockets or the se
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -23,6 +23,8 @@ from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
 from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.dialects.asks import Ahead
+from scripta_gateway.dialects.told import Opened
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
 _LONGEST_TAG = 35
@@ -99,14 +101,13 @@ class Query(BaseModel):
             raise BadRequest("resume needs events=true: the first frame tells what came of it")
         return query
 
-    def options(self, traceparent: str | None) -> SessionOptions:
+    def options(self) -> SessionOptions:
         """Returns what of this concerns the transcriber."""
         return SessionOptions(
             language=None if self.language == "auto" else self.language,
             interim_results=self.interim_results,
             endpointing_ms=self.endpointing,
             max_segment_ms=self.max_segment,
-            traceparent=traceparent,
             model=self.model,
             word_times=self.word_times,
         )
@@ -155,24 +156,11 @@ def refused(message: str) -> str:
     return _json({"status": "error", "error": message})
 
 
-class FromAhead(BadRequest):
-    """The client says that it has more transcripts than there are.
-
-    Attributes:
-        index: The last one that there is.
-    """
-
-    def __init__(self, asked: int, index: int) -> None:
-        super().__init__(
-            f"Bad value for from: {asked} is beyond the session's last transcript, which is {index}"
-        )
-        self.index = index
-
-
 def not_opened(error: ScriptaError) -> str:
     """Returns the answer to a handshake that is refused."""
-    if isinstance(error, FromAhead):
-        return _json({"status": "error", "error": str(error), "index": error.index})
+    if isinstance(error, Ahead):
+        message = f"Bad value for from: {error}"
+        return _json({"status": "error", "error": message, "index": error.index})
     return refused(str(error))
 
 
@@ -181,32 +169,11 @@ def failed(error: ScriptaError) -> str:
     return _json({"status": "error", "error": str(error), "code": error.code})
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a session came to this connection, as a client that wants events is told.
-
-    Attributes:
-        session: The session's id, by which logs and traces know it.
-        client_id: The client's number.
-        resumed: Whether it is the session that the client came back to.
-        received: Audio messages accepted since its start.
-        resume_seconds: How long it waits for the client if the connection breaks.
-        reason: Why the session that was asked for could not be taken up.
-        token: What the client comes back by; told only where the session is new.
-    """
-
-    session: str
-    client_id: int
-    resumed: bool
-    received: int
-    resume_seconds: float
-    reason: str | None = None
-    token: str | None = field(default=None, repr=False)
-
-    def frame(self) -> str:
-        """Returns the first event of a connection."""
-        fields = {name: value for name, value in asdict(self).items() if value is not None}
-        return _json({"status": "session", **fields})
+def opened(how: Opened) -> str:
+    """Returns the first event of a connection: how a session came to it."""
+    fields = {name: value for name, value in asdict(how).items() if value is not None}
+    fields.pop("model", None)
+    return _json({"status": "session", **fields})
 
 
 def going_away(received_messages: int) -> str:

@@ -1,0 +1,361 @@
+"""A call: drives one dialect on one transport, and holds its sessions.
+
+It receives at the sessions' pace and delivers results. Time-based behaviour (idle flush, idle
+close), drain, errors and closing are the same for all dialects and live here. Some tasks share the
+work; the first that ends ends the others:
+
+1. One receives: it reads frames and carries out what they ask for.
+2. One a channel writes what is entered into the log, and gives each answer once the log has what
+   it is for.
+3. One a channel delivers results.
+4. One watches for silence.
+
+No client has more than a few messages handled before all others have their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+
+from scripta_common.errors import (
+    BadAudio,
+    BadRequest,
+    ScriptaError,
+    UnknownModel,
+    UnsupportedLanguage,
+)
+from scripta_common.tracing import NO_SPAN
+from scripta_common.wire import Ended, Failed, Final, Interim, Reason
+from scripta_gateway.audio.decoder import AudioDecoder
+from scripta_gateway.audio.doubt import warning
+from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
+from scripta_gateway.calls import closing
+from scripta_gateway.calls.channels import Channel, Channels
+from scripta_gateway.calls.idle_clock import IdleClock, Patience
+from scripta_gateway.calls.opening import Opening
+from scripta_gateway.calls.outlet import Outlet
+from scripta_gateway.calls.record import CallRecord
+from scripta_gateway.calls.silence import SilenceWatch
+from scripta_gateway.calls.tools import Tools
+from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects.asks import Ask, Options
+from scripta_gateway.dialects.base import Codec, Dialect, Policy
+from scripta_gateway.dialects.told import Told
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import Outcome
+from scripta_gateway.transports.base import Frame, Gone, Transport
+from scripta_gateway.transports.events import Oversized
+
+logger = logging.getLogger(__name__)
+
+_NEVER = 1e9
+"""Seconds after which nothing happens any more."""
+
+
+def _patience(policy: Policy, setting: Patience) -> Patience:
+    """Returns how long a client of a dialect may be silent."""
+    return Patience(
+        flush=setting.flush if policy.flushes else _NEVER,
+        live=setting.live if policy.flushes else _NEVER,
+        close=setting.close if policy.close is None else policy.close,
+        first=setting.first if policy.first is None else policy.first,
+    )
+
+
+class Call:
+    """One call.
+
+    Args:
+        transport: The client's connection, which has been accepted.
+        dialect: What the client speaks.
+        codec: The call's side of it.
+        opening: The session that the call begins with.
+        tools: What it works with.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        dialect: Dialect,
+        codec: Codec,
+        opening: Opening,
+        tools: Tools,
+    ) -> None:
+        session = opening.session
+        self._transport = transport
+        self._policy = dialect.policy
+        self._codec = codec
+        self._opened = opening.opened
+        self._options = codec.options
+        self._tools = tools
+        # Whether the client knows how to come back to its session.
+        self._can_come_back = opening.opened.resumed
+        self._record = CallRecord(session, dialect.name)
+        self._decoder = AudioDecoder(self._options.format, budget=tools.budget)
+        self._arrived = 0.0
+        now = time.monotonic()
+        patience = _patience(dialect.policy, tools.patience)
+        self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
+        self._outlet = Outlet(transport)
+        self._channels = Channels(session, self._tell, self._clock)
+        # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
+        self._handling = asyncio.Lock()
+        # Held while the frames of one thing are sent: they stand together.
+        self._telling = asyncio.Lock()
+        self._tasks = asyncio.TaskGroup()
+        # What is cancelled when all is delivered.
+        self._until_over: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Serves the call until it is closed."""
+        self._record.opened()
+        code = 1011
+        try:
+            code = await self._converse()
+        except Gone as left:
+            code = left.code
+            self._record.outcome = metrics.outcome_of_close(code)
+        except Exception:
+            logger.exception("connection failed")
+            await self._fail(ScriptaError("The gateway failed; this is our fault."))
+        finally:
+            comes_back = self._can_come_back and not closing.is_for_good(code)
+            for channel in self._channels:
+                self._tools.hub.leave(
+                    channel.session, comes_back=comes_back, outcome=self._record.outcome
+                )
+            await self._decoder.close()
+            self._record.closed(code)
+
+    async def _converse(self) -> int:
+        error: BaseException | None = None
+        silence = SilenceWatch(
+            self._channels,
+            self._clock,
+            self._outlet,
+            every=self._tools.patience.flush,
+            handling=self._handling,
+            pause=self._channels.pause,
+            flush=partial(self._finalize, Reason.IDLE),
+        )
+        try:
+            async with self._tasks:
+                for work, name in ((self._receive(), "receive"), (silence.run(), "watch")):
+                    self._until_over.append(self._tasks.create_task(work, name=name))
+                self._serve(self._channels.first)
+        except* Exception as group:
+            error = group.exceptions[0]
+        if isinstance(error, ScriptaError):
+            self._record.outcome = metrics.outcome_of_error(error)
+            return await self._fail(error)
+        if error is not None:
+            raise error
+        self._record.outcome = Outcome.COMPLETED
+        return self._codec.close(None).code
+
+    def _serve(self, channel: Channel) -> None:
+        writer = self._tasks.create_task(channel.inflow.run(), name="write")
+        self._until_over.append(writer)
+        self._tasks.create_task(self._deliver(channel), name="deliver")
+
+    # What comes in.
+
+    async def _receive(self) -> None:
+        # Cancelled at any await: what is entered stays in the session, and is written when it is
+        # left or taken up again.
+        await self._tell(self._opened)
+        self._can_come_back |= self._codec.resumable
+        handled = 0
+        while True:
+            frame = await self._transport.receive()
+            self._arrived = time.monotonic()
+            self._clock.message(self._arrived)
+            async with self._handling:
+                await self._handle(frame)
+                await self._wait_for_room()
+            now = time.monotonic()
+            self._clock.held_up(now)  # until now it was not read from
+            for channel in self._channels:
+                channel.session.stopwatch.handled(now)
+            handled += 1
+            if handled % MAX_MESSAGES_A_TURN == 0:
+                # What has arrived already is received without a pause; others wait meanwhile.
+                await asyncio.sleep(0)
+
+    async def _handle(self, frame: Frame | Oversized | None) -> None:
+        match frame:
+            case None:
+                wanted = self._codec.finish()
+            case Oversized():
+                wanted = self._codec.oversized(is_text=frame.is_text, limit=frame.limit)
+            case _:
+                wanted = self._codec.read(frame)
+        for ask in wanted:
+            await self._carry_out(ask)
+
+    async def _carry_out(self, ask: Ask) -> None:
+        match ask:
+            case asks.Audio():
+                await self._take_audio(ask)
+            case asks.Finalize(index):
+                if not self._channels.ending:
+                    await self._finalize(Reason.FINALIZE, index)
+            case asks.End():
+                await self._end()
+            case asks.Configure(options):
+                await self._configure(options)
+            case asks.Refuse(message, detail):
+                self._refuse(message, detail)
+            case asks.Reply():
+                self._channels.first.inflow.reply(ask)
+            case asks.KeepAlive():
+                pass
+
+    async def _take_audio(self, audio: asks.Audio) -> None:
+        if self._channels.ending:
+            self._refuse("The stream has ended; open a new connection for more audio")
+            return
+        size = len(audio.data) if audio.size is None else audio.size
+        try:
+            await self._enter_audio(audio.data, size)
+        except BadAudio as error:
+            self._refuse(f"Audio cannot be decoded: {error}", error)
+        else:
+            self._channels.first.inflow.accept(told.Accepted(size) if self._policy.acks else None)
+
+    async def _enter_audio(self, message: bytes, size: int) -> None:
+        """Decodes a message and enters its audio into the session.
+
+        Its audio comes in slices. The next one is decoded when there is room for the one before,
+        so that a small message that holds hours of audio is never held as a whole.
+
+        Raises:
+            BadAudio: It can not be decoded; what of it was decoded before stays entered, and the
+                session goes on.
+        """
+        last: bytes | None = None
+        try:
+            async for pcm in self._decoder.feed(message):
+                if last is not None:
+                    self._enter(last, 0, more=True)
+                    await self._wait_for_room()
+                last = pcm
+        except BadAudio:
+            if last is not None:
+                self._enter(last, 0)
+            raise
+        self._enter(last or b"", size)
+        await self._tell_doubt()
+
+    async def _finalize(self, reason: Reason, index: int | None = None) -> None:
+        await self._enter_rest(end=False)
+        self._channels.finalize(reason, index)
+
+    async def _end(self) -> None:
+        if not self._channels.ending:
+            await self._enter_rest(end=True)
+            self._channels.end()
+
+    async def _configure(self, options: Options) -> None:
+        session = self._channels.first.session
+        if options == self._options:
+            return
+        try:
+            await self._tools.hub.configure(session, options.session, upload=options.upload)
+        except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
+            self._refuse(str(error), error)
+            return
+        if options.format != self._options.format:
+            await self._decoder.close()
+            self._decoder = AudioDecoder(options.format, budget=self._tools.budget)
+        self._options = options
+
+    async def _enter_rest(self, *, end: bool) -> None:
+        try:
+            async for pcm in self._decoder.flush(end=end):
+                self._enter(pcm, 0)
+                await self._wait_for_room()
+        except BadAudio as error:  # a file that was cut short; the boundary stands all the same
+            self._refuse(f"Audio cannot be decoded: {error}", error)
+        await self._tell_doubt()
+
+    def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
+        self._channels.enter(
+            (pcm,),
+            message_bytes,
+            at_rest=self._decoder.at_rest,
+            more=more,
+            arrived=self._arrived,
+            ends_file=self._decoder.between_files,
+        )
+
+    async def _wait_for_room(self) -> None:
+        await self._channels.wait_for_room()
+        for channel in self._channels:
+            await self._tools.hub.held_audio.wait_for_room(channel.session)
+
+    def _refuse(self, message: str, detail: object = None) -> None:
+        self._channels.first.inflow.refuse(told.Refused(message, detail))
+
+    # What goes out.
+
+    async def _tell(self, news: Told | asks.Reply) -> bool:
+        """Sends the frames of some news, together; returns whether there were any."""
+        async with self._telling:
+            frames = news.frames if isinstance(news, asks.Reply) else self._codec.write(news)
+            for frame in frames:
+                await self._outlet.send(frame)
+        return bool(frames)
+
+    async def _tell_doubt(self) -> None:
+        doubt = self._decoder.take_doubt()
+        if doubt is not None:
+            metrics.DOUBTS[doubt].inc()
+            logger.warning("raw audio looks wrong", extra={"looks_like": doubt.value})
+            await self._tell(told.Warned(warning(doubt)))
+
+    async def _deliver(self, channel: Channel) -> None:
+        # Cancelled while it sends, the result is sent again if the client comes back for it.
+        while True:
+            for result in await channel.session.next_results():
+                if isinstance(result, Ended):
+                    await channel.inflow.finish()
+                    channel.over = True
+                    if self._channels.over:
+                        await self._complete()
+                    return
+                await self._deliver_one(channel, result)
+
+    async def _deliver_one(self, channel: Channel, result: Final | Failed | Interim) -> None:
+        delivery = NO_SPAN
+        news: Told
+        match result:
+            case Failed():
+                raise closing.failure(result)
+            case Final():
+                delivery = channel.session.begin_delivery(result)
+                news = told.Decided(channel.index, result)
+            case Interim():
+                news = told.Guess(channel.index, result)
+        if await self._tell(news):
+            delivery.end()
+            self._record.sent(channel.session, result)
+
+    async def _complete(self) -> None:
+        await self._tell(told.Ended(self._channels.seconds))
+        await self._transport.close(self._codec.close(None))
+        for task in self._until_over:
+            task.cancel()
+
+    async def _fail(self, error: ScriptaError) -> int:
+        self._record.failed(error)
+        close = self._codec.close(error)
+        try:
+            await self._tell(told.Failed(error, self._channels.first.session.messages))
+            await self._transport.close(close)
+        except Gone:
+            pass  # the client has gone meanwhile
+        return close.code

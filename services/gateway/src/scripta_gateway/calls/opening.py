@@ -1,0 +1,92 @@
+"""How a call comes to its sessions: opened anew, or taken up where its client comes back."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import msgspec
+
+from scripta_common.sessionlog import AheadOfLog, NotResumable
+from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.calls.handshake import Handshake
+from scripta_gateway.dialects.asks import Ahead, Return
+from scripta_gateway.dialects.base import Codec
+from scripta_gateway.dialects.told import Opened
+from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.session import Session
+from scripta_gateway.telemetry import metrics
+from scripta_gateway.telemetry.metrics import ResumeRefusal
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The session that a call begins with.
+
+    Attributes:
+        session: The session; of the first channel, if the call comes to have more.
+        opened: How it came to the call, as its client is told.
+    """
+
+    session: Session
+    opened: Opened
+
+
+async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
+    """Returns the session of a new call.
+
+    Cancelled, it leaves no session that anybody waits for.
+
+    Raises:
+        ScriptaError: As ``Hub.open`` and ``Hub.resume``; ``Ahead`` if the client says that it has
+            more results than there are.
+    """
+    reason: str | None = None
+    if codec.returns is not None:
+        try:
+            session = await _resume(hub, codec.returns)
+        except NotResumable as error:
+            reason = error.reason
+        else:
+            session.span = handshake.resume(session.options.traceparent)
+            return Opening(session, _opened(hub, session, resumed=True))
+    span = handshake.begin()
+    token = ResumeToken.make() if codec.resumable else None
+    options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
+    session = await hub.open(options, token, upload=codec.options.upload)
+    session.span = span
+    return Opening(session, _opened(hub, session, resumed=False, reason=reason, token=token))
+
+
+async def _resume(hub: Hub, returns: Return) -> Session:
+    try:
+        return await hub.resume(returns.token, returns.index)
+    except NotResumable as error:
+        metrics.RESUMES_REFUSED[ResumeRefusal(error.reason)].inc()
+        logger.info("session not taken up", extra={"reason": error.reason})
+        raise
+    except AheadOfLog as error:
+        metrics.RESUMES_REFUSED[ResumeRefusal.AHEAD].inc()
+        raise Ahead(returns.index, error.index) from None
+
+
+def _opened(
+    hub: Hub,
+    session: Session,
+    *,
+    resumed: bool,
+    reason: str | None = None,
+    token: ResumeToken | None = None,
+) -> Opened:
+    return Opened(
+        session=session.sid,
+        client_id=session.client_id,
+        model=session.options.model,
+        resumed=resumed,
+        received=session.messages,
+        resume_seconds=hub.resume_seconds,
+        reason=reason,
+        token=token.reveal() if token is not None else None,
+    )

@@ -1,0 +1,27 @@
+"""What all calls of a gateway share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripta_common.tracing import Tracing
+from scripta_gateway.audio.budget import StreamBudget
+from scripta_gateway.calls.idle_clock import Patience
+from scripta_gateway.sessions.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a call works with.
+
+    Attributes:
+        hub: Where sessions come from and go back to.
+        patience: How long a client may be silent, unless its dialect has bounds of its own.
+        budget: Compressed streams that may be open at the same time.
+        tracing: Where spans begin.
+    """
+
+    hub: Hub
+    patience: Patience
+    budget: StreamBudget
+    tracing: Tracing

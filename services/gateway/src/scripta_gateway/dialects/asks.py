@@ -1,0 +1,127 @@
+"""Asks: what a client wants of its call, in words that belong to no dialect. Pure data.
+
+A codec reads frames into asks; the call carries them out, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scripta_common.errors import BadRequest
+from scripta_common.sessionlog import SessionOptions
+from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.audio.decoder import AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked of a call's sessions; of each channel the same.
+
+    Attributes:
+        format: What the client says about its audio.
+        session: What concerns the transcriber; the pool and the numbers in it are not asked for.
+        upload: Whether the call can wait for a slot, behind live ones.
+    """
+
+    format: AudioFormat = field(default_factory=AudioFormat)
+    session: SessionOptions = field(default_factory=SessionOptions)
+    upload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A client comes back to its session.
+
+    Attributes:
+        token: What the client shows for it.
+        index: Last result that the client has.
+    """
+
+    token: ResumeToken
+    index: int
+
+
+class Ahead(BadRequest):
+    """The client says that it has more results than there are.
+
+    Attributes:
+        index: The last one that there is.
+    """
+
+    def __init__(self, asked: int, index: int) -> None:
+        super().__init__(f"{asked} is beyond the session's last transcript, which is {index}")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Options become known, or change, before the first audio; they replace those before them.
+
+    Behind the first audio they are refused if they would change what the session is.
+    """
+
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A message of audio, as the client sent it: raw or coded, by the options' format.
+
+    Attributes:
+        data: Its bytes; none are refused.
+        size: Size of the message as the client counts it; by default the length of ``data``.
+    """
+
+    data: bytes
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Ends the open segment now; exactly one final with the reason ``finalize`` follows.
+
+    Attributes:
+        channel: The channel; ``None`` for every one.
+    """
+
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Drops what was sent and is in no final yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Nothing but a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Ends the stream: the last finals follow, then ``told.Ended``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The message is refused, and the call goes on; too many in a row end it.
+
+    ``told.Refused`` follows in its turn.
+
+    Attributes:
+        message: What is wrong and what to do, in plain words.
+        detail: What the codec needs to know again when it writes the refusal.
+    """
+
+    message: str
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Frames that answer the message at hand, behind the answers to those before it."""
+
+    frames: tuple[str | bytes, ...]
+
+
+Ask = Configure | Audio | Finalize | Clear | KeepAlive | End | Refuse | Reply
