@@ -321,6 +321,6 @@ def _another(schema: dict[str, Any], value: Any) -> Any:
     if "enum" in schema:
         return next(each for each in schema["enum"] if each != value)
     if schema["type"] == "string":
-        return "mock"
+        return "mock" if "=" not in schema.get("pattern", "") else "a=b"
     least = schema.get("minimum", 0)
     return value + 1 if value + 1 <= schema.get("maximum", value + 1) else least

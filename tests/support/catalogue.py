@@ -59,7 +59,7 @@ def _one_of(values: str) -> frozenset[str]:
 
 
 _KIND: Final = {"kind": _one_of("final interim")}
-_DIALECT: Final = {"dialect": _one_of("native")}
+_DIALECT: Final = {"dialect": _one_of("native deepgram openai vosk wyoming")}
 
 GATEWAY: Final = (
     Metric("scripta_gateway_connections", "gauge", _DIALECT),

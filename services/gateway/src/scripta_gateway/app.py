@@ -25,6 +25,7 @@ from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.calls.idle_clock import Patience
 from scripta_gateway.calls.serving import serve_websocket
 from scripta_gateway.calls.tools import Tools
+from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
@@ -118,8 +119,6 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         budget=StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions)),
         tracing=tracing,
     )
-    native_dialect = NativeDialect()
-
     app = FastAPI(
         title="Scripta gateway",
         lifespan=lambda _: _running(hub, broker, gateway_id),
@@ -136,9 +135,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     export_build("gateway", settings.scripta_revision)
     app.include_router(make_router(settings, hub, read_off))
 
-    @app.websocket("/ws")
-    async def native(websocket: WebSocket) -> None:
-        await serve_websocket(websocket, native_dialect, tools)
+    for path, dialect in _websockets(settings).items():
+        _mount_websocket(app, path, dialect, tools)
 
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:
@@ -146,6 +144,17 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     app.add_exception_handler(HTTPException, _answer_error)
     return app
+
+
+def _websockets(_settings: GatewaySettings) -> dict[str, Dialect]:
+    """Returns the dialects that are spoken over WebSocket, by the path of each."""
+    return {"/ws": NativeDialect()}
+
+
+def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) -> None:
+    @app.websocket(path)
+    async def serve(websocket: WebSocket) -> None:
+        await serve_websocket(websocket, dialect, tools)
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:

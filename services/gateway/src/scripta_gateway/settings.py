@@ -38,6 +38,12 @@ class GatewaySettings(CommonSettings):
     upload_wait_seconds: float = Field(
         300, gt=0, description="How long an upload waits for a slot before it is refused"
     )
+    model_names: str = Field(
+        "",
+        pattern=r"^([^\s,=]+=[^\s,=]+(,[^\s,=]+=[^\s,=]+)*)?$",
+        description="Models that clients of other vendors name, each with the one that it is here: "
+        "nova-3=moonshine,whisper-1=whisper. A vendor's name that is not listed is whatever serves",
+    )
     max_decoders: int = Field(
         0,
         ge=0,
@@ -92,6 +98,11 @@ class GatewaySettings(CommonSettings):
         description="Time over which a stopping gateway spreads its goodbyes, so that clients do "
         "not all come back at once; less than DRAIN_SECONDS",
     )
+
+    def own_models(self) -> dict[str, str]:
+        """Returns the own name of a model by the name that clients use, as it is set."""
+        pairs = self.model_names.split(",") if self.model_names else ()
+        return dict(pair.split("=", 1) for pair in pairs)
 
     @field_validator("broker_patience_seconds")
     @classmethod

@@ -9,10 +9,11 @@ from scripta_common.errors import ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
 from scripta_common.wire import Final, Interim
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.latency import Delivered, Latency
-from scripta_gateway.telemetry.metrics import Dialect, Outcome
+from scripta_gateway.telemetry.metrics import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class CallRecord:
         outcome: How it ended, as far as that is known.
     """
 
-    def __init__(self, session: Session, dialect: Dialect) -> None:
+    def __init__(self, session: Session, dialect: DialectName) -> None:
         self._session = session
         self._dialect = dialect
         self._finals = 0

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from scripta_common.errors import ScriptaError
 from scripta_gateway.dialects.asks import Ask, Options, Return
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.dialects.told import Opened, Told
-from scripta_gateway.telemetry.metrics import Dialect as Name
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
 
 
@@ -83,7 +83,7 @@ class Dialect(Protocol):
     """A wire protocol that clients speak."""
 
     @property
-    def name(self) -> Name:
+    def name(self) -> DialectName:
         """The label of its metrics and traces."""
         ...
 

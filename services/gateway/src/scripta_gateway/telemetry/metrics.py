@@ -28,13 +28,8 @@ from scripta_common.loop_metrics import counter, counters, histogram, histograms
 from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.telemetry.latency import PARTS, Delivered, Latency, Untimed
-
-
-class Dialect(StrEnum):
-    """Wire protocols that clients speak."""
-
-    NATIVE = "native"
 
 
 class Outcome(StrEnum):
@@ -86,9 +81,9 @@ _REFUSALS: Final = (
 )
 
 _CONNECTIONS = Gauge("scripta_gateway_connections", "Open connections.", ["dialect"])
-CONNECTIONS = {dialect: _CONNECTIONS.labels(dialect.value) for dialect in Dialect}
+CONNECTIONS = {dialect: _CONNECTIONS.labels(dialect.value) for dialect in DialectName}
 CONNECTIONS_OPENED = counters(
-    "scripta_gateway_connections_opened_total", "Connections opened.", "dialect", Dialect
+    "scripta_gateway_connections_opened_total", "Connections opened.", "dialect", DialectName
 )
 CLOSES = counters(
     "scripta_gateway_closes_total",

@@ -10,8 +10,8 @@ from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask, Options, Return
 from scripta_gateway.dialects.base import Policy
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.dialects.native import frames
-from scripta_gateway.telemetry.metrics import Dialect as Name
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
 
 _COMMANDS: Final[Mapping[frames.Command, Ask]] = {
@@ -101,7 +101,7 @@ class NativeCodec:
 class NativeDialect:
     """The native dialect."""
 
-    name = Name.NATIVE
+    name = DialectName.NATIVE
     policy = Policy()
 
     def begin(self, request: Request) -> NativeCodec:
