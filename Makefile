@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -177,8 +177,22 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 	@$(NARROW) --override requirements/overrides-images.txt \
 		--override requirements/overrides-load.txt \
 		requirements/load.in -o loadtest/requirements.txt
+	@for name in $(CLIENTS); do \
+		$(COMPILE) --override requirements/clients/overrides.txt \
+			requirements/clients/$$name.in -o requirements/clients/$$name.txt || exit 1; \
+	done
+	@for package in requirements/clients/*/package.json; do \
+		npm install --prefix $$(dirname $$package) --package-lock-only --omit-lockfile-registry-resolved \
+			--ignore-scripts --no-audit --no-fund || exit 1; \
+	done
 
-LOCKS = $(shell grep -l -e --hash=sha256: requirements/*.txt services/*/requirements*.txt loadtest/requirements.txt)
+# The vendors' own packages, which tests judge our dialects with; each lock stands for itself.
+CLIENTS = $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
+
+clients: $(DEV) ## Install the vendors' clients that tests use (make test does it when it needs one)
+	@$(BIN)/python requirements/clients/install.py $(ARGS)
+
+LOCKS = $(shell grep -l -e --hash=sha256: requirements/*.txt requirements/clients/*.txt services/*/requirements*.txt loadtest/requirements.txt)
 
 audit: $(AUDIT) ## Ask for known vulnerabilities of all locks (needs a network; ARGS="--ignore-vuln ID")
 	@$(VENV)/audit/bin/python requirements/audit.py $(LOCKS) -- $(ARGS)

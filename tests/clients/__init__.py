@@ -1,0 +1,1 @@
+"""The programs that run vendors' packages, and a scripted server that proves them."""
