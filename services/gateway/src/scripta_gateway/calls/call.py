@@ -205,12 +205,14 @@ class Call:
                     await self._finalize(Reason.FINALIZE, index)
             case asks.End():
                 await self._end()
-            case asks.Configure(options):
-                await self._configure(options)
+            case asks.Configure():
+                await self._configure(ask)
             case asks.Refuse(message, detail):
                 self._refuse(message, detail)
             case asks.Reply():
                 self._channels.first.inflow.reply(ask)
+            case asks.Note(detail):
+                self._channels.first.inflow.reply(told.Noted(detail))
             case asks.KeepAlive():
                 pass
 
@@ -259,15 +261,18 @@ class Call:
             await self._enter_rest(end=True)
             self._channels.end()
 
-    async def _configure(self, options: Options) -> None:
+    async def _configure(self, ask: asks.Configure) -> None:
+        if ask.options != self._options:
+            try:
+                await self._change(ask.options)
+            except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
+                self._refuse(str(error), error if ask.detail is None else ask.detail)
+                return
+        self._channels.first.inflow.reply(told.Configured(ask.detail))
+
+    async def _change(self, options: Options) -> None:
         session = self._channels.first.session
-        if options == self._options:
-            return
-        try:
-            await self._tools.hub.configure(session, options.session, upload=options.upload)
-        except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
-            self._refuse(str(error), error)
-            return
+        await self._tools.hub.configure(session, options.session, upload=options.upload)
         if options.format != self._options.format:
             await self._decoder.close()
             self._decoder = AudioDecoder(options.format, budget=self._tools.budget)

@@ -57,10 +57,16 @@ class Ahead(BadRequest):
 class Configure:
     """Options become known, or change, before the first audio; they replace those before them.
 
-    Behind the first audio they are refused if they would change what the session is.
+    Behind the first audio they are refused if they would change what the session is. In its turn
+    ``told.Configured`` follows, or ``told.Refused``.
+
+    Attributes:
+        options: The options.
+        detail: What the codec needs to know again when it answers.
     """
 
     options: Options
+    detail: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +130,17 @@ class Reply:
     frames: tuple[str | bytes, ...]
 
 
-Ask = Configure | Audio | Finalize | Clear | KeepAlive | End | Refuse | Reply
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The codec wants to write something in its turn: ``told.Noted`` follows.
+
+    Unlike a ``Reply``, what is written can depend on what was told meanwhile.
+
+    Attributes:
+        detail: What the codec needs to know again then.
+    """
+
+    detail: object
+
+
+Ask = Configure | Audio | Finalize | Clear | KeepAlive | End | Refuse | Reply | Note

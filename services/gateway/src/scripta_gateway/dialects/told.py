@@ -54,11 +54,33 @@ class Refused:
 
     Attributes:
         message: What is wrong and what to do, in plain words.
-        detail: What the codec gave with its ``asks.Refuse``; an error if the call refused it.
+        detail: What the codec gave with its ask; an error if it gave nothing and the call refused.
     """
 
     message: str
     detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The options of an ``asks.Configure`` hold.
+
+    Attributes:
+        detail: What the codec gave with it.
+    """
+
+    detail: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """It is the turn of an ``asks.Note``.
+
+    Attributes:
+        detail: What the codec gave with it.
+    """
+
+    detail: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +145,17 @@ class Failed:
     received: int = 0
 
 
-Told = Opened | Accepted | Refused | Warned | Heard | Guess | Decided | Voices | Ended | Failed
+Told = (
+    Opened
+    | Accepted
+    | Refused
+    | Configured
+    | Noted
+    | Warned
+    | Heard
+    | Guess
+    | Decided
+    | Voices
+    | Ended
+    | Failed
+)
