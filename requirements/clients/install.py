@@ -89,6 +89,8 @@ def _do(command: Sequence[str | Path]) -> None:
     if "PIP_INDEX_URL" in environment:
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
     environment.pop("VIRTUAL_ENV", None)
+    # Without a network, tests wait for this before they skip.
+    environment.setdefault("UV_HTTP_RETRIES", "1")
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

@@ -98,6 +98,36 @@ async def http_server(
         yield server
 
 
+@asynccontextmanager
+async def wyoming_server(
+    answers: dict[str, list[dict[str, Any]]],
+) -> AsyncIterator[Scripted]:
+    """Serves wyoming's events over TCP: what is answered to each type of event, then the end."""
+    server = Scripted("")
+
+    async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen = Seen()
+        server.seen.append(seen)
+        try:
+            while line := await reader.readline():
+                event = json.loads(line)
+                extra = await reader.readexactly(event.pop("data_length", 0))
+                event["data"] = event.get("data", {}) | (json.loads(extra) if extra else {})
+                seen.audio_bytes += len(await reader.readexactly(event.pop("payload_length", 0)))
+                seen.texts.append(event)
+                for answer in answers.get(event["type"], []):
+                    writer.write(json.dumps(answer).encode() + b"\n")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(call, "127.0.0.1", 0)
+    async with listening:
+        server.url = f"tcp://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield server
+
+
 async def _converse(socket: WebSocket, script: Script, seen: Seen) -> None:
     try:
         while True:

@@ -153,3 +153,27 @@ class VoskScript:
         elif "eof" in frame:
             yield {"text": "ever failed"}
             yield 1000, ""
+
+
+ATTRIBUTION = {"name": "n", "url": "u"}
+ARTIFACT = {
+    "name": "m",
+    "attribution": ATTRIBUTION,
+    "installed": True,
+    "description": "",
+    "version": "1",
+}
+WYOMING = {
+    "describe": [
+        {
+            "type": "info",
+            "data": {"asr": [{**ARTIFACT, "models": [{**ARTIFACT, "languages": ["en"]}]}]},
+        }
+    ],
+    "audio-stop": [
+        {"type": "transcript-start"},
+        {"type": "transcript-chunk", "data": {"text": "ever"}},
+        {"type": "transcript", "data": {"text": "ever tried", "language": "en"}},
+        {"type": "transcript-stop"},
+    ],
+}

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ async def started(
         process = await asyncio.create_subprocess_exec(
             *command,
             *_flags(options),
-            env=_variables(home),
+            env=_variables(home, options.get("ca")),
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             limit=LINE_BYTES,
@@ -203,8 +204,8 @@ async def environment(name: str) -> Path:
 
 
 @cache
-def _made(name: str) -> Path | str:
-    """Installs once for each process; returns the reason if that fails."""
+def installer() -> ModuleType:
+    """Returns the module that makes environments, which is a script without a package."""
     spec = importlib.util.spec_from_file_location(
         "install_clients", ROOT / "requirements" / "clients" / "install.py"
     )
@@ -212,9 +213,15 @@ def _made(name: str) -> Path | str:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def _made(name: str) -> Path | str:
+    """Installs once for each process; returns the reason if that fails."""
     try:
-        return Path(module.install(name))
-    except module.NotInstalled as error:
+        return Path(installer().install(name))
+    except installer().NotInstalled as error:
         return str(error)
 
 
@@ -224,7 +231,7 @@ def _interpreter(client: Client, home: Path) -> list[str]:
     return [str(home / "bin" / "python")]
 
 
-def _variables(home: Path) -> dict[str, str]:
+def _variables(home: Path, authority: Path | str | None) -> dict[str, str]:
     """Returns an environment in which nothing but the address leads anywhere."""
     kept = {
         name: value
@@ -232,7 +239,8 @@ def _variables(home: Path) -> dict[str, str]:
         if not name.lower().endswith("_proxy")
         and not name.startswith(("PYTHON", "DEEPGRAM", "OPENAI"))
     }
-    return kept | {"NODE_PATH": str(home / "node_modules"), "VIRTUAL_ENV": str(home)}
+    kept |= {"NODE_PATH": str(home / "node_modules"), "VIRTUAL_ENV": str(home)}
+    return kept | ({"NODE_EXTRA_CA_CERTS": str(authority)} if authority else {})
 
 
 def _flags(options: dict[str, Any]) -> list[str]:

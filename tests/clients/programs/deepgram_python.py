@@ -8,6 +8,7 @@ import inspect
 import json
 from typing import Any
 
+import httpx
 from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
 from deepgram.core.api_error import ApiError
 from deepgram.core.events import EventType
@@ -38,7 +39,7 @@ class Texts:
         WebSocketCommonProtocol.recv = remembering
 
 
-def client_of(options: argparse.Namespace) -> AsyncDeepgramClient:
+def client_of(options: argparse.Namespace, **more: Any) -> AsyncDeepgramClient:
     """Returns a client of which only the addresses are ours."""
     addresses = {
         "base": options.url,
@@ -50,7 +51,7 @@ def client_of(options: argparse.Namespace) -> AsyncDeepgramClient:
     environment = DeepgramClientEnvironment(
         **{name: address for name, address in addresses.items() if name in known}
     )
-    return AsyncDeepgramClient(api_key=options.key, environment=environment)
+    return AsyncDeepgramClient(api_key=options.key, environment=environment, **more)
 
 
 def arguments_of(call: Any, query: dict[str, Any]) -> dict[str, Any]:
@@ -94,20 +95,26 @@ async def stream(connection: Any, options: argparse.Namespace, texts: Texts | No
 
     connection.on(EventType.MESSAGE, heard)
     connection.on(EventType.ERROR, failed)
-    tell("open")
+    socket = connection._websocket
+    tell("open", headers=dict(socket.response_headers))
     listening = asyncio.create_task(connection.start_listening())
+    speech, second = read_speech(options), 0.0
     try:
-        async for step in steps(read_speech(options), options):
+        async for step in steps(speech, options):
             if step.what == "audio":
                 await connection.send_media(step.data)
             elif step.what in CONTROLS:
                 await control(connection, CONTROLS[step.what])
-        await control(connection, "CloseStream")
+            second = step.second
+        if options.plain_end:
+            await socket.close()
+        else:
+            await control(connection, "CloseStream")
     except Exception as error:
         # The server has closed: the client's user learns it while sending.
         tell_error(error)
+        tell("lost", seconds=speech.seconds - second)
     await listening
-    socket = connection._websocket
     tell("closed", code=socket.close_code, reason=socket.close_reason)
 
 
@@ -137,30 +144,37 @@ def tell_heard(message: Any, texts: Texts | None) -> None:
 
 async def file(options: argparse.Namespace) -> None:
     """Sends the file's bytes and tells the answer."""
-    media = client_of(options).listen.v1.media
-    await ask(media.transcribe_file, {"request": whole_file(options)}, options)
+    await ask("transcribe_file", {"request": whole_file(options)}, options)
 
 
 async def url(options: argparse.Namespace) -> None:
     """Names an address in place of a file, and tells the answer."""
-    media = client_of(options).listen.v1.media
-    await ask(media.transcribe_url, {"url": options.wav}, options)
+    await ask("transcribe_url", {"url": options.wav}, options)
 
 
-async def ask(call: Any, body: dict[str, Any], options: argparse.Namespace) -> None:
+async def ask(name: str, body: dict[str, Any], options: argparse.Namespace) -> None:
     """Makes a call for a recording as a whole."""
+    texts: list[bytes] = []
+
+    async def remember(response: httpx.Response) -> None:
+        texts.append(await response.aread())
+
+    http = httpx.AsyncClient(event_hooks={"response": [remember]}, timeout=options.limit)
+    media = client_of(options, httpx_client=http).listen.v1.media.with_raw_response
+    call = getattr(media, name)
     query = {"model": options.model or "nova-3", "language": options.language, **query_of(options)}
     arguments = arguments_of(call, query)
     more = arguments.setdefault("request_options", {})
     more |= {"timeout_in_seconds": int(options.limit), "max_retries": 0}
     try:
-        answer = await call(**body, **arguments)
+        response = await call(**body, **arguments)
     except ApiError as error:
         tell_error(error, status=error.status_code, body=error.body)
         return
+    answer, headers = response.data, dict(response.headers)
     data = json.loads(answer.json())
-    found = faults(type(answer), json.dumps(data)) if options.strict else {}
-    tell("message", type="answer", model=type(answer).__name__, data=data, **found)
+    found = faults(type(answer), texts[-1]) if options.strict else {}
+    tell("message", type="answer", model=type(answer).__name__, data=data, headers=headers, **found)
     for number, channel in enumerate((data.get("results") or {}).get("channels") or ()):
         tell("final", text=channel["alternatives"][0]["transcript"], channel=number)
 

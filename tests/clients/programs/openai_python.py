@@ -17,56 +17,17 @@ from openai.types.beta.realtime.transcription_session_updated_event import (
 from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from openai_turns import Turns
 from options import query_of, run, web_socket
 from report import tell, tell_error
 from speech import Speech, Step, read_speech, steps, whole_file
 from strict import faults
 
 RATE = 24000
-TRANSCRIPTION = "conversation.item.input_audio_transcription."
-VADS = {"server": "server_vad", "semantic": "semantic_vad"}
 
 
 SILENCE = 2.0
 """Seconds after the recording, in which the server ends the last turn."""
-
-
-class Turns:
-    """Knows which turns are still to be completed, and tells their texts."""
-
-    def __init__(self) -> None:
-        self.open: set[str] = set()
-        self.texts: dict[str, str] = {}
-        self.asked = 0
-        self.ended = 0
-        self._changed = asyncio.Event()
-
-    def see(self, event: dict[str, Any]) -> None:
-        """Takes an event of the server."""
-        kind, item = event.get("type", ""), event.get("item_id", "")
-        if kind in ("input_audio_buffer.speech_started", "input_audio_buffer.committed"):
-            self.open.add(item)
-        elif kind == f"{TRANSCRIPTION}delta":
-            self.texts[item] = self.texts.get(item, "") + (event.get("delta") or "")
-            tell("interim", text=self.texts[item], item=item)
-        elif kind == f"{TRANSCRIPTION}completed":
-            tell("final", text=event["transcript"], item=item, deltas=self.texts.get(item, ""))
-        if kind in (f"{TRANSCRIPTION}completed", f"{TRANSCRIPTION}failed", "error"):
-            self.open.discard(item)
-            self.ended += 1
-        self._changed.set()
-
-    async def settled(self, quiet: float) -> None:
-        """Waits until all turns have ended, and no new one begins for some seconds."""
-        first = 10.0
-        while True:
-            self._changed.clear()
-            waits = self.open or self.ended < self.asked
-            try:
-                async with asyncio.timeout(None if waits else quiet if self.ended else first):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
 
 
 def client_of(options: argparse.Namespace) -> AsyncOpenAI:
@@ -77,7 +38,7 @@ def client_of(options: argparse.Namespace) -> AsyncOpenAI:
 
 
 def detection_of(options: argparse.Namespace) -> dict[str, Any] | None:
-    return None if options.vad == "none" else {"type": VADS[options.vad]}
+    return None if options.vad == "none" else {"type": f"{options.vad or 'server'}_vad"}
 
 
 async def live(options: argparse.Namespace) -> None:
@@ -97,10 +58,10 @@ async def live(options: argparse.Namespace) -> None:
         async with client_of(options).realtime.connect(
             extra_query=extra, on_reconnecting=tell_reconnecting if options.reconnect else None
         ) as connection:
-            tell("open")
+            tell("open", headers=dict(connection._connection.response.headers))
             await connection.session.update(session=session)
             turns = Turns()
-            hearing = asyncio.create_task(hear(connection, turns, options))
+            hearing = asyncio.create_task(hear(connection, turns, session, options))
             try:
                 await speak(connection, turns, options)
                 await turns.settled(options.settle)
@@ -112,19 +73,33 @@ async def live(options: argparse.Namespace) -> None:
         tell_error(error, status=error.response.status_code, body=str(error.response.body))
 
 
-async def hear(connection: Any, turns: Turns, options: argparse.Namespace) -> None:
+async def hear(
+    connection: Any, turns: Turns, session: dict[str, Any], options: argparse.Namespace
+) -> None:
     """Tells each event as the package's own object until the connection closes."""
+    receive, last, created = connection.recv_bytes, b"", 0
+
+    async def remembering() -> bytes:
+        nonlocal last
+        last = await receive()
+        return last
+
+    connection.recv_bytes = remembering
     try:
-        while True:
-            text = await connection.recv_bytes()
-            event = connection.parse_event(text)
+        async for event in connection:
             data = event.model_dump(mode="json", exclude_unset=True)
-            found = faults(type(event), text) if options.strict else {}
+            found = faults(type(event), last) if options.strict else {}
             tell("message", type=event.type, model=type(event).__name__, data=data, **found)
             turns.see(data)
-    except ConnectionClosed as error:
-        close = error.rcvd or error.sent
-        tell("closed", code=close and close.code, reason=close and close.reason)
+            created += event.type == "session.created"
+            if event.type == "session.created" and created > 1:
+                # The package has connected again: the new session knows nothing of the old one.
+                await connection.session.update(session=session)
+    except Exception as error:
+        tell_error(error)
+    socket = connection._connection
+    tell("closed", code=socket.close_code, reason=socket.close_reason)
+    turns.close()
 
 
 def tell_reconnecting(event: Any) -> None:
@@ -211,9 +186,9 @@ async def hear_beta(socket: Any, turns: Turns, options: argparse.Namespace) -> N
             found = faults(kind, text) if kind and options.strict else {}
             tell("message", type=data["type"], model=kind and kind.__name__, data=data, **found)
             turns.see(data)
-    except ConnectionClosed as error:
-        close = error.rcvd or error.sent
-        tell("closed", code=close and close.code, reason=close and close.reason)
+    except ConnectionClosed:
+        tell("closed", code=socket.close_code, reason=socket.close_reason)
+        turns.close()
 
 
 def beta_model(kind: str) -> type[BaseModel] | None:
@@ -232,15 +207,17 @@ async def file(options: argparse.Namespace) -> None:
     if options.stream:
         more["stream"] = True
     calls = client_of(options).audio.transcriptions
+    asked = {
+        "file": (Path(options.wav).name, whole_file(options)),
+        "model": options.model or "whisper-1",
+        "language": options.language,
+        "response_format": options.format,
+    }
     try:
-        answer = await calls.create(
-            file=(Path(options.wav).name, whole_file(options)),
-            model=options.model or "whisper-1",
-            language=options.language,
-            response_format=options.format,
-            **more,
-        )
-        await (tell_stream(answer) if options.stream else tell_answer(answer, options))
+        if options.stream:
+            await tell_stream(await calls.create(**asked, **more))
+        else:
+            tell_answer(await calls.with_raw_response.create(**asked, **more), options)
     except APIStatusError as error:
         retry = error.response.headers.get("retry-after")
         tell_error(error, status=error.status_code, body=error.body, retry_after=retry)
@@ -257,14 +234,16 @@ async def tell_stream(answer: Any) -> None:
             tell("final", text=event.text)
 
 
-async def tell_answer(answer: Any, options: argparse.Namespace) -> None:
+def tell_answer(response: Any, options: argparse.Namespace) -> None:
+    answer, headers = response.parse(), dict(response.headers)
     if isinstance(answer, str):
-        tell("message", type=options.format, model="str", data=answer)
+        tell("message", type=options.format, model="str", data=answer, headers=headers)
         tell("final", text=answer)
         return
     data = answer.model_dump(mode="json", exclude_unset=True)
-    found = faults(type(answer), json.dumps(data)) if options.strict else {}
-    tell("message", type=options.format, model=type(answer).__name__, data=data, **found)
+    found = faults(type(answer), response.text) if options.strict else {}
+    name = type(answer).__name__
+    tell("message", type=options.format, model=name, data=data, headers=headers, **found)
     tell("final", text=answer.text)
 
 

@@ -78,11 +78,11 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
 
 def _add_ends(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold-open", type=float, default=0.0, help="seconds before the end")
-    parser.add_argument("--plain-end", action="store_true", help="close without a finalize")
+    parser.add_argument("--plain-end", action="store_true", help="end as a hasty user does")
 
 
 def _add_openai(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--vad", choices=["server", "semantic", "none"], default="server")
+    parser.add_argument("--vad", choices=["server", "semantic", "none"], help="who ends turns")
     parser.add_argument("--commit", type=float, action="append", default=[], metavar="SECOND")
     parser.add_argument("--settle", type=float, default=1.0, help="seconds without a new turn")
     parser.add_argument("--session", default="{}", help="JSON that audio.input is updated with")
