@@ -3,6 +3,7 @@
 Every recording is distorted in every way, cut by its speech, and decoded, in this process.
 Printed is, for every distortion: recordings of which no word came though the bare engine hears
 words in the distorted recording, word error rates of both, and words in what is no speech.
+The same is done with music, signals and noise that are made here, at levels of 0 to -40 dB.
 Fails if a recording is lost, or if there is a word where nobody speaks.
 
 Run with ``make bench-hearing``; ``ARGS="--only offset --longest 15"`` for fewer distortions and
@@ -22,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from distortions import DISTORTIONS
+from distortions import DISTORTIONS, Distortion, Samples, gain
+from nonspeech import NOT_SPEECH, made
 
 from recorded import DEFAULT_FOLDER, UNCLEAN_TAGS, Recording, read_manifest
 from scripta_common.wire import Checkpoint, Reason
@@ -33,6 +35,9 @@ from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, lo
 from scripta_transcriber.segmenter.vad import VoiceDetector
 from ways import entries
 from wer import Score, score, units
+
+LEVELS: dict[str, Distortion] = {f"made, {level} dB": gain(level) for level in range(0, -50, -10)}
+"""What is done to sound that is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,19 @@ def hear(recording: Recording, names: Sequence[str]) -> list[Outcome]:
     return [_outcome(_listeners[0], recording, samples, name) for name in names]
 
 
-def _outcome(listener: _Listener, recording: Recording, samples: np.ndarray, name: str) -> Outcome:
+def hear_made(sound: str, names: Sequence[str]) -> list[Outcome]:
+    """Returns what comes of a sound without speech, at each of the named levels."""
+    if not _listeners:
+        _listeners.append(_Listener())
+    samples = made(sound)
+    heard = [(name, _listeners[0].cut(LEVELS[name](samples).tobytes())) for name in names]
+    return [
+        Outcome(sound, name, False, Score(), Score(), len(units(text, "en")))
+        for name, text in heard
+    ]
+
+
+def _outcome(listener: _Listener, recording: Recording, samples: Samples, name: str) -> Outcome:
     pcm = DISTORTIONS[name](samples).astype("<i2").tobytes()
     cut = listener.cut(pcm)
     if recording.language == "none":
@@ -110,17 +127,22 @@ def _outcome(listener: _Listener, recording: Recording, samples: np.ndarray, nam
 
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yields a line for every distortion, and one for all."""
-    yield f"{'':24}{'files':>6}{'lost':>6}{'cut':>9}{'whole':>9}{'invented':>10}  lost are"
-    groups = {name: [one for one in outcomes if one.distortion == name] for name in DISTORTIONS}
+    yield (
+        f"{'':24}{'files':>6}{'lost':>6}{'cut':>9}{'whole':>9}{'invented':>10}"
+        "  lost are, or have words but no speaker"
+    )
+    names = [*DISTORTIONS, *LEVELS]
+    groups = {name: [one for one in outcomes if one.distortion == name] for name in names}
     for name, members in [*groups.items(), ("all", list(outcomes))]:
         if not members:
             continue
         cut = sum((one.cut for one in members), Score())
         whole = sum((one.whole for one in members), Score())
-        lost = [one.recording for one in members if one.lost]
-        named = "" if name == "all" else ", ".join(lost)
+        lost = sum(one.lost for one in members)
+        faulty = [one.recording for one in members if one.lost or one.invented]
+        named = "" if name == "all" else ", ".join(faulty)
         yield (
-            f"{name:24}{len(members):6}{len(lost):6}{100 * cut.rate:8.2f}%{100 * whole.rate:8.2f}%"
+            f"{name:24}{len(members):6}{lost:6}{100 * cut.rate:8.2f}%{100 * whole.rate:8.2f}%"
             f"{sum(one.invented for one in members):10}  {named}"
         )
 
@@ -142,6 +164,7 @@ def main() -> int:
         print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
         return 2
     names = [name for name in DISTORTIONS if arguments.only in name]
+    levels = [name for name in LEVELS if arguments.only in name]
     recordings = [
         recording
         for recording in read_manifest(arguments.folder)
@@ -150,16 +173,19 @@ def main() -> int:
     until = time.monotonic() + arguments.seconds
     outcomes: list[Outcome] = []
     with ProcessPoolExecutor(arguments.processes) as pool:
-        jobs = [
+        jobs = [pool.submit(hear_made, sound, levels) for sound in NOT_SPEECH if levels]
+        jobs += [
             pool.submit(hear, recording, names)
             for recording in sorted(recordings, key=lambda one: one.seconds)
+            if names
         ]
         for job in as_completed(jobs):
             outcomes += job.result() if not job.cancelled() else []
             if time.monotonic() > until:
                 pool.shutdown(wait=False, cancel_futures=True)
     print("\n".join(table(outcomes)))
-    left_out = len(recordings) - len({one.recording for one in outcomes})
+    asked = {one.name for one in recordings if names} | set(NOT_SPEECH if levels else ())
+    left_out = len(asked - {one.recording for one in outcomes})
     if left_out:
         print(f"{left_out} recordings left out for want of time")
     return int(any(one.lost or one.invented for one in outcomes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry, EntryKind, Reason
+from scripta_transcriber.segmenter import cutter as cutter_module
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.cutter import SpeechCutter
 from scripta_transcriber.segmenter.rules import Rules
@@ -35,6 +36,14 @@ RULES = Rules(
 LOUD = 1.0
 START = Checkpoint()
 LogOf = Callable[..., list[Entry]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_music() -> Iterator[None]:
+    """A level in place of speech holds its pitch, as music does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutter_module, "is_music", lambda samples: False)
+        yield
 
 
 class Loudness:

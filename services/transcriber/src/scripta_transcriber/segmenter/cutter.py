@@ -16,6 +16,7 @@ from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry, EntryKind, Reaso
 from scripta_transcriber.engines.base import Segment
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
+from scripta_transcriber.segmenter.music import is_music
 from scripta_transcriber.segmenter.pauses import Heard, earliest, quietest
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.tape import Tape
@@ -23,6 +24,9 @@ from scripta_transcriber.segmenter.vad import Frame
 
 _KNOWN_FRAMES = 10
 """Frames of speech behind which its level is known: what was doubtful before is heard again."""
+
+_TOLD_SAMPLES = round(0.4 * SAMPLE_RATE)
+"""Samples of a segment by which it is known to be music or not: none shorter has an interim."""
 
 
 class SpeechCutter:
@@ -57,6 +61,8 @@ class SpeechCutter:
         self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
         self._heard: list[Heard] = []
+        # Whether an interim was given of the open segment: no cut depends on it.
+        self._shown = False
         # Where a frame was last doubtful that was not heard again, whether any frame on the tape
         # is doubtful, and how much of the tape was heard again.
         self._doubt: int | None = None
@@ -190,16 +196,19 @@ class SpeechCutter:
         # The last word of a recording may be trimmed to its length: it is whole.
         cut_off = not ended and now - self._voiced_end < 2 * FRAME_SAMPLES
         if self._holds_word(cut_off=cut_off):
-            segment = self._segment(min(now, self._voiced_end + self._post_roll), reason)
-        elif not ended:
+            segment = self._spoken(min(now, self._voiced_end + self._post_roll), reason)
+        if segment is None and not ended:
             segment = Segment(now, b"", reason, accepted_ms=entry.accepted_ms)
         speaking = cut_off and bool(segment and segment.pcm)
         checkpoint = self._start_afresh(now, consumed=entry.seq, speaking=speaking)
         return Cut(segment, checkpoint, ended=ended)
 
     def open_segment(self) -> Segment | None:
-        """Returns the speech since the last cut, once it is more than a noise."""
+        """Returns the speech since the last cut, once it is more than a noise or music."""
         if self._onset is None or self._is_noise():
+            return None
+        self._shown = self._shown or self._is_sure_to_be_spoken()
+        if not self._shown:
             return None
         # No cut for length comes before this, however the speech goes on.
         frames = (self._longest - (self._onset - self._first)) // FRAME_SAMPLES
@@ -228,7 +237,7 @@ class SpeechCutter:
     def _cut_at_pause(self, silence: int) -> Cut:
         # Speech may go on behind the pause at once: the rest of the silence is its pre-roll.
         end = self._voiced_end + min(self._post_roll, silence // 2)
-        segment = self._segment(end, Reason.IDLE)
+        segment = self._spoken(end, Reason.IDLE)
         return Cut(segment, self._start_afresh(end))
 
     def _holds_word(self, *, cut_off: bool) -> bool:
@@ -256,7 +265,7 @@ class SpeechCutter:
             self._forget_speech()
             return None
         end = self._voiced_end + self._post_roll
-        segment = self._segment(end, Reason.ENDPOINT)
+        segment = self._spoken(end, Reason.ENDPOINT)
         return Cut(segment, self._start_afresh(end))
 
     def _cut_long(self, onset: int) -> Cut:
@@ -268,7 +277,7 @@ class SpeechCutter:
         first = onset + pause.first * FRAME_SAMPLES
         middle = onset + (pause.first + pause.last) * FRAME_SAMPLES // 2
         end = min(middle, first + max(self._post_roll, FRAME_SAMPLES))
-        segment = self._segment(end, Reason.LENGTH)
+        segment = self._spoken(end, Reason.LENGTH)
         return Cut(segment, self._start_afresh(end, speaking=True))
 
     def _reach_back(self, onset: int, power: float) -> int:
@@ -282,6 +291,15 @@ class SpeechCutter:
                 break
             first -= FRAME_SAMPLES
         return first
+
+    def _is_sure_to_be_spoken(self) -> bool:
+        known = self._tape.position - self._first >= _TOLD_SAMPLES
+        return known and self._spoken(self._tape.position, Reason.LENGTH) is not None
+
+    def _spoken(self, end: int, reason: Reason) -> Segment | None:
+        """Returns the segment that ends there; ``None`` if it is music."""
+        segment = self._segment(end, reason)
+        return None if is_music(np.frombuffer(segment.pcm, dtype="<i2")) else segment
 
     def _segment(self, end: int, reason: Reason) -> Segment:
         if self._onset is None:
@@ -299,6 +317,7 @@ class SpeechCutter:
         self._voiced_end = self._voiced_frames = 0
         self._surest = 0.0
         self._heard = []
+        self._shown = False
 
     def _start_afresh(
         self, sample: int, consumed: int | None = None, *, speaking: bool = False
