@@ -27,9 +27,16 @@ import asyncio
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from recorded import CLEAN, CLEAN_FOREIGN, CLEAN_SHORT, DEFAULT_FOLDER, Recording, read_manifest
+from recorded import (
+    CLEAN,
+    CLEAN_FOREIGN,
+    CLEAN_SHORT,
+    Recording,
+    folder_parser,
+    is_there,
+    read_manifest,
+)
 from scripta_local.stack import Stack
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.source import ModelSource
@@ -101,14 +108,7 @@ def differences(recordings: list[Recording], columns: list[Column]) -> Iterator[
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Word error rates per tag.")
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=DEFAULT_FOLDER,
-        help="recordings and their manifest.jsonl (default: %(default)s)",
-    )
+    parser = folder_parser("Word error rates per tag.")
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--model", default="", help="MODEL of the engine")
     parser.add_argument("--languages", help="such as ru,de,none (default: all it knows)")
@@ -141,8 +141,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Runs the benchmark; 1 if a limit was given and the last column is above it."""
     arguments = _arguments()
-    if not (arguments.folder / "manifest.jsonl").is_file():
-        print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    if not is_there(arguments.folder):
         return 2
     source = ModelSource(arguments.model)
     engine = create_engine(arguments.engine, threads=1, source=source)

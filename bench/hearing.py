@@ -20,13 +20,12 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from distortions import DISTORTIONS, Distortion, Samples, gain
 from nonspeech import NOT_SPEECH, made
 
-from recorded import DEFAULT_FOLDER, UNCLEAN_TAGS, Recording, read_manifest
+from recorded import UNCLEAN_TAGS, Recording, folder_parser, is_there, read_manifest
 from scripta_common.wire import Checkpoint, Reason
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.base import Engine, Segment
@@ -148,8 +147,7 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Recordings by what is done to them.")
-    parser.add_argument("folder", type=Path, nargs="?", default=DEFAULT_FOLDER)
+    parser = folder_parser("Recordings by what is done to them.")
     parser.add_argument("--only", default="", help="distortions whose name has this in it")
     parser.add_argument("--longest", type=float, default=30.0, help="seconds of a recording")
     parser.add_argument("--seconds", type=float, default=900.0, help="take no more after so long")
@@ -160,8 +158,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Runs the benchmark; 1 if a recording is lost or a word invented."""
     arguments = _arguments()
-    if not (arguments.folder / "manifest.jsonl").is_file():
-        print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    if not is_there(arguments.folder):
         return 2
     names = [name for name in DISTORTIONS if arguments.only in name]
     levels = [name for name in LEVELS if arguments.only in name]

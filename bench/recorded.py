@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,6 +61,27 @@ class Recording:
             if "long60" not in self.tags:
                 yield CLEAN_SHORT
         yield from self.tags
+
+
+def folder_parser(description: str) -> argparse.ArgumentParser:
+    """Returns a parser that knows the folder of recordings as its first argument."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=DEFAULT_FOLDER,
+        help="recordings and their manifest.jsonl (default: %(default)s)",
+    )
+    return parser
+
+
+def is_there(folder: Path) -> bool:
+    """Returns whether a folder has recordings; says so if it has none."""
+    if (folder / "manifest.jsonl").is_file():
+        return True
+    print(f"{folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    return False
 
 
 def read_manifest(folder: Path) -> list[Recording]:

@@ -25,10 +25,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from pathlib import Path
 
 from cadence import follow
-from recorded import CLEAN, DEFAULT_FOLDER, Recording, read_manifest
+from recorded import CLEAN, Recording, folder_parser, is_there, read_manifest
 from scripta_common.wire import SAMPLE_RATE, Checkpoint
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.base import Engine
@@ -184,14 +183,7 @@ def tallies(spoken: Sequence[tuple[Spoken, bool]], *, verbose: bool = False) -> 
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Stable words that differ in the final.")
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=DEFAULT_FOLDER,
-        help="recordings and their manifest.jsonl (default: %(default)s)",
-    )
+    parser = folder_parser("Stable words that differ in the final.")
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--interval", type=float, default=0.5, help="INTERIM_SECONDS")
     parser.add_argument("--half", type=int, choices=(0, 1), help="every other recording only")
@@ -230,8 +222,7 @@ def table(groups: dict[str, Tally]) -> str:
 def main() -> int:
     """Runs the benchmark; 1 if a limit was given and more words differ."""
     arguments = _arguments()
-    if not (arguments.folder / "manifest.jsonl").is_file():
-        print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    if not is_there(arguments.folder):
         return 2
     english = [one for one in read_manifest(arguments.folder) if one.language == "en"]
     if arguments.half is not None:

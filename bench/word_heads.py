@@ -9,7 +9,6 @@ Run with ``.venv/bin/python bench/word_heads.py [FOLDER] [--model FOLDER]``.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from aligner import Aligner, Span
-from recorded import DEFAULT_FOLDER, read_manifest
+from recorded import folder_parser, is_there, read_manifest
 from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.moonshine import MoonshineEngine, heads
 from scripta_transcriber.engines.moonshine.heads import Head, fingerprint
@@ -84,12 +83,10 @@ def errors(form: Form, head: Head, layers: list[int], heard: list[Heard]) -> Err
 
 def main() -> int:
     """Prints the ranking."""
-    parser = argparse.ArgumentParser(description="Heads of a decoder by how they time words.")
-    parser.add_argument("folder", type=Path, nargs="?", default=DEFAULT_FOLDER)
+    parser = folder_parser("Heads of a decoder by how they time words.")
     parser.add_argument("--model", default="", help="folder of the model (default: the packaged)")
     arguments = parser.parse_args()
-    if not (arguments.folder / "manifest.jsonl").is_file():
-        print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    if not is_there(arguments.folder):
         return 2
     source = ModelSource(arguments.model)
     folder = source.find("moonshine") if source.model else MoonshineEngine.packaged()

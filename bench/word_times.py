@@ -22,11 +22,10 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 from aligner import Aligner, Span
-from recorded import CLEAN, DEFAULT_FOLDER, Recording, read_manifest
+from recorded import CLEAN, Recording, folder_parser, is_there, read_manifest
 from scripta_common.wire import SAMPLE_RATE, Word
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.base import Engine, Segment
@@ -133,14 +132,7 @@ def costs(engine: Engine, segments: Sequence[Segment], rounds: int) -> tuple[flo
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Errors of word times against an aligner.")
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=DEFAULT_FOLDER,
-        help="recordings and their manifest.jsonl (default: %(default)s)",
-    )
+    parser = folder_parser("Errors of word times against an aligner.")
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--model", default="", help="MODEL of the engine")
     parser.add_argument("--rounds", type=int, default=3, help="over all, to measure the cost")
@@ -151,8 +143,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Runs the benchmark; 1 if a target is missed, 2 if there is nothing to measure."""
     arguments = _arguments()
-    if not (arguments.folder / "manifest.jsonl").is_file():
-        print(f"{arguments.folder} has no manifest.jsonl: nothing to measure", file=sys.stderr)
+    if not is_there(arguments.folder):
         return 2
     engine = create_engine(arguments.engine, threads=1, source=ModelSource(arguments.model))
     engine.load()

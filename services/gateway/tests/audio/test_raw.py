@@ -136,6 +136,14 @@ async def test_a_dribble_of_raw_audio_is_not_held_for_long(speech: Any, size: in
 
 async def test_undecided_bytes_come_out_at_a_pause() -> None:
     decoder = AudioDecoder(AudioFormat())
-    message = b"\xff\xfb\x90\x00" + bytes(100)
+    message = np.random.default_rng(2).bytes(400)
     assert await joined(decoder.feed(message)) == b""
     assert await joined(decoder.flush()) == message
+
+
+async def test_what_may_be_half_a_frame_comes_out_at_the_end() -> None:
+    decoder = AudioDecoder(AudioFormat())
+    message = b"\xff\xfb\x90\x00" + bytes(100)
+    assert await joined(decoder.feed(message)) == b""
+    assert await joined(decoder.flush()) == b""
+    assert await joined(decoder.flush(end=True)) == message

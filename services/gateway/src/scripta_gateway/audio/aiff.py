@@ -20,9 +20,13 @@ _BY_WIDTH: Constant = {
     3: SampleFormat.S24BE,
     4: SampleFormat.S32BE,
 }
+_LITTLE_BY_WIDTH: Constant = {
+    1: SampleFormat.S8,
+    2: SampleFormat.S16,
+    3: SampleFormat.S24,
+    4: SampleFormat.S32,
+}
 _BY_NAME: Constant = {
-    b"sowt": SampleFormat.S16,
-    b"twos": SampleFormat.S16BE,
     b"raw ": SampleFormat.U8,
     b"in24": SampleFormat.S24BE,
     b"in32": SampleFormat.S32BE,
@@ -92,13 +96,10 @@ def _layout(common: bytes) -> tuple[SampleFormat, int, int]:
     rate = _extended(common[8:18])
     check_layout(channels, rate, "aiff")
     name = common[18:22] if len(common) >= 22 else b"NONE"
-    form = _BY_WIDTH.get((bits + 7) // 8) if name == b"NONE" else _BY_NAME.get(name)
-    if name in (b"in24", b"in32", b"twos", b"sowt") and form is not None:
-        # The name tells the order of bytes; samples of other widths exist.
-        form = {(b"sowt", 1): SampleFormat.S8, (b"twos", 1): SampleFormat.S8}.get(
-            (name, (bits + 7) // 8), form
-        )
-    if form is None and name == b"NONE":
+    by_width = {b"NONE": _BY_WIDTH, b"twos": _BY_WIDTH, b"sowt": _LITTLE_BY_WIDTH}.get(name)
+    if by_width is None:
+        form = _BY_NAME.get(name)
+    elif (form := by_width.get((bits + 7) // 8)) is None:
         raise AudioError(f"aiff with {bits} bits a sample is not supported")
     if form is None:
         said = name.decode("ascii", "replace").strip()

@@ -21,6 +21,10 @@ FRAMINGS: Constant = (MP3, ADTS, MP2, AC3, LOAS, MP1)
 LEAST_IN_THE_MIDDLE: Constant = 3
 """Headers that have to line up where a stream is joined: every offset of it is a guess."""
 
+_MOST_CANDIDATES: Constant = 256
+"""Places of each kind that are looked at in one search. In 32 KiB of audio a few dozen look like
+the start of a frame; bytes made for it have one at every other place."""
+
 _NEWEST_COUNTS: Constant = 0.2
 """Share of the newest frame in what a frame usually is long."""
 
@@ -28,7 +32,8 @@ _NEWEST_COUNTS: Constant = 0.2
 def find_frames(data: Bytes, start: int = 0, begin: int = 0) -> tuple[Framing | None, int]:
     """Returns the kind of frames that line up first in the data, and where.
 
-    If none do: ``None``, and the first offset where more bytes might change that.
+    If none do: ``None``, and the first offset where more bytes, or another search, might change
+    that.
 
     Args:
         data: The bytes.
@@ -38,8 +43,11 @@ def find_frames(data: Bytes, start: int = 0, begin: int = 0) -> tuple[Framing | 
     found: tuple[Framing, int] | None = None
     undecided = max(start, len(data) - 2)
     for framing in FRAMINGS:
-        for match in framing.begins.finditer(data, start):
+        for count, match in enumerate(framing.begins.finditer(data, start)):
             at = match.start()
+            if count == _MOST_CANDIDATES:
+                undecided = min(undecided, at)
+                break
             least = framing.least if at == begin else max(framing.least, LEAST_IN_THE_MIDDLE)
             lines_up = framing.lines_up(data, at, least)
             if lines_up is None:
@@ -86,6 +94,7 @@ class FrameCutter:
         self._searched = 0
         self._last: FrameHeader | None = None
         self._usual_bytes = 0.0
+        self._ended = False
 
     @property
     def at_rest(self) -> bool:
@@ -118,7 +127,8 @@ class FrameCutter:
         return frames
 
     def settle(self) -> list[Frame]:
-        """Returns the frames of a stream that ended before its kind was certain."""
+        """Returns the frames of an ended stream that were not certain without what follows."""
+        self._ended = True
         for framing in FRAMINGS:
             if self.framing is None and framing.header(self._held, 0) is not None:
                 self.framing = framing
@@ -172,7 +182,13 @@ class FrameCutter:
 
     def _trusted(self, at: int, framing: Framing) -> bool | None:
         """Returns whether a header behind junk is followed by another; ``None`` if not known."""
-        return True if not self._junk else framing.lines_up(self._held, at, 2)
+        if not self._junk:
+            return True
+        lines_up = framing.lines_up(self._held, at, 2)
+        header = framing.header(self._held, at)
+        if lines_up is None and self._ended and header is not None:
+            return at + header.frame_bytes == len(self._held)
+        return lines_up
 
     def _step_over(self, at: int, framing: Framing) -> int:
         head = self._held[at : at + LONGEST_TAG_HEAD]

@@ -20,7 +20,14 @@ from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.pcmfile import HeaderReader, PcmFileSource
 from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 from scripta_gateway.audio.raw import RawSource, SampleFormat
-from scripta_gateway.audio.sniff import HEAD_BYTES, Kind, begins_file, half_a_magic, sniff
+from scripta_gateway.audio.sniff import (
+    HEAD_BYTES,
+    Kind,
+    begins_file,
+    half_a_magic,
+    may_go_on,
+    sniff,
+)
 from scripta_gateway.audio.source import Source
 from scripta_gateway.audio.wav import WavHeaderReader
 from scripta_gateway.audio.wave64 import Wave64HeaderReader
@@ -39,6 +46,8 @@ _HEADERS: Constant[dict[Kind, Callable[[], HeaderReader]]] = {
 }
 """What reads the headers of files that hold plain samples."""
 
+_GROWN: Constant = 1.25
+"""Factor by which a head has grown when it is looked at again: each look costs its length."""
 _AFTERWARDS: Constant = "; go on with the start of a file, or on a new connection"
 
 
@@ -76,7 +85,8 @@ class AudioDecoder:
         self._limits = limits or DecoderLimits()
         self._budget = budget or StreamBudget()
         self._processes = processes
-        self._head = b""
+        # What is not recognised yet, and how long it was when it was looked at last.
+        self._head, self._looked_at = b"", 0
         self._unfinished = False
         self._files = FileCount()
         self._source: Source | None = None
@@ -171,6 +181,9 @@ class AudioDecoder:
         if self._format.encoding is None:
             if self._head:
                 message, self._head = self._head + message, b""
+                if len(message) < _GROWN * self._looked_at:
+                    self._head = message
+                    return
             self._check(message)
             async for pcm in self._end_for_new_file(message[:HEAD_BYTES]):
                 yield pcm
@@ -178,7 +191,7 @@ class AudioDecoder:
         while data:
             source = self._source or self._begin(bytes(data[:HEAD_BYTES]))
             if source is None:
-                self._head = bytes(data)
+                self._head, self._looked_at = bytes(data), len(data)
                 return
             if self._kind is Kind.RAW:
                 self._doubts.take(data)
@@ -241,13 +254,17 @@ class AudioDecoder:
         await self._drop(unfinished=True)
 
     async def _flushed(self, end: bool) -> AsyncIterator[bytes]:
-        if self._head and (end or not half_a_magic(self._head)):
-            head, self._head = self._head, b""
+        head, self._head = self._head, b""
+        if head and self._begin(head[:HEAD_BYTES]) is None:
+            if not end and may_go_on(head):
+                self._head, self._looked_at = head, len(head)
+                return
             self._kind, self._source = Kind.RAW, self._open(Kind.RAW)
+        if self._source is None:
+            return
+        if head:
             async for pcm in self._source.feed(memoryview(head)):
                 yield pcm
-        elif self._source is None:
-            return
         self._doubts.pause()
         async for pcm in self._source.flush(end=end):
             yield pcm

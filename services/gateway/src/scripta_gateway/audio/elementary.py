@@ -61,7 +61,11 @@ class _FramedPump:
                 FlacPump(inlet, cutter.held).run()
                 return
             inlet.at_rest, inlet.excused = cutter.at_rest, cutter.in_tag
-        for frame in cutter.settle():
+        self.finish()
+
+    def finish(self) -> None:
+        """Decodes what only the end of the stream makes certain."""
+        for frame in self._cutter.settle():
             self._take(frame)
 
     def push(self, data: bytes) -> None:
@@ -109,6 +113,7 @@ def decode_transport_stream(inlet: Inlet) -> None:
     stream, frames = TransportStream(inlet.name), _FramedPump(inlet)
     while data := inlet.read(_READ_BYTES):
         frames.push(stream.push(data))
+    frames.finish()
 
 
 class FlacPump:

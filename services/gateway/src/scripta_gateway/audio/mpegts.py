@@ -75,6 +75,8 @@ class TransportStream:
         self._name = name
         self._held = bytearray()
         self._stride = 0
+        # Bytes of the next data that still belong to the last packet's stride.
+        self._skip = 0
         self._tracks_pid: int | None = None
         self._audio_pid: int | None = None
         self._in_packet = False
@@ -85,10 +87,11 @@ class TransportStream:
         Raises:
             AudioError: There is no audio track that can be heard.
         """
-        self._held += data
+        self._held += data[self._skip :]
+        self._skip = max(0, self._skip - len(data))
         audio = bytearray()
         at = 0
-        while len(self._held) >= at + max(self._stride, _PACKET):
+        while len(self._held) >= at + _PACKET:
             if not self._stride or self._held[at] != _SYNC:
                 found = self._synchronise(at)
                 if found is None:
@@ -100,6 +103,7 @@ class TransportStream:
                 continue
             audio += self._take(bytes(self._held[at : at + _PACKET]))
             at += self._stride
+        self._skip += max(0, at - len(self._held))
         del self._held[:at]
         return bytes(audio)
 

@@ -70,6 +70,8 @@ HEAD_BYTES: Constant = 32 * 1024
 """What is looked at to recognise a file: more than two frames of FLAC are long at most rates."""
 _MOST_UNDECIDED: Constant = 8 * 1024
 """Bytes that are kept at most until they are recognised, unless they may be FLAC."""
+_MOST_BLOCKS: Constant = 256
+"""Places where a block of WebM may begin that are looked at."""
 _SEARCHED: Constant = 4 * 1024
 """Bytes in which frames are searched where the bytes may be samples as well."""
 
@@ -158,7 +160,7 @@ def joined(data: bytes) -> Kind | None:
     page = searched.find(b"OggS\0")
     if page >= 0 and len(searched) > page + _OGG_FLAGS and searched[page + _OGG_FLAGS] < 8:
         return Kind.OGG
-    if _is_cluster(searched) or find_blocks(searched) is not None:
+    if _is_cluster(searched) or find_blocks(searched, _MOST_BLOCKS) is not None:
         return Kind.WEBM
     if b"moof" in searched and b"mfhd" in searched:
         return Kind.MP4
@@ -191,6 +193,11 @@ def begins_file(message: bytes) -> Kind | None:
 def begins_ogg_stream(page: bytes) -> bool:
     """Whether an Ogg page is the first one of a stream."""
     return len(page) > _OGG_FLAGS and bool(page[_OGG_FLAGS] & _OGG_BEGIN)
+
+
+def may_go_on(head: bytes) -> bool:
+    """Returns whether the bytes may be the start of a file or of frames that is not complete."""
+    return half_a_magic(head) or _frames(head)[1] or find_packets(head) is None
 
 
 def half_a_magic(head: bytes) -> bool:

@@ -78,10 +78,16 @@ def _row(data: bytes, at: int) -> list[_Block]:
     return row
 
 
-def find_blocks(data: bytes) -> tuple[int, list[_Block]] | None:
-    """Returns where blocks stand in a row first, or the cluster that they begin, and the blocks."""
-    at = 0
-    while (at := data.find(_BLOCK, at)) >= 0:
+def find_blocks(data: bytes, most: int | None = None) -> tuple[int, list[_Block]] | None:
+    """Returns where blocks stand in a row first, or the cluster that they begin, and the blocks.
+
+    Args:
+        data: The bytes.
+        most: Places that are looked at; all of them by default.
+    """
+    at = looked = 0
+    while (at := data.find(_BLOCK, at)) >= 0 and looked != most:
+        looked += 1
         row = _row(data, at)
         if len(row) >= _LEAST_BLOCKS:
             cluster = data.rfind(_CLUSTER, max(0, at - 2 * _LONGEST_HEAD), at)
