@@ -25,12 +25,14 @@ async function live(options) {
   });
   const ended = new Promise((resolve) => listen(socket, resolve));
   socket.connect();
-  await new Promise((resolve) => socket.socket.addEventListener("open", resolve));
-  await speak(socket, speech, options);
+  const opened = new Promise((resolve) => socket.socket.addEventListener("open", resolve));
+  await Promise.race([opened, ended]);
+  await Promise.race([speak(socket, speech, options), ended]);
   await ended;
 }
 
-// Tells all that happens; a close with 1000 is the end, after others the client connects again.
+// Tells all that happens. A close with 1000 is the end, and so does the client itself close after
+// a handshake that failed; after other codes it connects again.
 function listen(socket, ended) {
   socket.on("open", () => tell("open"));
   socket.on("message", (message) => {

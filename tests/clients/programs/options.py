@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 from report import tell
 
@@ -15,18 +17,24 @@ Main = Callable[[argparse.Namespace], Awaitable[None]]
 def run(modes: dict[str, Main]) -> None:
     """Runs the mode that the command line names, for as long as its limit allows."""
     options = _parser(list(modes)).parse_args()
-    sys.exit(asyncio.run(_bounded(modes[options.mode], options)))
+    asyncio.run(_bounded(modes[options.mode], options))
 
 
-async def _bounded(main: Main, options: argparse.Namespace) -> int:
+async def _bounded(main: Main, options: argparse.Namespace) -> None:
     try:
         async with asyncio.timeout(options.limit):
             await main(options)
     except TimeoutError:
         tell("limit", seconds=options.limit)
-        return 3
+        _leave(3)
     tell("end")
-    return 0
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: a package may have threads or tasks that refuse to end."""
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def query_of(options: argparse.Namespace) -> dict[str, str | list[str]]:

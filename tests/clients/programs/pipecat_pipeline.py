@@ -80,7 +80,9 @@ async def stream(service: Any, ears: Ears, options: argparse.Namespace) -> None:
         usable = getattr(frame.processor, "is_usable", None)
         tell("error", kind="ErrorFrame", text=str(frame.error)[:500], usable=usable)
 
-    running = asyncio.create_task(WorkerRunner(handle_sigint=False).run(worker))
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
     await started.wait()
     tell("open")
     await worker.queue_frame(VADUserStartedSpeakingFrame())
