@@ -59,6 +59,9 @@ KINDS = {
     ),
     "mp4_index_first": Kind("mp4", "aac", options={"movflags": "faststart"}, edge=0.05),
     "mp4_index_last": Kind("mp4", "aac", edge=0.05),
+    "mpegts_aac": Kind("mpegts", "aac", edge=0.05),
+    "mpegts_mp3": Kind("mpegts", "libmp3lame", edge=0.1),
+    "mpegts_ac3": Kind("mpegts", "ac3", edge=0.07),
 }
 
 
@@ -138,7 +141,34 @@ async def test_a_gap_in_the_times_is_silence(
     placed((await decode([data])).all, silenced, KINDS[kind].edge, likeness)
 
 
-@pytest.mark.parametrize("kind", ["webm_live", "mp4_fragmented", "ogg_opus"])
+@pytest.mark.parametrize("kind", ["mpegts_aac", "mpegts_mp3"])
+@pytest.mark.parametrize("before", [1.0, 3.5, 6.0])
+async def test_a_gap_is_found_where_the_times_begin_again(
+    kind: str, before: float, decode: Any, long_speech: Samples, silenced: Samples, likeness: Any
+) -> None:
+    """Guards transport streams that run for days: their times have 33 bits, which is 26 hours."""
+    start = (1 << 33) / 90_000 - before - 1.4  # libavformat adds 1.4 s
+    data = made(KINDS[kind], long_speech, muted(start))
+    placed((await decode([data])).all, silenced, KINDS[kind].edge, likeness)
+
+
+@pytest.mark.parametrize("kind", ["mpegts_aac", "mpegts_mp3"])
+async def test_lost_packets_of_a_transport_stream_are_silence(
+    kind: str, decode: Any, long_speech: Samples, likeness: Any
+) -> None:
+    """Guards the times behind a radio's bad reception."""
+    data = made(KINDS[kind], long_speech, lambda time: time)
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    third = len(packets) // 3
+    pcm = (await decode([b"".join(packets[:third] + packets[2 * third :])])).all
+    assert abs(len(pcm) / 32_000 - len(long_speech) / 16_000) < 0.15
+    tail = long_speech[6 * 16_000 :]
+    correlation, shift = likeness(pcm[6 * 32_000 :], tail)
+    assert correlation > 0.94
+    assert abs(shift) < 16_000 * 0.1
+
+
+@pytest.mark.parametrize("kind", ["webm_live", "mp4_fragmented", "ogg_opus", "mpegts_aac"])
 @pytest.mark.parametrize("size", [61, 4096])
 async def test_pieces_of_any_size_give_the_same_silence(
     kind: str, size: int, decode: Any, pieces: Any, long_speech: Samples
@@ -214,7 +244,7 @@ async def test_times_begin_with_the_first_audio_not_with_a_picture(
     assert late == (await decode([made(kind, long_speech, lambda time: time)])).all
 
 
-@pytest.mark.parametrize("kind", ["webm_live", "mp4_fragmented", "ogg_opus"])
+@pytest.mark.parametrize("kind", ["webm_live", "mp4_fragmented", "ogg_opus", "mpegts_aac"])
 async def test_jitter_changes_no_sample(kind: str, decode: Any, long_speech: Samples) -> None:
     """Guards against a click in each message of a browser, whose times are some ms off."""
     rnd, last = np.random.default_rng(5), -1.0

@@ -32,7 +32,8 @@ def audio_packet(plain: bytes, least: int) -> int:
 
 def audio_of(data: bytes, size: int) -> bytes:
     stream = TransportStream("mpeg-ts")
-    return b"".join(stream.push(data[at : at + size]) for at in range(0, len(data), size))
+    parts = [stream.push(data[at : at + size]) for at in range(0, len(data), size)]
+    return b"".join(audio for part in parts for _, audio in part)
 
 
 @pytest.mark.parametrize("stride", [188, 192, 204])

@@ -66,11 +66,13 @@ class Frame:
     Attributes:
         header: What its header says.
         data: Its bytes.
+        at: Its offset in the stream.
         lost: Frames before it that were damaged.
     """
 
     header: FrameHeader
     data: bytes
+    at: int
     lost: int = 0
 
 
@@ -89,6 +91,8 @@ class FrameCutter:
         self.framing = framing
         self._name = name
         self._held = bytearray()
+        # Bytes of the stream before those that are held.
+        self._before = 0
         self._skip = 0
         self._junk = 0
         self._searched = 0
@@ -107,6 +111,11 @@ class FrameCutter:
         return self._skip > 0
 
     @property
+    def came(self) -> int:
+        """Bytes that have come so far."""
+        return self._before + len(self._held)
+
+    @property
     def held(self) -> bytes:
         """The bytes that are not cut yet."""
         return bytes(self._held)
@@ -123,6 +132,7 @@ class FrameCutter:
         while (step := self._step(at, frames)) > 0:
             at += step
         del self._held[:at]
+        self._before += at
         self._searched = max(0, self._searched - at)
         return frames
 
@@ -151,7 +161,7 @@ class FrameCutter:
         if trusted is None or len(self._held) < at + header.frame_bytes:
             return 0
         data = bytes(self._held[at : at + header.frame_bytes])
-        frames.append(Frame(header, data, self._lost()))
+        frames.append(Frame(header, data, self._before + at, self._lost()))
         self._last, self._junk = header, 0
         usual = self._usual_bytes or header.frame_bytes
         self._usual_bytes = usual + (header.frame_bytes - usual) * _NEWEST_COUNTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final as Constant
 
 from av.audio.codeccontext import AudioCodecContext
@@ -50,6 +51,8 @@ class _FramedPump:
         self._skip = 0
         # How long the last frame was.
         self._seconds = 0.0
+        # Times of the first frames that begin at or behind an offset.
+        self._times: deque[tuple[int, float]] = deque()
 
     def run(self, data: bytes = b"") -> None:
         """Decodes every frame of the data and the inlet as soon as it is complete."""
@@ -68,8 +71,18 @@ class _FramedPump:
         for frame in self._cutter.settle():
             self._take(frame)
 
-    def push(self, data: bytes) -> None:
-        """Decodes the frames that these bytes complete."""
+    def push(self, data: bytes, time: float | None = None) -> None:
+        """Decodes the frames that these bytes complete.
+
+        Args:
+            data: The bytes.
+            time: When the first frame that begins in them begins, in seconds, if it is known.
+        """
+        if time is not None:
+            at = self._cutter.came
+            if self._times and self._times[-1][0] == at:
+                self._times.pop()  # nothing came behind it
+            self._times.append((at, time))
         for frame in self._cutter.push(data):
             self._take(frame)
 
@@ -86,11 +99,22 @@ class _FramedPump:
         if frame.lost:
             self._inlet.sink.silence(min(frame.lost * self._seconds, MAX_LOST_SECONDS))
         took = self._decoder.decode(
-            self._codec, Packet(frame.data), self._skip, self._seconds or header.seconds
+            self._codec,
+            Packet(frame.data),
+            self._skip,
+            self._seconds or header.seconds,
+            self._time_of(frame),
         )
         # The header may not know: AAC may have twice the rate that it says.
         self._seconds = took or self._seconds
         self._skip = max(0, self._skip - header.samples)
+
+    def _time_of(self, frame: Frame) -> float | None:
+        """Returns when a frame begins, if that is known."""
+        time = None
+        while self._times and self._times[0][0] <= frame.at:
+            time = self._times.popleft()[1]
+        return time
 
 
 def decode_frames(inlet: Inlet) -> None:
@@ -112,7 +136,8 @@ def decode_transport_stream(inlet: Inlet) -> None:
     """Pump for MPEG transport streams."""
     stream, frames = TransportStream(inlet.name), _FramedPump(inlet)
     while data := inlet.read(_READ_BYTES):
-        frames.push(stream.push(data))
+        for time, audio in stream.push(data):
+            frames.push(audio, time)
     frames.finish()
 
 

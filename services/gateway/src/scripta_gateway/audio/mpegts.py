@@ -1,4 +1,4 @@
-"""MPEG transport streams, as radio, television and HLS have them: the bytes of the audio track."""
+"""MPEG transport streams, as radio, television and HLS have them: the audio track and its times."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ _AUDIO: Constant = {0x03, 0x04, 0x0F, 0x11, 0x81, 0x87}
 """MPEG layers I to III, AAC in ADTS and in LOAS, AC-3, E-AC-3."""
 _PRIVATE: Constant = 0x06
 _AC3_DESCRIPTORS: Constant = {0x6A, 0x7A}
+
+_PES_HEAD: Constant = 9
+_TIME_END: Constant = _PES_HEAD + 5
+_TIME_HZ: Constant = 90_000
+_TIME_WRAPS: Constant = 1 << 33
+
+Timed = tuple[float | None, bytes]
+"""Bytes of audio, and the time of the first frame that begins in them, if it is known."""
 
 
 def synced(data: bytes, at: int, stride: int, few: int = _FEW) -> bool | None:
@@ -65,7 +73,7 @@ def find_packets(data: bytes) -> bool | None:
 
 
 class TransportStream:
-    """Gives the bytes of the first audio track. Damaged packets are left out.
+    """Gives the bytes of the first audio track and their times. Damaged packets are left out.
 
     Args:
         name: The stream's name in messages to clients.
@@ -80,16 +88,17 @@ class TransportStream:
         self._tracks_pid: int | None = None
         self._audio_pid: int | None = None
         self._in_packet = False
+        self._clock = _Clock()
 
-    def push(self, data: bytes) -> bytes:
-        """Returns the bytes of audio that these bytes complete.
+    def push(self, data: bytes) -> list[Timed]:
+        """Returns the bytes of audio that these bytes complete, a part for each time.
 
         Raises:
             AudioError: There is no audio track that can be heard.
         """
         self._held += data[self._skip :]
         self._skip = max(0, self._skip - len(data))
-        audio = bytearray()
+        parts: list[tuple[float | None, bytearray]] = []
         at = 0
         while len(self._held) >= at + _PACKET:
             if not self._stride or self._held[at] != _SYNC:
@@ -101,11 +110,14 @@ class TransportStream:
                     break
                 at = found
                 continue
-            audio += self._take(bytes(self._held[at : at + _PACKET]))
+            time, audio = self._take(bytes(self._held[at : at + _PACKET]))
+            if time is not None or not parts:
+                parts.append((time, bytearray()))
+            parts[-1][1].extend(audio)
             at += self._stride
         self._skip += max(0, at - len(self._held))
         del self._held[:at]
-        return bytes(audio)
+        return [(time, bytes(audio)) for time, audio in parts]
 
     def _synchronise(self, at: int) -> int | None:
         """Returns where packets stand in a row again; ``None`` if they do not yet."""
@@ -117,12 +129,12 @@ class TransportStream:
                     return at + start
         return None
 
-    def _take(self, packet: bytes) -> bytes:
+    def _take(self, packet: bytes) -> Timed:
         """Returns the audio in a packet."""
         pid, begins = (packet[1] & 0x1F) << 8 | packet[2], bool(packet[1] & 0x40)
         start = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
         if packet[1] & 0x80 or not packet[3] & 0x10 or start >= _PACKET:
-            return b""
+            return None, b""
         body = packet[start:]
         if pid == _PROGRAMS_PID and begins:
             self._read_programs(body)
@@ -130,13 +142,14 @@ class TransportStream:
             self._read_tracks(body)
         elif pid == self._audio_pid:
             return self._audio(body, begins)
-        return b""
+        return None, b""
 
-    def _audio(self, body: bytes, begins: bool) -> bytes:
+    def _audio(self, body: bytes, begins: bool) -> Timed:
         if begins:
-            self._in_packet = body.startswith(b"\0\0\1") and len(body) > 8
-            return body[9 + body[8] :] if self._in_packet else b""
-        return body if self._in_packet else b""
+            self._in_packet = body.startswith(b"\0\0\1") and len(body) >= _PES_HEAD
+            if self._in_packet:
+                return self._clock.read(body), body[_PES_HEAD + body[8] :]
+        return None, body if self._in_packet else b""
 
     def _read_programs(self, body: bytes) -> None:
         section = _section(body, 0)
@@ -158,6 +171,25 @@ class TransportStream:
                 return
             at = end
         raise AudioError(f"the {self._name} data has no audio track that is supported")
+
+
+class _Clock:
+    """Makes seconds of the times in a track, which begin again at 0 once in 26 hours."""
+
+    def __init__(self) -> None:
+        self._ticks: int | None = None
+
+    def read(self, head: bytes) -> float | None:
+        """Returns the time in the head of a track's packet, ``None`` if there is none."""
+        if not head[7] & 0x80 or len(head) < _TIME_END or not head[9] & head[11] & head[13] & 1:
+            return None
+        ticks = (head[9] >> 1 & 7) << 30 | head[10] << 22 | head[11] >> 1 << 15
+        ticks |= head[12] << 7 | head[13] >> 1
+        if self._ticks is not None:
+            half = _TIME_WRAPS // 2
+            ticks = self._ticks + (ticks - self._ticks + half) % _TIME_WRAPS - half
+        self._ticks = ticks
+        return ticks / _TIME_HZ
 
 
 def _section(body: bytes, table: int) -> bytes:

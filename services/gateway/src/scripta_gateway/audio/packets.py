@@ -31,11 +31,23 @@ class PacketDecoder:
         self._bad = 0
 
     def decode(
-        self, codec: AudioCodecContext, packet: Packet[Any], skip: int = 0, seconds: float = 0.0
+        self,
+        codec: AudioCodecContext,
+        packet: Packet[Any],
+        skip: int = 0,
+        seconds: float = 0.0,
+        time: float | None = None,
     ) -> float:
         """Decodes a packet without its first ``skip`` samples; returns its seconds of audio.
 
         A damaged one, or one that stands for a pause, becomes silence of ``seconds``.
+
+        Args:
+            codec: Decodes it.
+            packet: The packet.
+            skip: Samples at its start that are not audio of the stream.
+            seconds: How long it probably is.
+            time: When its audio begins, if not the packet but others say it.
 
         Raises:
             AudioError: Too many packets in a row were damaged.
@@ -48,7 +60,8 @@ class PacketDecoder:
         if frames is None:
             self._inlet.sink.silence(seconds)
         for frame in frames or ():
-            self._inlet.sink.add(frame, skip, frame.time if self._timed else None)
+            self._inlet.sink.add(frame, skip, frame.time if self._timed else time)
+            time = None
         return sum(frame.samples / frame.sample_rate for frame in frames or ())
 
     def count(self, *, damaged: bool) -> None:
