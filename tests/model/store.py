@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from scripta_common import keys
 from scripta_common.sessionlog import Progress
-from scripta_common.wire import Checkpoint, Ring, Superseded, decode_doorbell
+from scripta_common.sessionlog.checkpoints import marked_checkpoint
+from scripta_common.wire import Ring, Superseded, decode_doorbell
 
 _DOORBELLS: Final = keys.gateway_channel("*")
 _LONG_AGO_MS: Final = 10**8
@@ -176,10 +177,10 @@ def _standing(answer: list[Any]) -> Standing:
     fields, logged, recorded, *content = answer
     progress = None
     if fields[0] is not None:
-        seq, sample, checkpoint_seq, index, epoch, speaking = map(int, fields[1:])
+        seq, sample, checkpoint_seq, index, epoch = map(int, fields[1:-1])
         over = fields[0] != b"open"
         progress = Progress(
-            over, seq, Checkpoint(sample, checkpoint_seq, bool(speaking)), index, epoch
+            over, seq, marked_checkpoint(sample, checkpoint_seq, fields[-1]), index, epoch
         )
     return Standing(progress, _numbers(logged), _numbers(recorded), content)
 

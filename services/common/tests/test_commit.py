@@ -243,3 +243,42 @@ async def test_commit_works_when_the_server_forgets_the_scripts(
         await redis.script_flush()
         await transcriber.commit(claim, Checkpoint(100 * index, index), index - 1, [final(index)])
     assert [result.index for result in await gateway.read_results(SID, 0)] == [1, 2, 3, 4, 5]
+
+
+async def test_speech_goes_on_behind_a_checkpoint_until_that_moves(
+    gateway: GatewayLog, transcriber: TranscriberLog, claim: Claim, redis: Redis
+) -> None:
+    await redis.hset(keys.state(SID), "token", "digest")
+    for checkpoint in (
+        Checkpoint(350, 3, speaking=True),
+        Checkpoint(380, 3, speaking=True),
+        Checkpoint(380, 4),
+    ):
+        await transcriber.commit(claim, checkpoint, 0, [])
+        progress = await gateway.poll(SID)
+        assert progress is not None
+        assert progress.checkpoint == checkpoint
+        assert (await gateway.attach(SID, "digest", 0)).checkpoint == checkpoint
+    again = await transcriber.claim(Assignment(claim.entry_id, SID))
+    assert again is not None
+    assert again.checkpoint == Checkpoint(380, 4)
+
+
+@pytest.mark.parametrize("later", [Checkpoint(380, 3), Checkpoint(350, 4), Checkpoint(500, 5)])
+async def test_a_former_release_leaves_no_speech_behind_its_checkpoint(
+    gateway: GatewayLog, transcriber: TranscriberLog, claim: Claim, redis: Redis, later: Checkpoint
+) -> None:
+    """Guards rollouts: its commit does not know the field, and leaves it as it was."""
+    state_key = keys.state(SID)
+    await redis.hset(state_key, "token", "digest")
+    await transcriber.commit(claim, Checkpoint(350, 3, speaking=True), 0, [])
+    left = await redis.hget(state_key, "cp_speaking")
+    await transcriber.commit(claim, later, 0, [])
+    await redis.hset(state_key, "cp_speaking", left)
+    progress = await gateway.poll(SID)
+    assert progress is not None
+    assert progress.checkpoint == later
+    assert (await gateway.attach(SID, "digest", 0)).checkpoint == later
+    again = await transcriber.claim(Assignment(claim.entry_id, SID))
+    assert again is not None
+    assert again.checkpoint == later

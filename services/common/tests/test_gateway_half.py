@@ -57,7 +57,7 @@ async def test_open_creates_the_state_and_puts_the_session_in_line(
         b"at_rest": b"1",
         b"cp_sample": b"0",
         b"cp_seq": b"0",
-        b"cp_speaking": b"0",
+        b"cp_speaking": b"",
         b"index": b"0",
     }
     [(_, entry)] = await redis.xrange(keys.ASSIGN)

@@ -9,6 +9,7 @@ from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.lanes import Argument
 from scripta_common.sessionlog import scripts
+from scripta_common.sessionlog.checkpoints import marked_checkpoint, speaking_mark
 from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.options import SessionOptions
 from scripta_common.sessionlog.standing import (
@@ -21,7 +22,6 @@ from scripta_common.sessionlog.standing import (
     Standing,
 )
 from scripta_common.wire import (
-    Checkpoint,
     Entry,
     Intake,
     Recorded,
@@ -106,8 +106,8 @@ class GatewayLog:
             raise NotResumable(state[0].decode())
         if len(state) == 2:
             raise AheadOfLog(int(state[1]))
-        former, connection, status, options, *numbers = state
-        seq, samples, messages, partial, sample, checkpoint_seq, index, speaking = map(int, numbers)
+        former, connection, status, options, *numbers, mark = state
+        seq, samples, messages, partial, sample, checkpoint_seq, index = map(int, numbers)
         attachment = Attachment(
             former_gateway=former.decode(),
             connection=int(connection),
@@ -116,7 +116,7 @@ class GatewayLog:
             seq=seq,
             samples=samples,
             intake=Intake(messages, partial),
-            checkpoint=Checkpoint(sample, checkpoint_seq, bool(speaking)),
+            checkpoint=marked_checkpoint(sample, checkpoint_seq, mark),
             index=index,
         )
         notice = encode(Superseded(sid, attachment.connection))
@@ -154,7 +154,7 @@ class GatewayLog:
             intake.messages,
             int(intake.at_rest),
             token_digest,
-            int(checkpoint.speaking),
+            speaking_mark(checkpoint),
         )
         if restored:
             await self.assign(sid, options.pool)
@@ -260,11 +260,11 @@ class GatewayLog:
         )
         if not state:
             return None
-        status, seq, sample, checkpoint_seq, index, epoch, owner, connection, speaking = state
+        status, seq, sample, checkpoint_seq, index, epoch, owner, connection, mark = state
         return Progress(
             over=status != b"open",
             seq=int(seq),
-            checkpoint=Checkpoint(int(sample), int(checkpoint_seq), speaking == b"1"),
+            checkpoint=marked_checkpoint(int(sample), int(checkpoint_seq), mark),
             index=int(index),
             epoch=int(epoch),
             owner=owner.decode(),

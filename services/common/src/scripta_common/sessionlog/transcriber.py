@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.sessionlog import scripts
+from scripta_common.sessionlog.checkpoints import marked_checkpoint, speaking_mark
 from scripta_common.sessionlog.entries import read_entries
 from scripta_common.sessionlog.leasing import Assignment, Leasing
 from scripta_common.sessionlog.options import SessionOptions
@@ -104,12 +105,12 @@ class TranscriberLog(Leasing):
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None
-        _, epoch, sample, seq, index, options, attempts, former_span, speaking = answer
+        _, epoch, sample, seq, index, options, attempts, former_span, mark = answer
         return Claim(
             sid=assignment.sid,
             entry_id=assignment.entry_id,
             epoch=epoch,
-            checkpoint=Checkpoint(sample, seq, bool(speaking)),
+            checkpoint=marked_checkpoint(sample, seq, mark),
             index=index,
             options=SessionOptions.decode(options),
             attempts=attempts,
@@ -191,7 +192,7 @@ class TranscriberLog(Leasing):
             encode(ring),
             keys.gateway_channel(""),
             self._ttl_ms,
-            int(checkpoint.speaking),
+            speaking_mark(checkpoint),
             *(encode(result) for result in recorded),
         )
         if outcome == b"fenced":

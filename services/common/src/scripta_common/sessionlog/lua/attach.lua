@@ -26,6 +26,6 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[2]) end
 local state = redis.call('HMGET', KEYS[1], 'connection', 'status', 'options', 'seq', 'samples',
   'messages', 'partial', 'cp_sample', 'cp_seq', 'index', 'cp_speaking')
 -- A session that an older gateway opened does not say it.
-state[11] = state[11] or 0
+state[11] = state[11] or ''
 table.insert(state, 1, former)
 return state

@@ -19,4 +19,4 @@ if state[7] ~= ARGV[3] then
   redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'span', ARGV[2], 'claim', ARGV[3])
 end
 return {'ok', epoch, tonumber(state[2]), tonumber(state[3]), tonumber(state[4]), state[5],
-  attempts, former, tonumber(state[10] or 0)}
+  attempts, former, state[10] or ''}

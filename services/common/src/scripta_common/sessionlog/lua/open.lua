@@ -9,7 +9,7 @@ end
 redis.call('HSET', KEYS[1],
   'status', 'open', 'gateway', ARGV[1], 'options', ARGV[2], 'created_ms', ARGV[3],
   'token', ARGV[5],
-  'connection', 1, 'epoch', 0, 'owner', '', 'cp_sample', 0, 'cp_seq', 0, 'cp_speaking', 0, 'index', 0,
+  'connection', 1, 'epoch', 0, 'owner', '', 'cp_sample', 0, 'cp_seq', 0, 'cp_speaking', '', 'index', 0,
   'seq', 0, 'samples', 0, 'messages', 0, 'partial', 0, 'at_rest', 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1

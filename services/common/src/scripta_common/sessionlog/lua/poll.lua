@@ -15,6 +15,6 @@ if state[8] == ARGV[2] and dropped > tonumber(state[9] or 0) then
   redis.call('HSET', KEYS[1], 'dropped', dropped)
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
-state[9] = state[10] or '0'
+state[9] = state[10] or ''
 state[10] = nil
 return state
