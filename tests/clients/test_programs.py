@@ -254,6 +254,13 @@ async def test_wyomings_client_asks_what_is_offered_and_hears_a_transcript(wav: 
     assert max(seen.audio_bytes for seen in server.seen) == 32000
 
 
+def test_turns_are_put_together_in_their_order() -> None:
+    """Guards a comparison of words that fails because a later turn was completed first."""
+    late = {"event": "final", "text": "failed", "order": 1}
+    early = {"event": "final", "text": "tried", "order": 0}
+    assert Heard([late, early]).words() == "tried failed"
+
+
 async def test_a_client_at_work_can_be_followed_and_ended(wav: Path) -> None:
     async with (
         web_socket_server("/", lambda: ([], VoskScript())) as server,

@@ -74,8 +74,12 @@ class Heard:
         return [each["data"] for each in wanted if kind is None or each["type"] == kind]
 
     def words(self, channel: int = 0) -> str:
-        """Returns the final text of a channel, as users of this client put it together."""
+        """Returns the final text of a channel, as users of this client put it together.
+
+        Turns that the client numbers may be completed in another order.
+        """
         finals = [each for each in self.of("final") if each.get("channel", 0) == channel]
+        finals.sort(key=lambda each: each.get("order", 0))
         return " ".join(each["text"] for each in finals if each["text"])
 
     def interims(self) -> list[str]:

@@ -65,6 +65,8 @@ async function speak(socket, speech, options) {
       if (!send(() => socket.sendMedia(step.data))) lost += step.data.length;
     } else if (step.what === "finalize") {
       send(() => socket.sendFinalize({ type: "Finalize" }));
+    } else if (step.what === "keepalive") {
+      send(() => socket.sendKeepAlive({ type: "KeepAlive" }));
     }
   }
   if (lost) tell("lost", { seconds: lost / 2 / speech.channels / speech.rate });

@@ -38,16 +38,20 @@ function sessionOf(options) {
 
 // Tells all that happens, and knows which turns are still to be completed.
 function listen(socket) {
-  const turns = { open: new Set(), texts: {}, asked: 0, ended: 0, changed: Date.now() };
+  const turns = { open: new Set(), order: {}, texts: {}, asked: 0, ended: 0, changed: Date.now() };
   socket.on("event", (event) => {
     const item = event.item_id;
     tell("message", { type: event.type, data: event });
-    if (/speech_started$|committed$/.test(event.type)) turns.open.add(item);
+    if (/speech_started$|committed$/.test(event.type)) {
+      turns.open.add(item);
+      turns.order[item] ??= Object.keys(turns.order).length;
+    }
     if (event.type === `${TRANSCRIPTION}delta`) {
       turns.texts[item] = (turns.texts[item] ?? "") + event.delta;
       tell("interim", { text: turns.texts[item], item });
     } else if (event.type === `${TRANSCRIPTION}completed`) {
-      tell("final", { text: event.transcript, item, deltas: turns.texts[item] ?? "" });
+      const [deltas, order] = [turns.texts[item] ?? "", turns.order[item] ?? 0];
+      tell("final", { text: event.transcript, item, order, deltas });
     }
     if (/(completed|failed|^error)$/.test(event.type)) {
       turns.open.delete(item);

@@ -15,6 +15,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.open: set[str] = set()
+        self.order: dict[str, int] = {}
         self.texts: dict[str, str] = {}
         self.asked = 0
         self.ended = 0
@@ -26,11 +27,13 @@ class Turns:
         kind, item = event.get("type", ""), event.get("item_id", "")
         if kind in ("input_audio_buffer.speech_started", "input_audio_buffer.committed"):
             self.open.add(item)
+            self.order.setdefault(item, len(self.order))
         elif kind == f"{TRANSCRIPTION}delta":
             self.texts[item] = self.texts.get(item, "") + (event.get("delta") or "")
             tell("interim", text=self.texts[item], item=item)
         elif kind == f"{TRANSCRIPTION}completed":
-            tell("final", text=event["transcript"], item=item, deltas=self.texts.get(item, ""))
+            deltas, order = self.texts.get(item, ""), self.order.get(item, 0)
+            tell("final", text=event["transcript"], item=item, order=order, deltas=deltas)
         if kind in (f"{TRANSCRIPTION}completed", f"{TRANSCRIPTION}failed", "error"):
             self.open.discard(item)
             self.ended += 1

@@ -5,6 +5,7 @@
 const fs = require("node:fs");
 const { setTimeout: sleep } = require("node:timers/promises");
 
+const KEEPALIVE_SECONDS = 3;
 const NUMBERS = ["speed", "chunk-ms", "limit", "silence", "hold-open", "settle"];
 const LISTS = ["query", "finalize", "commit", "granularity"];
 const DEFAULTS = {
@@ -78,24 +79,45 @@ function resampled(pcm, channels, had, rate) {
 
 // Yields what to send when it is due, and tells how far it is after each second.
 async function* steps(speech, options) {
+  const started = performance.now();
+  let [waited, told] = [0, 0];
+  for (const step of planned(speech, options)) {
+    waited += step.wait ?? 0;
+    const due = 1000 * (waited + (options.speed ? step.second / options.speed : 0));
+    await sleep(Math.max(0, started + due - performance.now()));
+    yield step;
+    if (step.second - told >= 1) tell("sent", { seconds: (told = step.second) });
+  }
+  tell("spoken", { seconds: speech.seconds });
+  await sleep(1000 * options["hold-open"]);
+}
+
+// Yields all steps of a recording in their order; audio is due when it has been spoken.
+function* planned(speech, options) {
   const size = Math.round((speech.rate * options["chunk-ms"]) / 1000) * 2 * speech.channels;
   const marks = [
     ...options.finalize.map((at) => [Number(at), "finalize"]),
     ...options.commit.map((at) => [Number(at), "commit"]),
   ].sort((one, other) => one[0] - other[0]);
-  const started = performance.now();
-  let told = 0;
+  let [pauseAt, pauseFor] = (options.pause ?? "Infinity:0").split(":").map(Number);
+  let second = 0;
   for (let start = 0; start < speech.pcm.length; start += size) {
+    if (second >= pauseAt) {
+      yield* paused(second, pauseFor, options.keepalive);
+      pauseAt = Infinity;
+    }
     const data = speech.pcm.subarray(start, start + size);
-    const second = (start + data.length) / 2 / speech.channels / speech.rate;
-    const due = options.speed ? (1000 * second) / options.speed : 0;
-    await sleep(Math.max(0, started + due - performance.now()));
+    second = (start + data.length) / 2 / speech.channels / speech.rate;
     yield { what: "audio", data, second };
     while (marks.length && marks[0][0] <= second) yield { what: marks.shift()[1], second };
-    if (second - told >= 1) tell("sent", { seconds: (told = second) });
   }
-  tell("spoken", { seconds: speech.seconds });
-  await sleep(1000 * options["hold-open"]);
+}
+
+function* paused(second, seconds, keepalive) {
+  for (; keepalive && seconds > KEEPALIVE_SECONDS; seconds -= KEEPALIVE_SECONDS) {
+    yield { what: "keepalive", second, wait: KEEPALIVE_SECONDS };
+  }
+  yield { what: "wait", second, wait: seconds };
 }
 
 async function run(modes) {
