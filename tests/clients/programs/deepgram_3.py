@@ -50,9 +50,9 @@ class Ears:
 
         async def on_result(_: Any, result: Any, **__: Any) -> None:
             self.tell_heard(result)
-            best = result.channel.alternatives[0].transcript
             kind = "final" if result.is_final else "interim"
-            tell(kind, text=best, channel=result.channel_index[0])
+            for best in result.channel.alternatives[:1]:
+                tell(kind, text=best.transcript, channel=result.channel_index[0])
             if result.from_finalize:
                 self.finalized.set()
 

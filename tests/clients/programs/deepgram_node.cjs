@@ -37,8 +37,9 @@ function listen(socket, ended) {
   socket.on("open", () => tell("open"));
   socket.on("message", (message) => {
     tell("message", { type: message.type, data: message });
-    if (message.type === "Results") {
-      const text = message.channel.alternatives[0].transcript;
+    const best = message.type === "Results" ? message.channel.alternatives[0] : undefined;
+    if (best) {
+      const text = best.transcript;
       tell(message.is_final ? "final" : "interim", { text, channel: message.channel_index[0] });
     }
   });

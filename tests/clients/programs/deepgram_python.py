@@ -130,13 +130,14 @@ async def control(connection: Any, kind: str) -> None:
 
 def tell_heard(message: Any, texts: Texts | None) -> None:
     """Tells a message and the text in it."""
-    if isinstance(message, bytes):
-        tell("message", type="bytes", data=len(message))
+    if message is None or isinstance(message, bytes):
+        # None is what version 7 makes of a type that it does not know.
+        tell("message", type=str(type(message).__name__), data=None)
         return
     data = json.loads(message.json())
     found = faults(type(message), texts.last) if texts else {}
     tell("message", type=data.get("type"), model=type(message).__name__, data=data, **found)
-    if data.get("type") == "Results":
+    if data.get("type") == "Results" and data["channel"]["alternatives"]:
         said = data["channel"]["alternatives"][0]["transcript"]
         final = "final" if data["is_final"] else "interim"
         tell(final, text=said, channel=data["channel_index"][0])
