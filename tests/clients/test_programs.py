@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,37 @@ async def test_deepgrams_clients_tell_all_they_hear(names: tuple[str, ...], wav:
         assert seen.headers["authorization"] == "Token key"
         assert [value for name, value in seen.query if name == "keyterm"] == ["beckett", "godot"]
         assert {("smart_format", "true"), ("encoding", "linear16")} <= set(seen.query)
+
+
+async def test_each_channel_of_a_recording_has_its_words(wav: Path, tmp_path: Path) -> None:
+    def script() -> Call:
+        right = deepgram_results("no matter", is_final=True, channel=(1, 2))
+        return [right], DeepgramScript()
+
+    both = {"multichannel": True}
+    async with web_socket_server("/v1/listen", script) as server:
+        newest, node = await together(
+            ("deepgram-7", "live", both),
+            ("deepgram-js", "live", both),
+            url=server.url,
+            wav=stereo(wav, tmp_path / "stereo.wav"),
+        )
+    assert newest.words(channel=0) == node.words(channel=0) == "ever failed"
+    assert newest.words(channel=1) == node.words(channel=1) == "no matter"
+    for seen in server.seen:
+        assert {("channels", "2"), ("multichannel", "true")} <= set(seen.query)
+        assert seen.audio_bytes == 2 * 32000
+
+
+def stereo(mono: Path, path: Path) -> Path:
+    """Writes a recording with the same on both channels."""
+    with wave.open(str(mono)) as one, wave.open(str(path), "wb") as two:
+        pcm = one.readframes(one.getnframes())
+        two.setnchannels(2)
+        two.setsampwidth(2)
+        two.setframerate(one.getframerate())
+        two.writeframes(b"".join(2 * pcm[at : at + 2] for at in range(0, len(pcm), 2)))
+    return path
 
 
 async def test_strictness_names_what_a_message_lacks_and_what_it_has_too_much(wav: Path) -> None:
@@ -252,6 +284,7 @@ async def test_wyomings_client_asks_what_is_offered_and_hears_a_transcript(wav: 
     assert heard.words() == "ever tried"
     assert heard.interims() == ["ever"]
     assert max(seen.audio_bytes for seen in server.seen) == 32000
+    assert offered.problems() + heard.problems() == []
 
 
 def test_turns_are_put_together_in_their_order() -> None:

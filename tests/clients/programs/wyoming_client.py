@@ -64,16 +64,20 @@ async def hear(client: AsyncClient) -> None:
 
 
 def tell_heard(event: Event | None) -> None:
-    """Tells an event as the package's own object, which fails if a field is missing."""
+    """Tells an event as the package's own object, and what the package misses in it."""
     if event is None:
         tell("closed", code=None, reason=None)
         return
     kind = next((each for each in KINDS if each.is_type(event.type)), None)
-    data = kind.from_event(event).event().data if kind else event.data
-    known = flat(data)
-    unknown = sorted(flat(event.data) - known) if kind else []
-    name = kind and kind.__name__
-    tell("message", type=event.type, model=name, data=data, problems=[], unknown=unknown)
+    found: dict[str, list[str]] = {"problems": [], "unknown": []}
+    data = event.data
+    try:
+        if kind is not None:
+            data = kind.from_event(event).event().data
+            found["unknown"] = sorted(flat(event.data) - flat(data))
+    except (KeyError, TypeError, ValueError) as error:
+        found["problems"] = [repr(error)]
+    tell("message", type=event.type, model=kind and kind.__name__, data=data, **found)
     if event.type == "transcript":
         tell("final", text=event.data["text"])
     elif event.type == "transcript-chunk":
