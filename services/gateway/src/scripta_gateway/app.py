@@ -26,7 +26,10 @@ from scripta_gateway.calls.idle_clock import Patience
 from scripta_gateway.calls.serving import serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
+from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
+from scripta_gateway.dialects.openai import RealtimeDialect
+from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -146,9 +149,10 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     return app
 
 
-def _websockets(_settings: GatewaySettings) -> dict[str, Dialect]:
+def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:
     """Returns the dialects that are spoken over WebSocket, by the path of each."""
-    return {"/ws": NativeDialect()}
+    openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
+    return {"/ws": NativeDialect(), "/v1/realtime": RealtimeDialect(openai_names)}
 
 
 def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) -> None:

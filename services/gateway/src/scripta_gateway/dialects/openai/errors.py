@@ -1,0 +1,36 @@
+"""Errors in the vendor's form, over HTTP and in events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from scripta_common.errors import ScriptaError, UnknownModel, UnsupportedLanguage
+from scripta_gateway.transports.base import Refusal
+
+_OWN_WORDS: Final[Mapping[type[ScriptaError], tuple[int, str, str]]] = {
+    UnknownModel: (HTTPStatus.NOT_FOUND, "model_not_found", "model"),
+    UnsupportedLanguage: (HTTPStatus.BAD_REQUEST, "unsupported_language", "language"),
+}
+"""HTTP status, code and parameter of errors for which the vendor has words of its own."""
+
+
+def fault(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """Returns the error object for what a client has wrong."""
+    return {"type": "invalid_request_error", "code": code, "message": message, "param": param}
+
+
+def described(error: ScriptaError) -> dict[str, Any]:
+    """Returns the error object of an error."""
+    _, code, param = _OWN_WORDS.get(type(error), (0, error.code, None))
+    ours = error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return fault(str(error), code, param) | ({"type": "server_error"} if ours else {})
+
+
+def refusal(error: ScriptaError) -> Refusal:
+    """Returns the HTTP answer that an error is."""
+    status = _OWN_WORDS.get(type(error), (error.http_status,))[0]
+    return Refusal(status, msgspec.json.encode({"error": described(error)}).decode())
