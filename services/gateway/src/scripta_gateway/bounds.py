@@ -137,6 +137,11 @@ SPARE_SOCKETS: Final = 512
 
 TEXT_BYTES: Final = 64 * KIB
 """Longest text message: commands have a few dozen bytes, and JSON is parsed on the loop."""
+AUDIO_TEXT_BYTES: Final = 16 * MIB
+"""The same where text messages bring audio as base64: four minutes of speech in one."""
+AUDIO_TEXT_ROOM: Final = 64 * MIB
+"""Room for such messages of more than ``SMALL_MESSAGE_BYTES``, over all connections, from their
+beginning until their audio is in the log. Others wait, or send smaller ones."""
 SMALL_MESSAGE_BYTES: Final = 64 * KIB
 """Up to here a message needs no room of the process's: two seconds of raw audio."""
 UNFINISHED_BYTES: Final = 64 * MIB

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from scripta_common.errors import (
@@ -174,7 +175,10 @@ class Call:
             self._arrived = time.monotonic()
             self._clock.message(self._arrived)
             async with self._handling:
-                await self._handle(frame)
+                wanted = self._read(frame)
+                del frame  # it may be large, and what it asks for may take its time
+                for ask in wanted:
+                    await self._carry_out(ask)
                 await self._wait_for_room()
             now = time.monotonic()
             self._clock.held_up(now)  # until now it was not read from
@@ -185,16 +189,14 @@ class Call:
                 # What has arrived already is received without a pause; others wait meanwhile.
                 await asyncio.sleep(0)
 
-    async def _handle(self, frame: Frame | Oversized | None) -> None:
+    def _read(self, frame: Frame | Oversized | None) -> Sequence[Ask]:
         match frame:
             case None:
-                wanted = self._codec.finish()
+                return self._codec.finish()
             case Oversized():
-                wanted = self._codec.oversized(is_text=frame.is_text, limit=frame.limit)
+                return self._codec.oversized(is_text=frame.is_text, limit=frame.limit)
             case _:
-                wanted = self._codec.read(frame)
-        for ask in wanted:
-            await self._carry_out(ask)
+                return self._codec.read(frame)
 
     async def _carry_out(self, ask: Ask) -> None:
         match ask:

@@ -37,7 +37,9 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
     greeting = codec.greet(opening.opened)
     try:
         headers = {**greeting.headers, **handshake.headers}
-        await transport.accept(replace(greeting, headers=headers))
+        await transport.accept(
+            replace(greeting, headers=headers), audio_in_text=dialect.policy.audio_in_text
+        )
     except BaseException:
         # Of a new session, nobody has the token.
         tools.hub.leave(opening.session, comes_back=opening.opened.resumed)

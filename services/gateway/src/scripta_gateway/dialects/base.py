@@ -28,12 +28,14 @@ class Policy:
         flushes: Whether silence on the wire finalizes what was said.
         close: Seconds of silence until a call is closed; ``None`` for the gateway's setting.
         first: The same before the first audio; ``None`` for the gateway's setting.
+        audio_in_text: Whether text messages bring audio, and so may be large.
     """
 
     acks: bool = True
     flushes: bool = True
     close: float | None = None
     first: float | None = None
+    audio_in_text: bool = False
 
 
 class Codec(Protocol):

@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Request
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
+from scripta_gateway.transports.websocket import AUDIO_IN_TEXT
 
 _BROKEN = 1006
 
@@ -35,10 +36,23 @@ class WebSocketTransport:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
-    async def accept(self, greeting: Greeting) -> None:
-        """Accepts the handshake."""
+    async def accept(self, greeting: Greeting, *, audio_in_text: bool = False) -> None:
+        """Accepts the handshake.
+
+        Args:
+            greeting: What goes with the answer.
+            audio_in_text: Whether text messages bring audio, and so may be large.
+        """
         headers = [(name.encode(), value.encode()) for name, value in greeting.headers.items()]
-        await self._websocket.accept(greeting.subprotocol, headers)
+        await self._websocket.receive()  # it is what begins the connection
+        await self._websocket.send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": greeting.subprotocol,
+                "headers": headers,
+                AUDIO_IN_TEXT: audio_in_text,
+            }
+        )
 
     async def receive(self) -> Frame | Oversized | None:
         """Returns the next message; as ``Transport.receive``."""

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from scripta_gateway.bounds import (
+    AUDIO_TEXT_ROOM,
     MIB,
     SPARE_SOCKETS,
     TEXT_BYTES,
@@ -15,10 +16,10 @@ from scripta_gateway.bounds import (
 )
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.events import Limits
+from scripta_gateway.transports.frames import HARD_FACTOR
 from scripta_gateway.transports.message_room import MessageRoom
 from scripta_gateway.transports.sockets import Sockets
 
-_HARD_FACTOR = 4
 _HARD_LEAST = 16 * MIB
 _LARGE_MESSAGES = 4
 _OTHER_FILES = 256
@@ -41,11 +42,13 @@ class Edge:
         limits: How large messages may be.
         sockets: All sockets there are.
         room: Where large messages find room.
+        audio_texts: Where text messages that bring audio do.
     """
 
     limits: Limits
     sockets: Sockets
     room: MessageRoom
+    audio_texts: MessageRoom
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Edge:
@@ -57,8 +60,9 @@ class Edge:
                 text=TEXT_BYTES,
                 # Far beyond what is accepted, so that a client which sends too much hears so and
                 # keeps its connection; what is skipped costs no memory.
-                hard=max(_HARD_LEAST, _HARD_FACTOR * largest),
+                hard=max(_HARD_LEAST, HARD_FACTOR * largest),
             ),
             sockets=Sockets(min(settings.max_sessions + SPARE_SOCKETS, _most_files())),
             room=MessageRoom(max(UNFINISHED_BYTES, _LARGE_MESSAGES * largest), UNFINISHED_SECONDS),
+            audio_texts=MessageRoom(AUDIO_TEXT_ROOM, UNFINISHED_SECONDS, until_heard=True),
         )

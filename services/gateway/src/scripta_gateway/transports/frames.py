@@ -6,7 +6,7 @@ and skipped as it arrives. Every call of ``next`` handles at most one frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from websockets.frames import EXTERNAL_CLOSE_CODES
@@ -31,6 +31,8 @@ from scripta_gateway.transports.events import (
     Violation,
 )
 
+HARD_FACTOR: Final = 4
+"""A message that is so many times larger than allowed ends the connection."""
 _NO_STATUS: Final = 1005
 _LONGEST_REASON: Final = 123
 _NOTHING: Final = Nothing()
@@ -77,6 +79,11 @@ class FrameReader:
         self.discarding = True
         self._skip()
 
+    def allow_text(self, size: int) -> None:
+        """Delivers text messages of up to ``size`` bytes from now on."""
+        hard = max(self._limits.hard, HARD_FACTOR * size)
+        self._limits = replace(self._limits, text=size, hard=hard)
+
     def close(self) -> None:
         """Frees all that it holds: nothing will be read any more."""
         self.discard()
@@ -102,7 +109,7 @@ class FrameReader:
             return report
         if self._size > SMALL_MESSAGE_BYTES and not self.has_room and not self._skips:
             whole = head.fin and head.opcode != Opcode.CONTINUATION
-            return NeedsRoom(self._size if whole else self._limits.binary)
+            return NeedsRoom(self._size if whole else self._limit())
         self._read_payload(head)
         if head.left:
             return None

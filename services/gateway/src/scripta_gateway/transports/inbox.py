@@ -76,6 +76,16 @@ class Inbox:
         self._turn: asyncio.Handle | None = None
         self._paused = False
 
+    def take_audio_in_text(self, size: int, room: MessageRoom) -> None:
+        """Takes text messages of up to ``size`` bytes, and finds room for them elsewhere."""
+        self._room.release(self)
+        self._room = room
+        self._reader.allow_text(size)
+
+    def forget(self) -> None:
+        """Notes that what was received is dealt with."""
+        self._room.heard(self)
+
     def feed(self, data: bytes) -> None:
         """Takes bytes that have arrived."""
         if self._end is None:
@@ -120,7 +130,11 @@ class Inbox:
             self.end(disconnect)
 
     async def receive(self) -> dict[str, Any]:
-        """Returns the next message; cancelled, it leaves the message to the next call."""
+        """Returns the next message; cancelled, it leaves the message to the next call.
+
+        Whoever asks for the next has dealt with the last.
+        """
+        self.forget()
         while not self._messages:
             if self._end is not None:
                 return self._end
@@ -203,7 +217,7 @@ class Inbox:
     def _handle(self, event: Event) -> None:
         match event:
             case Message(is_text=is_text, data=data):
-                self._room.release(self)
+                self._room.complete(self)
                 if not self._reader.discarding:
                     self._deliver(is_text, data)
             case Oversized(is_text=is_text):

@@ -37,11 +37,14 @@ class MessageRoom:
     Args:
         capacity: Bytes that may be held at the same time.
         patience: Seconds that one may hold room while others wait.
+        until_heard: Whether a complete message keeps its room until it is dealt with.
     """
 
-    def __init__(self, capacity: int, patience: float) -> None:
+    def __init__(self, capacity: int, patience: float, *, until_heard: bool = False) -> None:
         self._free = capacity
         self._patience = patience
+        self._until_heard = until_heard
+        self._complete: dict[Tenant, int] = {}
         self._holds: dict[Tenant, _Hold] = {}  # in the order of their beginning
         self._waiting: dict[Tenant, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -65,6 +68,18 @@ class MessageRoom:
         hold = self._holds.pop(tenant, None)
         if hold is not None:
             self._free += hold.size
+            self._admit()
+
+    def complete(self, tenant: Tenant) -> None:
+        """Notes that a tenant's message is complete; nobody can take its room any more."""
+        if self._until_heard and (hold := self._holds.pop(tenant, None)) is not None:
+            self._complete[tenant] = hold.size
+        self.release(tenant)
+
+    def heard(self, tenant: Tenant) -> None:
+        """Gives back the room of a complete message, which is dealt with."""
+        if size := self._complete.pop(tenant, 0):
+            self._free += size
             self._admit()
 
     def _hold(self, tenant: Tenant, size: int) -> None:

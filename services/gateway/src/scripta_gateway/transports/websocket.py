@@ -14,7 +14,7 @@ from typing import Any, Final
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 
-from scripta_gateway.bounds import HANDSHAKE_SECONDS, Bound
+from scripta_gateway.bounds import AUDIO_TEXT_BYTES, HANDSHAKE_SECONDS, Bound
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.events import Close, Opcode, Ping
@@ -24,6 +24,9 @@ from scripta_gateway.transports.inbox import Inbox
 from scripta_gateway.transports.upgrade import Answer, Headers, encode_answer
 
 logger = logging.getLogger(__name__)
+
+AUDIO_IN_TEXT: Final = "scripta.audio_in_text"
+"""Key of a ``websocket.accept``: whether the client's text messages bring audio."""
 
 PING_SECONDS: Final = 20.0
 """How often a client is pinged: proxies close what is silent, and pings find dead peers."""
@@ -184,6 +187,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._on_app_end()
 
     def _on_app_end(self) -> None:
+        self._inbox.forget()
         if self._state in (_State.CONNECTING, _State.DENYING):
             self._answer(Answer(500, "The gateway failed; this is our fault"))
         elif self._state is _State.OPEN:
@@ -201,6 +205,8 @@ class WebSocketProtocol(asyncio.Protocol):
         ]
         if subprotocol := message.get("subprotocol"):
             headers.append((b"sec-websocket-protocol", subprotocol.encode()))
+        if message.get(AUDIO_IN_TEXT):
+            self._inbox.take_audio_in_text(AUDIO_TEXT_BYTES, self._edge.audio_texts)
         self._cancel_deadline()
         self._state = _State.OPEN
         self._write(encode_answer(101, headers))

@@ -274,7 +274,7 @@ class RealtimeDialect:
     """
 
     name = DialectName.OPENAI
-    policy = Policy(acks=False)
+    policy = Policy(acks=False, audio_in_text=True)
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names
