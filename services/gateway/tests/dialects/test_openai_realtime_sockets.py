@@ -67,6 +67,15 @@ async def working(scribe: Any) -> AsyncIterator[Any]:
     await asyncio.gather(working, return_exceptions=True)
 
 
+@pytest_asyncio.fixture
+async def fleet(shared_broker: BrokerProcess, redis: object, start_server: Any) -> Any:
+    """A gateway that knows which models there are."""
+    broker = Broker(shared_broker.url, name="stand-in")
+    await Roster(broker).enlist("tr", Member("default", ("moonshine",), ("en",), 4))
+    await broker.aclose()
+    return await start_server(slots=0)
+
+
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 
@@ -96,18 +105,12 @@ async def test_errors_do_not_end_the_call(server: Any, mock_worker: Any) -> None
         await committing(client)
 
 
-async def test_unknown_model_is_refused_before_and_behind_the_upgrade(
-    shared_broker: BrokerProcess, redis: object, start_server: Any
-) -> None:
-    broker = Broker(shared_broker.url, name="stand-in")
-    await Roster(broker).enlist("tr", Member("default", ("moonshine",), ("en",), 4))
-    await broker.aclose()
-    server = await start_server(slots=0)
+async def test_unknown_model_is_refused_before_and_behind_the_upgrade(fleet: Any) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        await call(server, "intent=transcription&model=nobody-has-this")
+        await call(fleet, "intent=transcription&model=nobody-has-this")
     assert refused.value.response.status_code == 404
     assert json.loads(refused.value.response.body or b"")["error"]["code"] == "model_not_found"
-    async with call(server) as client:
+    async with call(fleet) as client:
         session = {"audio": {"input": {"transcription": {"model": "nobody-has-this"}}}}
         await say(client, "session.update", session=session, event_id="mine")
         error = (await hear(client, "error"))[-1]["error"]
@@ -181,7 +184,7 @@ async def test_long_texts_share_room_until_their_audio_is_in_the_log(
 
 
 async def test_a_thousand_bad_messages_are_answered_and_hurt_nobody(
-    server: Any, working: Any, caplog: pytest.LogCaptureFixture
+    fleet: Any, working: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Guards against a frame that ends a call, or costs a traceback, whatever is in it."""
     dice = random.Random(14)
@@ -201,7 +204,7 @@ async def test_a_thousand_bad_messages_are_answered_and_hurt_nobody(
         )
 
     caplog.set_level(logging.WARNING)
-    async with call(server) as client, call(server) as neighbour:
+    async with call(fleet) as client, call(fleet) as neighbour:
         await hear(client, "session.created")
         await committing(neighbour)
         for _ in range(50):
