@@ -201,6 +201,17 @@ def encoded(speech: Samples) -> Callable[[str], Encoded]:
     return make
 
 
+@pytest.fixture
+def encode_as() -> Callable[[str, Samples], bytes]:
+    """Makes any samples a file of a kind."""
+
+    def make(kind: str, samples: Samples) -> bytes:
+        form, codec, rate, layout, options = KINDS[kind]
+        return encode(samples, form, codec, rate, layout, dict(options)).data
+
+    return make
+
+
 @dataclass
 class Decoded:
     """PCM of each message, of the flush at a pause and of the end."""

@@ -33,7 +33,7 @@ def audio_packet(plain: bytes, least: int) -> int:
 def audio_of(data: bytes, size: int) -> bytes:
     stream = TransportStream("mpeg-ts")
     parts = [stream.push(data[at : at + size]) for at in range(0, len(data), size)]
-    return b"".join(audio for part in parts for _, audio in part)
+    return b"".join(one.data for part in parts for one in part)
 
 
 @pytest.mark.parametrize("stride", [188, 192, 204])

@@ -136,6 +136,13 @@ class FrameCutter:
         self._searched = max(0, self._searched - at)
         return frames
 
+    def break_off(self) -> None:
+        """Counts what is held as damaged: bytes behind it are missing."""
+        self._junk += len(self._held)
+        self._before += len(self._held)
+        self._skip = self._searched = 0
+        self._held.clear()
+
     def settle(self) -> list[Frame]:
         """Returns the frames of an ended stream that were not certain without what follows."""
         self._ended = True

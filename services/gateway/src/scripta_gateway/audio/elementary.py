@@ -53,6 +53,8 @@ class _FramedPump:
         self._seconds = 0.0
         # Times of the first frames that begin at or behind an offset.
         self._times: deque[tuple[int, float]] = deque()
+        # When the next frame begins if none is missing.
+        self._due: float | None = None
 
     def run(self, data: bytes = b"") -> None:
         """Decodes every frame of the data and the inlet as soon as it is complete."""
@@ -65,6 +67,10 @@ class _FramedPump:
                 return
             inlet.at_rest, inlet.excused = cutter.at_rest, cutter.in_tag
         self.finish()
+
+    def break_off(self) -> None:
+        """Gives up the frame that is not complete: what comes next is not its rest."""
+        self._cutter.break_off()
 
     def finish(self) -> None:
         """Decodes what only the end of the stream makes certain."""
@@ -96,18 +102,25 @@ class _FramedPump:
                 return
         elif self._codec.name != header.codec:  # AC-3 and E-AC-3 may follow each other
             self._codec = _codec(header.codec)
+        time = self._time_of(frame)
+        if frame.lost or self._is_late(time):
+            # What the last frame left for the next one to overlap with would be a click.
+            self._codec.flush_buffers()
         if frame.lost:
             self._inlet.sink.silence(min(frame.lost * self._seconds, MAX_LOST_SECONDS))
-        took = self._decoder.decode(
-            self._codec,
-            Packet(frame.data),
-            self._skip,
-            self._seconds or header.seconds,
-            self._time_of(frame),
-        )
+        usual = self._seconds or header.seconds
+        took = self._decoder.decode(self._codec, Packet(frame.data), self._skip, usual, time)
+        begins = self._due if time is None else time
+        self._due = None if begins is None else begins + took
         # The header may not know: AAC may have twice the rate that it says.
         self._seconds = took or self._seconds
         self._skip = max(0, self._skip - header.samples)
+
+    def _is_late(self, time: float | None) -> bool:
+        """Returns whether frames are missing before one that begins at a time."""
+        if time is None or self._due is None:
+            return False
+        return abs(time - self._due) > self._seconds / 2
 
     def _time_of(self, frame: Frame) -> float | None:
         """Returns when a frame begins, if that is known."""
@@ -136,8 +149,10 @@ def decode_transport_stream(inlet: Inlet) -> None:
     """Pump for MPEG transport streams."""
     stream, frames = TransportStream(inlet.name), _FramedPump(inlet)
     while data := inlet.read(_READ_BYTES):
-        for time, audio in stream.push(data):
-            frames.push(audio, time)
+        for part in stream.push(data):
+            if part.joint:
+                frames.break_off()
+            frames.push(bytes(part.data), part.time)
     frames.finish()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final as Constant
 
 from scripta_gateway.audio.errors import AudioError
@@ -27,8 +28,20 @@ _TIME_END: Constant = _PES_HEAD + 5
 _TIME_HZ: Constant = 90_000
 _TIME_WRAPS: Constant = 1 << 33
 
-Timed = tuple[float | None, bytes]
-"""Bytes of audio, and the time of the first frame that begins in them, if it is known."""
+
+@dataclass(slots=True)
+class Part:
+    """A part of the audio track.
+
+    Attributes:
+        time: When the first frame that begins in it begins, in seconds, if that is known.
+        joint: Whether packets before it were lost.
+        data: Its bytes.
+    """
+
+    time: float | None = None
+    joint: bool = False
+    data: bytearray = field(default_factory=bytearray)
 
 
 def synced(data: bytes, at: int, stride: int, few: int = _FEW) -> bool | None:
@@ -89,16 +102,18 @@ class TransportStream:
         self._audio_pid: int | None = None
         self._in_packet = False
         self._clock = _Clock()
+        # The last packet of audio.
+        self._last = b""
 
-    def push(self, data: bytes) -> list[Timed]:
-        """Returns the bytes of audio that these bytes complete, a part for each time.
+    def push(self, data: bytes) -> list[Part]:
+        """Returns the audio that these bytes complete, a part for each time and each joint.
 
         Raises:
             AudioError: There is no audio track that can be heard.
         """
         self._held += data[self._skip :]
         self._skip = max(0, self._skip - len(data))
-        parts: list[tuple[float | None, bytearray]] = []
+        parts: list[Part] = []
         at = 0
         while len(self._held) >= at + _PACKET:
             if not self._stride or self._held[at] != _SYNC:
@@ -110,14 +125,11 @@ class TransportStream:
                     break
                 at = found
                 continue
-            time, audio = self._take(bytes(self._held[at : at + _PACKET]))
-            if time is not None or not parts:
-                parts.append((time, bytearray()))
-            parts[-1][1].extend(audio)
+            self._take(bytes(self._held[at : at + _PACKET]), parts)
             at += self._stride
         self._skip += max(0, at - len(self._held))
         del self._held[:at]
-        return [(time, bytes(audio)) for time, audio in parts]
+        return parts
 
     def _synchronise(self, at: int) -> int | None:
         """Returns where packets stand in a row again; ``None`` if they do not yet."""
@@ -129,27 +141,33 @@ class TransportStream:
                     return at + start
         return None
 
-    def _take(self, packet: bytes) -> Timed:
-        """Returns the audio in a packet."""
+    def _take(self, packet: bytes, parts: list[Part]) -> None:
+        """Adds the audio in a packet to the parts."""
         pid, begins = (packet[1] & 0x1F) << 8 | packet[2], bool(packet[1] & 0x40)
         start = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
         if packet[1] & 0x80 or not packet[3] & 0x10 or start >= _PACKET:
-            return None, b""
+            return
         body = packet[start:]
         if pid == _PROGRAMS_PID and begins:
             self._read_programs(body)
         elif pid == self._tracks_pid and begins and self._audio_pid is None:
             self._read_tracks(body)
         elif pid == self._audio_pid:
-            return self._audio(body, begins)
-        return None, b""
+            last, self._last = self._last, packet
+            step = packet[3] - last[3] & 15 if last else 1
+            if step or packet[-len(body) :] != last[-len(body) :]:  # none sent a second time
+                self._take_audio(body, parts, begins=begins, joint=step != 1)
 
-    def _audio(self, body: bytes, begins: bool) -> Timed:
+    def _take_audio(self, body: bytes, parts: list[Part], *, begins: bool, joint: bool) -> None:
+        time = None
         if begins:
             self._in_packet = body.startswith(b"\0\0\1") and len(body) >= _PES_HEAD
             if self._in_packet:
-                return self._clock.read(body), body[_PES_HEAD + body[8] :]
-        return None, body if self._in_packet else b""
+                time, body = self._clock.read(body), body[_PES_HEAD + body[8] :]
+        if joint or time is not None or not parts:
+            parts.append(Part(time, joint))
+        if self._in_packet:
+            parts[-1].data += body
 
     def _read_programs(self, body: bytes) -> None:
         section = _section(body, 0)
