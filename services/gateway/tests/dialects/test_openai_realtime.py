@@ -566,16 +566,39 @@ def test_what_is_cleared_is_in_no_item() -> None:
     one = committing()
     append(one, 1.0)
     asked = read(one, {"type": "input_audio_buffer.clear"})
-    assert asked[0] == asks.Clear()
     assert isinstance(asked[1], asks.Note)
     assert kinds(write(one, told.Noted(asked[1].detail))) == ["cleared"]
     append(one, 1.0)
     read(one, COMMIT)
-    late = write(one, final("Forget this.", 0.0, 0.9, Reason.LENGTH))
+    late = write(
+        one,
+        guess("Forget", 0.0, 0.5),
+        final("Forget this.", 0.0, 0.7, Reason.LENGTH),
+        final("And this.", 0.7, 1.0, Reason.FINALIZE),
+    )
     events = write(one, final("Keep this.", 1.0, 2.0, Reason.FINALIZE))
     assert late == []
     assert events[-1]["transcript"] == "Keep this."
     assert events[-1]["usage"]["seconds"] == 1.0
+
+
+def test_what_has_ended_is_not_cleared() -> None:
+    one = codec()
+    append(one, 1.5)
+    write(one, heard(SpeechKind.STARTED, 0.2), heard(SpeechKind.STOPPED, 0.8))
+    write(one, heard(SpeechKind.STARTED, 1.2))
+    read(one, {"type": "input_audio_buffer.clear"})
+    events = write(one, final("Kept.", 0.1, 1.0), final("Forgotten.", 1.1, 1.5, Reason.FINALIZE))
+    assert [event["transcript"] for event in events if "transcript" in event] == ["Kept."]
+
+
+def test_times_go_on_in_the_next_session_of_a_call() -> None:
+    one = codec()
+    append(one, 4.0)
+    ask = update(one, audio(transcription={"language": "de"}))
+    write(one, told.Configured(ask.detail, behind=4.0))
+    (started,) = write(one, heard(SpeechKind.STARTED, 0.5))
+    assert started["audio_start_ms"] == 4500
 
 
 # The end.

@@ -105,6 +105,29 @@ async def test_errors_do_not_end_the_call(server: Any, mock_worker: Any) -> None
         await committing(client)
 
 
+async def test_other_options_behind_audio_hold_for_what_comes(
+    server: Any, mock_worker: Any
+) -> None:
+    """Guards streams of livekit and pipecat whose language is changed while they run."""
+    async with call(server) as client:
+        for _ in range(2):  # the same again is no other
+            vad = {"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}
+            await say(client, "session.update", session={"audio": {"input": vad}})
+            await hear(client, "session.updated")
+            await append(client, bytes(BYTES_A_SECOND))
+        for silence in (900, 300):
+            vad = {"turn_detection": {"type": "server_vad", "silence_duration_ms": silence}}
+            await say(client, "session.update", session={"audio": {"input": vad}})
+            await append(client, bytes(BYTES_A_SECOND))
+        events = [event for _ in range(4) for event in await hear(client, COMPLETED)]
+    kinds = [event["type"].rpartition(".")[2] for event in events]
+    assert kinds.count("updated") == 2
+    assert kinds.index("updated") > kinds.index("completed")
+    started = [event["audio_start_ms"] for event in events if "audio_start_ms" in event]
+    assert started == [pytest.approx(1000 * second, abs=50) for second in range(4)]
+    assert len(server.hub.audio_lags()) == 0 or len(server.hub.audio_lags()) == 1
+
+
 async def test_unknown_model_is_refused_before_and_behind_the_upgrade(fleet: Any) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await call(fleet, "intent=transcription&model=nobody-has-this")

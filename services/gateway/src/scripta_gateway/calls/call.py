@@ -97,6 +97,10 @@ class Call:
         self._record = CallRecord(session, dialect.name)
         self._decoder = AudioDecoder(self._options.format, budget=tools.budget)
         self._arrived = 0.0
+        # Seconds of audio in the sessions before the one at hand, and whether it makes way for
+        # another.
+        self._behind = 0.0
+        self._renewing = False
         now = time.monotonic()
         patience = _patience(dialect.policy, tools.patience)
         self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
@@ -159,6 +163,7 @@ class Call:
 
     def _serve(self, channel: Channel) -> None:
         writer = self._tasks.create_task(channel.inflow.run(), name="write")
+        self._until_over = [task for task in self._until_over if not task.done()]
         self._until_over.append(writer)
         self._tasks.create_task(self._deliver(channel), name="deliver")
 
@@ -270,15 +275,31 @@ class Call:
             except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
                 self._refuse(str(error), error if ask.detail is None else ask.detail)
                 return
-        self._channels.first.inflow.reply(told.Configured(ask.detail))
+        self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind))
 
     async def _change(self, options: Options) -> None:
         session = self._channels.first.session
-        await self._tools.hub.configure(session, options.session, upload=options.upload)
+        if session.spoken and self._policy.renews:
+            await self._renew(options)
+        else:
+            await self._tools.hub.configure(session, options.session, upload=options.upload)
         if options.format != self._options.format:
             await self._decoder.close()
             self._decoder = AudioDecoder(options.format, budget=self._tools.budget)
         self._options = options
+
+    async def _renew(self, options: Options) -> None:
+        """Goes on with another session, once all of the one at hand has been told."""
+        hub, before = self._tools.hub, self._channels.first
+        await hub.check(options.session)
+        self._renewing = True
+        await self._end()
+        await before.over.wait()  # cancelled, the call ends, and the session with it
+        session = await hub.renew(before.session, options.session, upload=options.upload)
+        self._behind += before.session.seconds
+        self._record.renewed(session)
+        self._serve(self._channels.renew(session))
+        self._renewing = False
 
     async def _enter_rest(self, *, end: bool) -> None:
         try:
@@ -330,8 +351,8 @@ class Call:
             for result in await channel.session.next_results():
                 if isinstance(result, Ended):
                     await channel.inflow.finish()
-                    channel.over = True
-                    if self._channels.over:
+                    channel.over.set()
+                    if self._channels.over and not self._renewing:
                         await self._complete()
                     return
                 await self._deliver_one(channel, result)
@@ -352,7 +373,7 @@ class Call:
             self._record.sent(channel.session, result)
 
     async def _complete(self) -> None:
-        await self._tell(told.Ended(self._channels.seconds))
+        await self._tell(told.Ended(self._behind + self._channels.seconds))
         await self._transport.close(self._codec.close(None))
         for task in self._until_over:
             task.cancel()

@@ -6,6 +6,7 @@ messages stand in the queue of the first.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from scripta_common.wire import Reason
@@ -28,14 +29,14 @@ class Channel:
         inflow: Takes what is entered and what is answered.
 
     Attributes:
-        over: Whether its last result has been delivered.
+        over: Set when its last result has been delivered.
     """
 
     def __init__(self, index: int, session: Session, inflow: Inflow[Answer]) -> None:
         self.index = index
         self.session = session
         self.inflow = inflow
-        self.over = False
+        self.over = asyncio.Event()
 
 
 class Channels:
@@ -51,6 +52,7 @@ class Channels:
         self, first: Session, tell: Callable[[Answer], Awaitable[object]], clock: IdleClock
     ) -> None:
         self._tell = tell
+        self._clock = clock
         self.first = Channel(0, first, Inflow(first, tell, clock))
         self._all = [self.first]
 
@@ -62,6 +64,12 @@ class Channels:
         channel = Channel(len(self._all), session, Inflow(session, self._tell))
         self._all.append(channel)
         return channel
+
+    def renew(self, session: Session) -> Channel:
+        """Goes on with another session on one channel; those before are over."""
+        self.first = Channel(0, session, Inflow(session, self._tell, self._clock))
+        self._all = [self.first]
+        return self.first
 
     @property
     def count(self) -> int:
@@ -86,7 +94,7 @@ class Channels:
     @property
     def over(self) -> bool:
         """Whether the last result of each has been delivered."""
-        return all(channel.over for channel in self._all)
+        return all(channel.over.is_set() for channel in self._all)
 
     @property
     def seconds(self) -> float:

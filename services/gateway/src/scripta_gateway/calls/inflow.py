@@ -136,9 +136,10 @@ class Inflow(Generic[T]):
             self._moved.clear()
             await self._moved.wait()
         self._finished = True
+        self._work.set()
 
     async def run(self) -> None:
-        """Writes and answers until it is cancelled.
+        """Writes and answers until it is cancelled or finished.
 
         Cancelled in a call, the log may have what it carried; the next call for this session
         carries it again, which the log absorbs.
@@ -146,7 +147,7 @@ class Inflow(Generic[T]):
         Raises:
             ScriptaError: As ``Session.write``.
         """
-        while True:
+        while not self._finished:
             await self._work.wait()
             self._work.clear()
             more = True

@@ -33,6 +33,8 @@ class CallRecord:
         self._session = session
         self._dialect = dialect
         self._finals = 0
+        # Audio of the sessions before.
+        self._seconds = 0.0
         self.outcome = Outcome.FAILED
 
     def opened(self) -> None:
@@ -51,6 +53,13 @@ class CallRecord:
         logger.info("connection opened", extra=extra)
         metrics.CONNECTIONS_OPENED[self._dialect].inc()
         metrics.CONNECTIONS[self._dialect].inc()
+
+    def renewed(self, session: Session) -> None:
+        """Records that the call goes on with another session; what is logged from here names it."""
+        self._seconds += self._session.seconds
+        self._session = session
+        bind(session=session.sid)
+        logger.info("session renewed", extra={"pool": session.options.pool})
 
     def sent(self, session: Session, result: Final | Interim) -> None:
         """Records a result that has been sent."""
@@ -80,17 +89,18 @@ class CallRecord:
     def closed(self, code: int) -> None:
         """Records that the connection is closed."""
         session, span = self._session, self._session.span
+        heard = self._seconds + session.seconds
         span.set(
             {
                 "scripta.outcome": self.outcome,
                 "scripta.close_code": code,
-                "scripta.audio_seconds": session.seconds,
+                "scripta.audio_seconds": heard,
                 "scripta.held_back_seconds": session.held_back,
                 "scripta.finals": self._finals,
             }
         )
         span.end()
-        seconds = round(session.seconds, 1)
+        seconds = round(heard, 1)
         extra = {"code": code, "outcome": self.outcome, "audio_seconds": seconds}
         logger.info("connection closed", extra={**extra, "finals": self._finals})
         metrics.CONNECTIONS[self._dialect].dec()

@@ -57,8 +57,8 @@ class Ahead(BadRequest):
 class Configure:
     """Options become known, or change, before the first audio; they replace those before them.
 
-    Behind the first audio they are refused if they would change what the session is. In its turn
-    ``told.Configured`` follows, or ``told.Refused``.
+    Behind the first audio they begin another session (``Policy.renews``), or are refused if they
+    would change what the session is. In its turn ``told.Configured`` or ``told.Refused`` follows.
 
     Attributes:
         options: The options.

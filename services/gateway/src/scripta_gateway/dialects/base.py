@@ -29,6 +29,8 @@ class Policy:
         close: Seconds of silence until a call is closed; ``None`` for the gateway's setting.
         first: The same before the first audio; ``None`` for the gateway's setting.
         audio_in_text: Whether text messages bring audio, and so may be large.
+        renews: Whether other options behind the first audio begin another session of the call, once
+            all of the one before it has been told; otherwise they are refused.
     """
 
     acks: bool = True
@@ -36,6 +38,7 @@ class Policy:
     close: float | None = None
     first: float | None = None
     audio_in_text: bool = False
+    renews: bool = False
 
 
 class Codec(Protocol):

@@ -67,9 +67,12 @@ class Configured:
 
     Attributes:
         detail: What the codec gave with it.
+        behind: Seconds of the call's audio that were in sessions before the one at hand: its times
+            begin anew.
     """
 
     detail: object = None
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Turn:
         text: What was told of its text.
         steps: What was told of it.
         previous: The turn that ended before it, once it has ended.
+        forgotten: Whether nobody is to hear of it.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Turn:
     text: Appending = field(default_factory=Appending)
     steps: set[Step] = field(default_factory=set)
     previous: Turn | None = None
+    forgotten: bool = False
 
     @property
     def transcript(self) -> str:
@@ -100,7 +102,7 @@ class Turns:
     @property
     def undecided(self) -> tuple[Turn, ...]:
         """Turns of which the client knows and that are not complete."""
-        return (*self._ended, *self._found)
+        return (*(turn for turn in self._ended if not turn.forgotten), *self._found)
 
     def buffered(self, sent: float) -> float:
         """Returns how many seconds are in no turn yet, if so many were sent."""
@@ -119,9 +121,13 @@ class Turns:
         return turn
 
     def clear(self, sent: float) -> None:
-        """Forgets what was sent and is in no turn that has ended."""
-        self._found.clear()
-        self._open, self._since = None, sent
+        """Forgets what was sent and is in no turn that has ended.
+
+        Results of it are passed over up to the next final with the reason ``finalize``.
+        """
+        self._found = deque(turn for turn in self._found if turn.end is not None)
+        self._open = None
+        self.end(sent).forgotten = True
 
     def close(self, turn: Turn) -> list[Change]:
         """Returns that a turn has ended, unless that was told before."""
@@ -148,7 +154,9 @@ class Turns:
         if not interim.text:
             return []
         turn, began = self._turn_of(self.behind + interim.start, self.behind + interim.end)
-        return [*began, *_grown(turn, turn.text.grow(interim.stable))] if turn else []
+        if turn is None or turn.forgotten:
+            return []
+        return [*began, *_grown(turn, turn.text.grow(interim.stable))]
 
     def decide(self, final: Final) -> list[Change]:
         """Takes a final."""
@@ -169,6 +177,8 @@ class Turns:
                 self._found.remove(turn)
                 turn.end = turn.end or end
                 self._since = max(self._since, end)
+        if turn.forgotten:
+            return []
         changes = [*began, *(self.close(turn) if over else ())]
         if final.text:
             turn.finals.append(final)

@@ -197,6 +197,29 @@ class Hub:
         )
         session.configure(options, place)
 
+    async def renew(
+        self, before: Session, options: SessionOptions, *, upload: bool = False
+    ) -> Session:
+        """Opens a session for the client of one that is over; it goes on in the same trace.
+
+        Args:
+            before: The session that is over.
+            options: What is asked of the new one.
+            upload: Whether it can wait for a slot.
+
+        Raises:
+            ScriptaError: As ``open``.
+        """
+        self.leave(before, comes_back=False, outcome=Outcome.COMPLETED)
+        options = msgspec.structs.replace(options, traceparent=before.options.traceparent)
+        session = await self.open(options, upload=upload)
+        session.span = before.span
+        return session
+
+    async def check(self, options: SessionOptions) -> None:
+        """Raises ``UnknownModel`` or ``UnsupportedLanguage`` if nobody can serve the options."""
+        await self._places.route(options.model, options.language)
+
     async def resume(self, token: ResumeToken, index: int) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.
 

@@ -125,8 +125,10 @@ class RealtimeCodec:
         return asks.Finalize(), asks.Note(self._turns.end(self._sent))
 
     def _clear(self, _: _Event) -> Sequence[Ask]:
+        if self._turns.buffered(self._sent) <= 0:
+            return (asks.Note(None),)
         self._turns.clear(self._sent)
-        return asks.Clear(), asks.Note(None)
+        return asks.Finalize(), asks.Note(None)
 
     def _update(self, event: _Event) -> Sequence[Ask]:
         self._beta = self._beta or event.type != "session.update"
@@ -145,8 +147,8 @@ class RealtimeCodec:
         match news:
             case told.Opened():
                 return (self._shown("created", self._session),)
-            case told.Configured((Session() as session, *_)):
-                self._turns.found = session.detection is not None
+            case told.Configured((Session() as session, *_), behind):
+                self._turns.found, self._turns.behind = session.detection is not None, behind
                 return (self._shown("updated", session),)
             case told.Noted(Turn() as turn):
                 return self._changed(self._turns.close(turn))
@@ -274,7 +276,7 @@ class RealtimeDialect:
     """
 
     name = DialectName.OPENAI
-    policy = Policy(acks=False, audio_in_text=True)
+    policy = Policy(acks=False, audio_in_text=True, renews=True)
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names
