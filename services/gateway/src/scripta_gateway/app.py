@@ -29,6 +29,7 @@ from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.dialects.openai import RealtimeDialect
+from scripta_gateway.dialects.openai.errors import NOT_SERVED
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
@@ -36,6 +37,7 @@ from scripta_gateway.sessions.session import Limits
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_gateway.telemetry.session_metrics import SessionCollector
+from scripta_gateway.transports.base import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +143,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path, dialect in _websockets(settings).items():
         _mount_websocket(app, path, dialect, tools)
 
+    for path, refusal in NOT_SERVED.items():
+        app.add_route(path, partial(_not_served, refusal), methods=["POST"])
+
     @app.websocket("/{path:path}")
     async def nowhere(websocket: WebSocket) -> None:
         await websocket.send_denial_response(_NO_WEBSOCKET)
@@ -159,6 +164,10 @@ def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) ->
     @app.websocket(path)
     async def serve(websocket: WebSocket) -> None:
         await serve_websocket(websocket, dialect, tools)
+
+
+async def _not_served(refusal: Refusal, _: Request) -> Response:
+    return Response(refusal.body, refusal.status, media_type=refusal.media_type)
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
@@ -164,6 +165,16 @@ async def test_browsers_hear_their_subprotocol(server: Any) -> None:
     offered = ["realtime", "openai-insecure-api-key.secret", "openai-beta.realtime-v1"]
     async with call(server, subprotocols=offered) as client:
         assert client.subprotocol == "realtime"
+
+
+@pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
+async def test_secrets_are_refused_in_the_vendors_form(server: Any, path: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        url = f"http://{server.address}/v1/realtime/{path}"
+        answer = await client.post(url, json={"session": {"type": "transcription"}})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (404, "invalid_request_error")
+    assert "not made here" in error["message"]
 
 
 async def test_minutes_of_speech_come_in_one_event(server: Any, working: Any) -> None:

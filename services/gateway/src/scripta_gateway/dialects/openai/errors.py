@@ -32,5 +32,20 @@ def described(error: ScriptaError) -> dict[str, Any]:
 
 def refusal(error: ScriptaError) -> Refusal:
     """Returns the HTTP answer that an error is."""
-    status = _OWN_WORDS.get(type(error), (error.http_status,))[0]
-    return Refusal(status, msgspec.json.encode({"error": described(error)}).decode())
+    return _answer(_OWN_WORDS.get(type(error), (error.http_status,))[0], described(error))
+
+
+def _answer(status: int, error: Mapping[str, Any]) -> Refusal:
+    return Refusal(status, msgspec.json.encode({"error": error}).decode())
+
+
+# The vendor's packages ask three times where they are told 501.
+_NO_SECRETS: Final = _answer(
+    HTTPStatus.NOT_FOUND,
+    fault("Client secrets are not made here; connect to /v1/realtime without one", "not_served"),
+)
+NOT_SERVED: Final[Mapping[str, Refusal]] = {
+    "/v1/realtime/client_secrets": _NO_SECRETS,
+    "/v1/realtime/transcription_sessions": _NO_SECRETS,
+}
+"""What a POST to a path is answered of which clients have to know that it is not served."""
