@@ -139,6 +139,8 @@ def _word(path: str, value: str) -> str:
         return str(next((each for each in schema["enum"] if each != value), value))
     if path.endswith("digest"):
         return "sha256:" + "f" * 64
+    if "=" in schema.get("pattern", ""):
+        return "some=thing"
     return "redis://elsewhere:6379/0" if path.endswith(".url") else "some-thing"
 
 

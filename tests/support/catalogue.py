@@ -93,8 +93,8 @@ GATEWAY: Final = (
         "counter",
         {
             "bound": _one_of(
-                "head_bytes head_seconds body_bytes requests connections silent_connections "
-                "frame_bytes text_bytes frames unfinished_bytes refusals unread "
+                "head_bytes head_seconds body_bytes body_seconds requests connections "
+                "silent_connections frame_bytes text_bytes frames unfinished_bytes refusals unread "
                 "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
         },

@@ -15,6 +15,8 @@ from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
@@ -23,7 +25,7 @@ from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.calls.idle_clock import Patience
-from scripta_gateway.calls.serving import serve_websocket
+from scripta_gateway.calls.serving import serve_body, serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.dialects.model_names import ModelNames
@@ -31,6 +33,7 @@ from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.dialects.openai import RealtimeDialect
 from scripta_gateway.dialects.openai.errors import NOT_SERVED
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
+from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -51,6 +54,8 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
     "auto_configure": False,
 }
 
+
+VOSK_PATH: Final = "/vosk"
 
 _NO_WEBSOCKET: Final = error_answer(404, "There is no WebSocket here; try /ws")
 
@@ -142,6 +147,10 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     for path, dialect in _websockets(settings).items():
         _mount_websocket(app, path, dialect, tools)
+    recordings = _recordings(settings)
+    for path, dialect in recordings.items():
+        app.router.routes.append(Route(path, _Recordings(dialect, tools), methods=["POST"]))
+    app.state.uploads = tuple(recordings)
 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])
@@ -157,7 +166,29 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:
     """Returns the dialects that are spoken over WebSocket, by the path of each."""
     openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
-    return {"/ws": NativeDialect(), "/v1/realtime": RealtimeDialect(openai_names)}
+    dialects: dict[str, Dialect] = {
+        "/ws": NativeDialect(),
+        "/v1/realtime": RealtimeDialect(openai_names),
+    }
+    if settings.vosk_port:
+        dialects[VOSK_PATH] = VoskDialect(settings.own_models())
+    return dialects
+
+
+def _recordings(_settings: GatewaySettings) -> dict[str, Dialect]:
+    """Returns the dialects that take a recording in the body of a POST, by the path of each."""
+    return {}
+
+
+class _Recordings:
+    """The ASGI application of one path that recordings are posted to."""
+
+    def __init__(self, dialect: Dialect, tools: Tools) -> None:
+        self._dialect = dialect
+        self._tools = tools
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await serve_body(scope, receive, send, self._dialect, self._tools)
 
 
 def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) -> None:
@@ -172,7 +203,11 @@ async def _not_served(refusal: Refusal, _: Request) -> Response:
 
 async def _answer_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {404: "There is nothing here", 405: "This is only to be read: GET or HEAD"}
+    allowed = (error.headers or {}).get("Allow", "")
+    only = (
+        "Send a recording by POST" if allowed == "POST" else "This is only to be read: GET or HEAD"
+    )
+    words = {404: "There is nothing here", 405: only}
     return error_answer(
         error.status_code, words.get(error.status_code, error.detail), dict(error.headers or {})
     )

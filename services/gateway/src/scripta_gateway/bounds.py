@@ -27,7 +27,9 @@ class Bound(StrEnum):
     HEAD_SECONDS = "head_seconds"
     """Time in which a request's head has to be complete, also for a socket that never speaks."""
     BODY_BYTES = "body_bytes"
-    """Bytes of a request's body, on routes that want none."""
+    """Bytes of a request's body: of a recording, or on a route that wants none."""
+    BODY_SECONDS = "body_seconds"
+    """Time between two pieces of a recording that is posted."""
     REQUESTS = "requests"
     """Requests a second of one connection."""
     CONNECTIONS = "connections"
@@ -114,9 +116,11 @@ HEADER_LINES: Final = 128
 HEAD_BYTES: Final = 32 * KIB
 """Longest head of a request, all lines together."""
 REQUEST_BODY_BYTES: Final = 64 * KIB
-"""Longest body of a request: no route wants one, and a small one is simply not read."""
+"""Longest body of a request on a route that wants none: a small one is simply not read."""
 REQUEST_SECONDS: Final = 10.0
 """Time for a whole request, from the accept or its first byte: slow links need one or two."""
+BODY_SECONDS: Final = 30.0
+"""Time between two pieces of a body of audio, while it is read: networks stall for seconds."""
 HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0

@@ -16,12 +16,13 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
-from scripta_gateway.app import create_app
+from scripta_gateway.app import VOSK_PATH, create_app
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.http import http_class
 from scripta_gateway.transports.listeners import CannotListen, listen
+from scripta_gateway.transports.ports import Ports
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,13 @@ class GatewayServer(uvicorn.Server):
         self._drain_seconds = settings.drain_seconds
         self._tracing = tracing
         self._hub: Hub = app.state.hub
+        self._ports = {settings.vosk_port: VOSK_PATH} if settings.vosk_port else {}
         super().__init__(
             uvicorn.Config(
-                app,
+                Ports(app, self._ports),
                 host=settings.app_host,
                 port=settings.app_port,
-                http=http_class(Edge.of(settings)),
+                http=http_class(Edge.of(settings, app.state.uploads)),
                 ws="none",  # what is accepted by HTTP becomes a WebSocket there, too
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 log_config=None,
@@ -66,7 +68,11 @@ class GatewayServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens; ends the process, with words for its operator, if it can not."""
         try:
-            listeners = sockets or listen(self.config.host, self.config.port)
+            listeners = sockets or [
+                listener
+                for port in (self.config.port, *self._ports)
+                for listener in listen(self.config.host, port)
+            ]
         except CannotListen as error:
             logger.critical("cannot listen", extra={"error": str(error)})
             sys.exit(STARTUP_FAILURE)

@@ -16,8 +16,21 @@ class GatewaySettings(CommonSettings):
         "and of IPv4",
     )
     app_port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
+    vosk_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port for clients of Vosk's server, which have no keys, so that everybody who "
+        "reaches the port may speak; the path /vosk of APP_PORT is served with it. 0: neither is",
+    )
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
+    )
+    max_upload_bytes: int = Field(
+        2_147_483_648,
+        ge=1_048_576,
+        description="Largest body in bytes of a request that brings a recording; nothing of it is "
+        "held beyond what is being transcribed",
     )
     max_sessions: int = Field(
         500, ge=1, description="Sessions one gateway holds; beyond, clients are refused with 503"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
@@ -30,13 +31,18 @@ def refusing(handshake: Handshake, error: ScriptaError, refusal: Refusal) -> Res
         refusal: The answer in the dialect's own form; a 503 gets ``Retry-After``.
     """
     metrics.count_refusal(error)
-    draining = isinstance(error, Draining)
-    retry_after = _RETRY_AFTER_DRAIN_SECONDS if draining else _RETRY_AFTER_SECONDS
-    headers = {"Retry-After": str(retry_after)} if refusal.status == 503 else {}
     handshake.refuse(error.code)
     bind(request=handshake.request_id, trace_id=trace_of(handshake.traceparent))
     logger.info("client refused", extra={"code": error.code, "status": refusal.status})
-    headers |= {"scripta-request": handshake.request_id, **handshake.headers, **refusal.headers}
+    return response_of(refusal, handshake, draining=isinstance(error, Draining))
+
+
+def response_of(refusal: Refusal, handshake: Handshake, *, draining: bool = False) -> Response:
+    """Returns a refusal as an HTTP answer, with what is the same in every dialect."""
+    headers = {"scripta-request": handshake.request_id, **handshake.headers, **refusal.headers}
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = _RETRY_AFTER_DRAIN_SECONDS if draining else _RETRY_AFTER_SECONDS
+        headers["Retry-After"] = str(retry_after)
     return Response(
         refusal.body,
         status_code=refusal.status,

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from scripta_common.errors import ScriptaError
 from scripta_gateway.calls.call import Call
 from scripta_gateway.calls.handshake import Handshake
 from scripta_gateway.calls.opening import open_call
-from scripta_gateway.calls.refusal import refusing
+from scripta_gateway.calls.refusal import refusing, response_of
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
-from scripta_gateway.transports.asgi import WebSocketTransport, request_of
+from scripta_gateway.transports import asgi, body
+from scripta_gateway.transports.asgi import WebSocketTransport
+from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.body import HttpTransport
 
 
 async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) -> None:
@@ -25,7 +31,7 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
         tools: What the call works with.
     """
     handshake = Handshake(websocket.headers.get("traceparent"), tools.tracing, dialect.name)
-    request = request_of(websocket, handshake.request_id)
+    request = asgi.request_of(websocket, handshake.request_id)
     try:
         codec = dialect.begin(request)
         opening = await open_call(tools.hub, codec, handshake)
@@ -45,4 +51,39 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
         tools.hub.leave(opening.session, comes_back=opening.opened.resumed)
         opening.session.span.end()
         raise
+    await Call(transport, dialect, codec, opening, tools).run()
+
+
+async def serve_body(
+    scope: Scope, receive: Receive, send: Send, dialect: Dialect, tools: Tools
+) -> None:
+    """Serves one HTTP request whose body is audio, in a dialect.
+
+    Args:
+        scope: The ASGI scope of the request.
+        receive: Returns its next ASGI message.
+        send: Sends an ASGI message.
+        dialect: What its client speaks.
+        tools: What the call works with.
+    """
+    headers = Headers(scope=scope)
+    handshake = Handshake(headers.get("traceparent"), tools.tracing, dialect.name)
+    request = body.request_of(scope, handshake.request_id)
+
+    async def answer(response: Response) -> None:
+        await response(scope, receive, send)
+
+    try:
+        codec = dialect.begin(request)
+        opening = await open_call(tools.hub, codec, handshake)
+    except ScriptaError as error:
+        await answer(refusing(handshake, error, dialect.refuse(request, error)))
+        return
+
+    async def fail(refusal: Refusal) -> None:
+        await answer(response_of(refusal, handshake))
+
+    transport = HttpTransport(receive, send, fail)
+    greeting = codec.greet(opening.opened)
+    transport.greet(replace(greeting, headers={**greeting.headers, **handshake.headers}))
     await Call(transport, dialect, codec, opening, tools).run()

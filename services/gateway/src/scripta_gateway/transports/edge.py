@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripta_gateway.bounds import (
@@ -43,16 +44,20 @@ class Edge:
         sockets: All sockets there are.
         room: Where large messages find room.
         audio_texts: Where text messages that bring audio do.
+        uploads: Paths of the routes that take audio in the body of a POST.
+        upload_bytes: Largest such body.
     """
 
     limits: Limits
     sockets: Sockets
     room: MessageRoom
     audio_texts: MessageRoom
+    uploads: frozenset[bytes] = frozenset()
+    upload_bytes: int = 0
 
     @classmethod
-    def of(cls, settings: GatewaySettings) -> Edge:
-        """Returns the edge of a gateway with these settings."""
+    def of(cls, settings: GatewaySettings, uploads: Iterable[str] = ()) -> Edge:
+        """Returns the edge of a gateway with these settings and such routes."""
         largest = settings.max_audio_size
         return cls(
             limits=Limits(
@@ -65,4 +70,6 @@ class Edge:
             sockets=Sockets(min(settings.max_sessions + SPARE_SOCKETS, _most_files())),
             room=MessageRoom(max(UNFINISHED_BYTES, _LARGE_MESSAGES * largest), UNFINISHED_SECONDS),
             audio_texts=MessageRoom(AUDIO_TEXT_ROOM, UNFINISHED_SECONDS, until_heard=True),
+            uploads=frozenset(path.encode() for path in uploads),
+            upload_bytes=settings.max_upload_bytes,
         )

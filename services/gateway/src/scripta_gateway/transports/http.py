@@ -18,6 +18,8 @@ from uvicorn.server import ServerState
 
 from scripta_gateway.bounds import (
     ANSWER_SECONDS,
+    BODY_SECONDS,
+    REQUEST_BODY_BYTES,
     REQUEST_SECONDS,
     REQUESTS_A_SECOND,
     REQUESTS_BURST,
@@ -68,7 +70,10 @@ class HttpProtocol(BoundedRequests):
         self._answering: RequestResponseCycle | None = None
         self._held_back: asyncio.TimerHandle | None = None
         self._request = Deadline(self.loop, REQUEST_SECONDS, self._on_late)
+        self._body = Deadline(self.loop, BODY_SECONDS, self._on_stalled)
         self._answer = Deadline(self.loop, ANSWER_SECONDS, self._on_unread)
+        # Whether the request at hand brings audio, which may take long.
+        self._uploads = False
 
     # What asyncio calls.
 
@@ -90,7 +95,10 @@ class HttpProtocol(BoundedRequests):
             return
         self._unset_keepalive_if_required()
         self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
-        if not self._busy:
+        if self._uploads:
+            self._body.stop()
+            self._body.start()
+        elif not self._busy:
             self._await_request()
         self._read()
 
@@ -105,6 +113,7 @@ class HttpProtocol(BoundedRequests):
         """Forgets the socket."""
         self._stop_waiting()
         self._answer.stop()
+        self._body.stop()
         if self._held_back is not None:
             self._held_back.cancel()
         self._edge.sockets.discard(self.transport)
@@ -125,9 +134,25 @@ class HttpProtocol(BoundedRequests):
 
     # What the parser calls, besides what the base class takes from it.
 
+    def largest_body(self, method: bytes, path: bytes) -> int:
+        """Returns how many bytes the body of a request may have: more where audio is taken."""
+        if method == b"POST" and path in self._edge.uploads:
+            return self._edge.upload_bytes
+        return super().largest_body(method, path)
+
+    def on_headers_complete(self) -> None:
+        """Begins to answer; from now on a body of audio is waited for piece by piece."""
+        super().on_headers_complete()
+        self._uploads = self.body_limit != REQUEST_BODY_BYTES
+        if self._uploads:
+            self._stop_waiting()
+            self._body.start()
+
     def on_message_complete(self) -> None:
         """Takes the end of the request: its deadline is over."""
         self._stop_waiting()
+        self._body.stop()
+        self._uploads = False
         super().on_message_complete()
 
     # What uvicorn calls.
@@ -140,6 +165,9 @@ class HttpProtocol(BoundedRequests):
         """Waits for the next request, or reads on in one that has begun."""
         super().on_response_complete()
         if self._over or self.transport.is_closing():
+            return
+        if self._uploads:  # answered before all of it has come: nobody reads the rest
+            self._part()
             return
         if self._rest:
             self.loop.call_soon(self._read)
@@ -250,12 +278,7 @@ class HttpProtocol(BoundedRequests):
         self._say(answer)
 
     def _say(self, answer: Answer) -> None:
-        self._over = True
-        self._rest = memoryview(b"")
-        self._unset_keepalive_if_required()
-        self._stop_waiting()
-        self._answer.stop()
-        self.connections.discard(self)
+        self._forget()
         if self._busy:  # the application may go on; nobody hears it
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -265,6 +288,20 @@ class HttpProtocol(BoundedRequests):
         if not self.transport.is_closing():
             self.transport.write(answer.encode())
         Farewell(self.transport, self._edge.sockets)
+
+    def _part(self) -> None:
+        """Closes the socket behind an answer that its client is to read."""
+        self._forget()
+        Farewell(self.transport, self._edge.sockets)
+
+    def _forget(self) -> None:
+        self._over = True
+        self._rest = memoryview(b"")
+        self._unset_keepalive_if_required()
+        self._stop_waiting()
+        self._answer.stop()
+        self._body.stop()
+        self.connections.discard(self)
 
     def _await_request(self) -> None:
         self._edge.sockets.idle(self.transport, self)
@@ -283,6 +320,14 @@ class HttpProtocol(BoundedRequests):
         else:  # it never spoke: a probe of a port, or a browser that was early
             self._over = True
             self.transport.close()
+
+    def _on_stalled(self) -> None:
+        if self.flow.read_paused:  # it waits for us
+            self._body.start()
+            return
+        metrics.BOUNDS_HIT[Bound.BODY_SECONDS].inc()
+        logger.debug("no more of a body in time")
+        self._say(_LATE)
 
     def _on_unread(self) -> None:
         metrics.BOUNDS_HIT[Bound.UNREAD].inc()

@@ -23,7 +23,7 @@ from scripta_gateway.transports.upgrade import Answer, subprotocols
 
 BAD_REQUEST: Final = Answer(400, "This is not an HTTP request")
 _LONG_HEAD: Final = Answer(431, f"The head of a request has at most {HEAD_BYTES} bytes")
-_LONG_BODY: Final = Answer(413, "Requests here have no body")
+_NO_BODY: Final = Answer(413, "Requests here have no body")
 
 Refusal = tuple[Bound | None, Answer]
 """Which bound a request meets, if it is one, and what is said to it."""
@@ -41,6 +41,7 @@ class BoundedRequests(HttpToolsProtocol):
         in_body: Whether its head is complete.
         began: Whether a request has begun that is not complete.
         begun: Requests that have begun; set to 0 by whoever counts them.
+        body_limit: Largest body of the request at hand, in bytes.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class BoundedRequests(HttpToolsProtocol):
         self.in_body = False
         self.began = False
         self.begun = 0
+        self.body_limit = REQUEST_BODY_BYTES
         self._refusal: Refusal | None = None
 
     def feed(self, piece: bytes) -> Refusal | None:
@@ -71,7 +73,7 @@ class BoundedRequests(HttpToolsProtocol):
         except httptools.HttpParserError:
             return self._refusal or (None, BAD_REQUEST)
         if self.in_body:
-            return (Bound.BODY_BYTES, _LONG_BODY) if self.taken > REQUEST_BODY_BYTES else None
+            return self._long_body() if self.taken > self.body_limit else None
         return (Bound.HEAD_BYTES, _LONG_HEAD) if self.taken > HEAD_BYTES else None
 
     def on_message_begin(self) -> None:
@@ -100,9 +102,11 @@ class BoundedRequests(HttpToolsProtocol):
         """Begins to answer, or to become a WebSocket."""
         self.in_body = True
         self.taken = 0
+        path = httptools.parse_url(self.url).path or b"/"
+        self.body_limit = self.largest_body(self.parser.get_method(), path)
         lengths = [value for name, value in self.headers if name == b"content-length"]
-        if any(int(length) > REQUEST_BODY_BYTES for length in lengths):
-            self._refusal = Bound.BODY_BYTES, _LONG_BODY
+        if any(int(length) > self.body_limit for length in lengths):
+            self._refusal = self._long_body()
             raise _Refused
         super().on_headers_complete()
         if self.parser.should_upgrade() and not self._should_upgrade():
@@ -117,6 +121,15 @@ class BoundedRequests(HttpToolsProtocol):
 
     def _should_upgrade_to_ws(self) -> bool:
         return True
+
+    def largest_body(self, method: bytes, path: bytes) -> int:
+        """Returns how many bytes the body of a request may have."""
+        return REQUEST_BODY_BYTES
+
+    def _long_body(self) -> Refusal:
+        if self.body_limit == REQUEST_BODY_BYTES:
+            return Bound.BODY_BYTES, _NO_BODY
+        return Bound.BODY_BYTES, Answer(413, f"A body here has at most {self.body_limit} bytes")
 
     def _raise(self, status: int, error: str) -> None:
         self._refusal = Bound.HEAD_BYTES, Answer(status, error)
