@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from scripta_common.wire import SAMPLE_RATE, Checkpoint, Entry
 from scripta_transcriber.engines.base import Segment
 from scripta_transcriber.engines.moonshine import MoonshineEngine
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
+from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
 from scripta_transcriber.segmenter.speech import SpeechSegmenter
 from scripta_transcriber.segmenter.vad import Turn, VoiceDetector
 
@@ -117,18 +119,51 @@ def test_what_is_heard_again_does_not_depend_on_when_entries_come(
     assert few == many
 
 
-def test_hearing_again_is_bounded(detector: VoiceDetector, two_cities: bytes, log_of: LogOf):
-    """What is doubtful all the time is heard again each time it has doubled, and no more often."""
+def frames_heard(
+    detector: VoiceDetector, entries: Sequence[Entry], live: Sequence[float], again: float
+) -> int:
+    """Counts the frames that a session asks the detector for.
+
+    Args:
+        detector: Whose streams are made; it is asked for nothing.
+        entries: The session's log.
+        live: What is heard in one frame after the other, over and over.
+        again: What is heard in each frame that is heard again.
+    """
     segmenter = segmenter_of(detector)
-    frames = 0
-    samples = phrase(two_cities, 0.0, 40.0)
-    for entry in log_of(samples.tobytes()):
+    answers, frames, first = cycle(live), 0, None
+    for entry in entries:
         listening = segmenter.listen(entry)
         try:
             turn: Turn = next(listening)
+            first = first or turn.stream
             while True:
                 frames += 1
-                turn = listening.send(0.2 if np.ptp(turn.frame) else 0.0)
+                turn = listening.send(next(answers) if turn.stream is first else again)
         except StopIteration:
             pass
-    assert frames < 10 * len(samples) / 512
+    return frames
+
+
+@pytest.mark.parametrize("loudest", [0.25, 0.4, 0.6, 0.8, 0.95])
+@pytest.mark.parametrize("again", [0.25, 0.5, 0.65])
+def test_no_frame_is_heard_more_than_eight_times(
+    detector: VoiceDetector, log_of: LogOf, loudest: float, again: float
+):
+    """Frames that were doubtful now and then made the detector hear all of them eleven times."""
+    noise = np.random.default_rng(0).normal(0, 3_000, 20 * SAMPLE_RATE).astype(np.int16)
+    entries = log_of(noise.tobytes())
+    for seed in range(24):
+        random = np.random.default_rng(seed)
+        doubtful = random.random(400) < random.choice([0.01, 0.03, 0.1, 0.3])
+        live = np.where(np.repeat(doubtful, random.integers(1, 12)), loudest, 0.02)
+        heard = frames_heard(detector, entries, live.tolist(), again)
+        assert heard <= 8 * len(noise) / FRAME_SAMPLES, seed
+
+
+def test_doubt_without_an_end_is_heard_again_ever_more_seldom(
+    detector: VoiceDetector, two_cities: bytes, log_of: LogOf
+):
+    samples = phrase(two_cities, 0.0, 40.0)
+    heard = frames_heard(detector, log_of(samples.tobytes()), [0.2], 0.2)
+    assert heard <= 4 * len(samples) / FRAME_SAMPLES

@@ -99,7 +99,7 @@ def run(cutter: SpeechCutter, voice: Loudness) -> list[Cut]:
 
     def hear_again() -> None:
         if (unheard := cutter.unheard()) is not None:
-            cutter.hear_again(voice.again(unheard))
+            cutter.hear_again(voice.again(unheard.samples))
 
     while True:
         hear_again()

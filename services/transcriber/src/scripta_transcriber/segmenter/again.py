@@ -19,7 +19,7 @@ from scripta_transcriber.segmenter.vad import Frame, Turn, VoiceDetector
 
 _SHIFTS: Final = tuple(quarter * FRAME_SAMPLES // 4 for quarter in (0, 2, 1, 3))
 """Samples after which the frames of each hearing begin. The last two are for what is still doubtful
-after the first two."""
+after the first two, and for the last time."""
 
 _VOICED: Final = 3
 """Frames of speech that two of the hearings must find."""
@@ -29,12 +29,13 @@ _SURE: Final = 8
 
 
 def listen_again(
-    samples: Frame, detector: VoiceDetector, rules: Rules
+    samples: Frame, last: bool, detector: VoiceDetector, rules: Rules
 ) -> Generator[Turn, float, list[float]]:
     """Yields frames, is sent the probability of speech in each, returns what came of it.
 
     Args:
         samples: All audio since the checkpoint, of any length.
+        last: Whether it is heard for the last time.
         detector: What listens.
         rules: What makes a frame speech.
 
@@ -53,7 +54,8 @@ def listen_again(
         hearings.append(heard)
         if len(hearings) == 2 and _is_speech(hearings, rules):
             break
-        if len(hearings) == 2 and max(map(max, hearings)) < rules.keep_probability:
+        hopeless = not last or max(map(max, hearings)) < rules.keep_probability
+        if len(hearings) == 2 and hopeless:
             return []
     return _together(hearings) if _is_speech(hearings, rules) else []
 

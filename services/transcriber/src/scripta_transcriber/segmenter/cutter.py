@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,18 @@ _KNOWN_FRAMES = 10
 
 _TOLD_SAMPLES = round(0.4 * SAMPLE_RATE)
 """Samples of a segment by which it is known to be music or not: none shorter has an interim."""
+
+
+class Unheard(NamedTuple):
+    """What is to be heard again.
+
+    Attributes:
+        samples: All audio since the checkpoint.
+        last: Whether it is for the last time: what comes of it is decided then.
+    """
+
+    samples: Frame
+    last: bool
 
 
 class SpeechCutter:
@@ -64,10 +77,10 @@ class SpeechCutter:
         # Whether an interim was given of the open segment: no cut depends on it.
         self._shown = False
         # Where a frame was last doubtful that was not heard again, whether any frame on the tape
-        # is doubtful, and how much of the tape was heard again.
+        # is doubtful, how much of the tape was heard again, and all of these stretches together.
         self._doubt: int | None = None
         self._doubtful = False
-        self._heard_again = 0
+        self._heard_again = self._heard_again_in_all = 0
         if checkpoint.speaking:
             self._go_on(checkpoint.sample)
 
@@ -114,28 +127,40 @@ class SpeechCutter:
             return self._cut_long(onset)
         return None
 
-    def unheard(self) -> Frame | None:
+    def unheard(self) -> Unheard | None:
         """Returns the audio since the checkpoint if it is to be heard again, else ``None``.
 
-        That is before it would be passed as silence: where frames were doubtful, and at a
-        boundary. Noise that is doubtful all the time is heard again each time it has doubled.
+        That is before it would be passed as silence, or at a boundary, where frames were doubtful.
         And it is behind the start of speech that doubtful frames precede: they may be its start.
+        Before that it is heard again, less thoroughly, behind doubtful frames that silence follows:
+        each time it is twice as long as all that was heard again together.
         """
-        if not (self._is_unheard_at_boundary() if self._at_boundary else self._is_unheard()):
+        last = self._is_unheard_at_boundary() if self._at_boundary else self._is_unheard()
+        if not last and not self._is_worth_another_try():
             return None
-        return np.frombuffer(self._tape.pcm(self._tape.start, self._tape.position), dtype="<i2")
+        if last:
+            self._doubt = None
+        pcm = self._tape.pcm(self._tape.start, self._tape.position)
+        return Unheard(np.frombuffer(pcm, dtype="<i2"), last)
 
     def _is_unheard(self) -> bool:
         here = self._tape.position - self._tape.start
         if self._onset is not None:
             silence = self._tape.position - self._voiced_end + FRAME_SAMPLES
             ends = silence >= min(self._endpoint, self._pause)
-            return self._doubt is not None and (ends or self._voiced_frames >= _KNOWN_FRAMES)
+            known = ends or self._voiced_frames >= _KNOWN_FRAMES
+            # A noise is forgotten when it ends, and is doubtful then itself.
+            return self._doubt is not None and known and not self._is_noise()
         if here + FRAME_SAMPLES >= self._longest_silence:
             return self._doubtful and here > self._heard_again
-        if self._doubt is None or self._tape.position - self._doubt < self._endpoint:
+        return False
+
+    def _is_worth_another_try(self) -> bool:
+        if self._at_boundary or self._onset is not None or self._doubt is None:
             return False
-        return here >= 2 * self._heard_again
+        here = self._tape.position - self._tape.start
+        silence = self._tape.position - self._doubt
+        return silence >= self._endpoint and here >= 2 * self._heard_again_in_all
 
     def _is_unheard_at_boundary(self) -> bool:
         if self._tape.position - self._tape.start <= self._heard_again:
@@ -151,8 +176,10 @@ class SpeechCutter:
         Args:
             probabilities: Of all frames since the checkpoint; nothing if nobody speaks in them.
         """
-        self._doubt = None
+        if probabilities:
+            self._doubt = None
         self._heard_again = self._tape.position - self._tape.start
+        self._heard_again_in_all += self._heard_again
         if probabilities and not self._holds_word(cut_off=False):
             self._forget_speech()
         until = self._tape.position if self._onset is None else self._onset
@@ -324,7 +351,7 @@ class SpeechCutter:
     ) -> Checkpoint:
         self._forget_speech()
         self._doubt, self._doubtful = None, False
-        self._heard_again = 0
+        self._heard_again = self._heard_again_in_all = 0
         if speaking:
             self._go_on(sample)
         return self._tape.rewind(sample, consumed, speaking=speaking)
