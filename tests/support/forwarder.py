@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -24,6 +25,7 @@ class Forwarder:
         allowance: Bytes from a client after which its connection is cut; ``None`` for never.
         rotates: Whether each connection begins with another target than the last one.
         delay: Seconds that everything takes on its way, in each direction.
+        certificate: By which its clients speak TLS; ``None``: they do not.
 
     Attributes:
         blocked: Whether new connections are closed at once.
@@ -36,18 +38,20 @@ class Forwarder:
         allowance: int | None = None,
         rotates: bool = False,
         delay: float = 0.0,
+        certificate: ssl.SSLContext | None = None,
     ) -> None:
         self._targets = list(targets)
         self._allowance = allowance
         self._rotates = rotates
         self._delay = delay
+        self._certificate = certificate
         self.blocked = False
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self._server = await asyncio.start_server(self._accept, HOST, 0, ssl=self._certificate)
         return self
 
     async def __aexit__(

@@ -1,0 +1,208 @@
+"""Clients of OpenAI's realtime transcription, as their vendors ship them, on the whole system.
+
+They speak at the same time, so that the module takes as long as the slowest. Some speak while the
+transcriber that hears them is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import sys
+import wave
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+import soxr
+import trustme
+from forwarder import Forwarder
+from recordings import beckett, words
+from vendors import Heard, environment, run, started
+
+from scripta_local.stack import Stack
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+RATE = 24_000
+MOST_ERRORS = 2 / 12
+"""Cut where its client commits, "Fail again" may be heard as "Fare again"."""
+Options = dict[str, Any]
+
+CALM: dict[str, tuple[str, Options]] = {
+    "openai": ("live", {}),
+    "openai commits": ("live", {"vad": "none", "commit": [4.0]}),
+    "openai beta": ("beta", {}),
+    "openai-js": ("live", {}),
+    "livekit-openai whisper": ("live", {"model": "gpt-realtime-whisper"}),
+}
+DISTURBED: dict[str, tuple[str, Options]] = {
+    "livekit-openai killed": ("live", {}),
+    "pipecat-openai killed": ("live", {}),
+    "openai killed": ("live", {}),
+}
+"""The last is the first to speak once it is started; the transcriber is killed soon after."""
+
+OWN = {f"session.{event}: session.{key}" for event in ("created", "updated")
+       for key in ("expires_at", "id", "object")}  # fmt: skip
+"""Keys that the vendor sends, too, and that its models do not have."""
+OWN_OF_BETA = {f"transcription_{key}" for key in OWN} | {
+    "transcription_session.updated: session.include",
+    "transcription_session.updated: session.input_audio_noise_reduction",
+    "conversation.item.input_audio_transcription.completed: languages",
+}
+Found = dict[str, Heard | str]
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording at the rate of the vendor, so that no client has to convert it."""
+    recording, path = beckett(), tmp_path_factory.mktemp("audio") / "beckett.wav"
+    samples = soxr.resample(recording.samples().astype(np.float32), recording.rate, RATE)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A certificate for loopback, and the file of the authority that signed it."""
+    signed, path = trustme.CA(), tmp_path_factory.mktemp("tls") / "authority.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    signed.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    signed.cert_pem.write_to_path(str(path))
+    return context, path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def heard(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
+    """What each client has heard, or why it can not be installed."""
+    calm, disturbed, printed = await asyncio.gather(
+        speak_in_calm(wav, tls), speak_while_killed(wav), run_the_example(wav)
+    )
+    return {**calm, **disturbed, "example": printed}
+
+
+async def speak_in_calm(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
+    certificate, authority = tls
+
+    async def one(name: str) -> Heard | str:
+        client, (mode, options) = name.partition(" ")[0], CALM[name]
+        try:
+            if client != "openai-js":
+                return await run(client, mode, stack.url, wav, strict=True, **options)
+            async with Forwarder([stack.port], certificate=certificate) as secure:
+                url = f"https://127.0.0.1:{secure.port}"
+                return await run(client, mode, url, wav, ca=str(authority), **options)
+        except pytest.skip.Exception as why:
+            return str(why)
+
+    async with Stack() as stack:
+        found = await asyncio.gather(*map(one, CALM))
+    return dict(zip(CALM, found, strict=True))
+
+
+async def speak_while_killed(wav: Path) -> Found:
+    found: Found = {}
+    running = {}
+    env = {"IDLE_FLUSH_SECONDS": "30"}  # no flush is added to the disturbance
+    async with Stack(restart=False, env=env) as stack, AsyncExitStack() as clients:
+        for name, (mode, options) in DISTURBED.items():
+            client = name.partition(" ")[0]
+            try:
+                speaker = started(client, mode, stack.url, wav, **options)
+                running[name] = await clients.enter_async_context(speaker)
+            except pytest.skip.Exception as why:
+                found[name] = str(why)
+            if client != "livekit-openai" and len(running) > 1:
+                for other in [*running.values()][:-1]:
+                    await other.until(lambda heard: heard.of("open"))
+        if running:
+            await [*running.values()][-1].sent(2.0)
+        await stack.kill_transcriber(0)
+        await stack.add_transcriber()
+        for name, speaker in running.items():
+            found[name] = await speaker.done()
+    return found
+
+
+async def run_the_example(wav: Path) -> str:
+    try:
+        home = await environment("openai")
+    except pytest.skip.Exception:
+        return ""
+    [code] = re.findall(
+        r"<!-- example: openai realtime -->\s*```python\n(.*?)^```",
+        PAGE.read_text("utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert code.count("localhost:8000") == 1
+    async with Stack() as stack:
+        code = code.replace("localhost:8000", f"localhost:{stack.port}")
+        process = await asyncio.create_subprocess_exec(
+            *(home / "bin" / "python", "-c", code, wav),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=sys.stderr,
+        )
+        async with asyncio.timeout(60):
+            printed, _ = await process.communicate()
+    return printed.decode()
+
+
+def of(heard: Found, name: str) -> Heard:
+    found = heard[name]
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.mark.parametrize("name", [*CALM, *DISTURBED])
+async def test_each_client_hears_the_words(heard: Found, name: str) -> None:
+    """Guards the promise: only the address is changed, and a dead transcriber is not noticed."""
+    client = of(heard, name)
+    assert client.errors() == []
+    assert beckett().error_rate(client.words()) <= MOST_ERRORS, client.words()
+    assert client.interims()
+
+
+async def test_words_are_the_same_when_the_transcriber_is_killed(heard: Found) -> None:
+    """Guards finals, and the connection: the client closed it itself, once."""
+    calm, killed = of(heard, "openai"), of(heard, "openai killed")
+    assert killed.words() == calm.words()
+    assert [code for code, _ in [killed.closed()]] == [1000]
+    assert len(killed.of("closed")) == len(killed.messages("session.created")) == 1
+
+
+@pytest.mark.parametrize("name", ["openai", "openai commits", "openai beta"])
+async def test_every_event_fits_the_vendors_own_model(heard: Found, name: str) -> None:
+    client = of(heard, name)
+    assert client.problems() == []
+    assert set(client.unknown()) <= (OWN_OF_BETA if "beta" in name else OWN)
+
+
+@pytest.mark.parametrize("name", ["openai", "openai commits", "openai beta", "openai-js"])
+async def test_deltas_come_to_the_transcript(heard: Found, name: str) -> None:
+    for final in of(heard, name).of("final"):
+        # Only a comma may stand in the transcript that was not there when the words were told.
+        assert words(final["deltas"]) == words(final["text"])
+
+
+@pytest.mark.parametrize(("name", "turns"), [("openai", 6), ("openai commits", 2)])
+async def test_turns_are_the_servers_or_the_clients(heard: Found, name: str, turns: int) -> None:
+    client = of(heard, name)
+    assert len(client.of("final")) == turns
+    assert len(client.messages("conversation.item.done")) == turns
+    assert bool(client.messages("input_audio_buffer.speech_started")) == (name == "openai")
+
+
+async def test_the_example_in_the_docs_prints_the_words(heard: Found) -> None:
+    of(heard, "openai")  # or why there is no such package
+    assert beckett().error_rate(str(heard["example"])) <= MOST_ERRORS
