@@ -66,6 +66,12 @@ class AudioFormat:
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
 
+    @property
+    def bytes_a_second(self) -> int:
+        """Bytes of a second of raw audio."""
+        width = 1 if self.encoding in ("mulaw", "alaw") else BYTES_PER_SAMPLE
+        return width * self.channels * self.sample_rate
+
 
 class AudioDecoder:
     """Decodes one session's messages, in order, to mono s16le at 16 kHz.

@@ -23,11 +23,9 @@ from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Req
 _SESSION_SECONDS: Final = 24 * 3600
 """What ``expires_at`` says; nothing ends then."""
 _SHORTEST_TURN: Final = 0.1
-_CLIENTS_FAULT: Final = 1008
-_LONGEST_REASON: Final = 123
 _BUFFER: Final = "input_audio_buffer"
-_ITEM: Final = "conversation.item"
-_TRANSCRIPTION: Final = f"{_ITEM}.input_audio_transcription"
+_TRANSCRIPTION: Final = "conversation.item.input_audio_transcription"
+_OwnName = Callable[[str | None], str | None]
 
 
 class _Event(msgspec.Struct):
@@ -55,7 +53,7 @@ class RealtimeCodec:
     resumable = False
     returns = None
 
-    def __init__(self, request: Request, own_name: Callable[[str | None], str | None]) -> None:
+    def __init__(self, request: Request, own_name: _OwnName) -> None:
         model = {"transcription": {"model": dict(request.query).get("model") or None}}
         self._request = request
         self._own_name = own_name
@@ -111,18 +109,18 @@ class RealtimeCodec:
         except (msgspec.DecodeError, RecursionError):
             message = "Invalid 'audio': it has to be base64 of samples"
             return event.refuse(message, "invalid_value", "audio")
-        self._sent += len(audio) / self._session.bytes_a_second
+        self._sent += len(audio) / self.options.format.bytes_a_second
         return (asks.Audio(audio),) if audio else ()
 
     def _commit(self, event: _Event) -> Sequence[Ask]:
         buffered = max(0.0, self._turns.buffered(self._sent))
-        if buffered < _SHORTEST_TURN:
-            message = (
-                "Error committing input audio buffer: buffer too small. Expected at least 100ms of "
-                f"audio, but buffer only has {1000 * buffered:.2f}ms of audio."
-            )
-            return event.refuse(message, f"{_BUFFER}_commit_empty")
-        return asks.Finalize(), asks.Note(self._turns.end(self._sent))
+        if buffered >= _SHORTEST_TURN:
+            return asks.Finalize(), asks.Note(self._turns.end(self._sent))
+        message = (
+            "Error committing input audio buffer: buffer too small. Expected at least 100ms of "
+            f"audio, but buffer only has {1000 * buffered:.2f}ms of audio."
+        )
+        return event.refuse(message, f"{_BUFFER}_commit_empty")
 
     def _clear(self, _: _Event) -> Sequence[Ask]:
         if self._turns.buffered(self._sent) <= 0:
@@ -132,15 +130,18 @@ class RealtimeCodec:
 
     def _update(self, event: _Event) -> Sequence[Ask]:
         self._beta = self._beta or event.type != "session.update"
-        before = self._session
         try:
-            self._session = before.updated(event.session)
+            session = self._session.updated(event.session)
         except (msgspec.DecodeError, RecursionError) as error:
             what, _, where = str(error).partition(" - at `$")
             param = f"session{where.rstrip('`')}"
             return event.refuse(f"Invalid {param!r}: {what}", "invalid_value", param)
-        detail = self._session, before, event.event_id
-        return (asks.Configure(self._session.options(self._own_name), detail),)
+        before = self._session
+        self._hold(session)
+        return (asks.Configure(self.options, (session, before, event.event_id)),)
+
+    def _hold(self, session: Session) -> None:
+        self._session, self.options = session, session.options(self._own_name)
 
     def write(self, news: told.Told) -> Sequence[Frame]:
         """Returns the events by which the client hears it."""
@@ -151,27 +152,24 @@ class RealtimeCodec:
                 self._turns.found, self._turns.behind = session.detection is not None, behind
                 return (self._shown("updated", session),)
             case told.Noted(Turn() as turn):
-                return self._changed(self._turns.close(turn))
+                return self._written(self._turns.close(turn))
             case told.Noted():
                 return (self._event(f"{_BUFFER}.cleared"),)
             case told.Refused():
                 return (self._refused(news),)
             case told.Heard(_, speech):
-                return self._changed(self._turns.hear(speech))
+                return self._written(self._turns.hear(speech))
             case told.Guess(_, interim):
-                return self._changed(self._turns.guess(interim))
+                return self._written(self._turns.guess(interim))
             case told.Decided(_, final):
-                return self._changed(self._turns.decide(final))
+                return self._written(self._turns.decide(final))
             case told.Failed(error):
                 return self._failed(error)
         return ()
 
     def close(self, error: ScriptaError | None) -> Close:
         """Returns how the call ends; clients come back from gateways that are full or leave."""
-        if error is None:
-            return Close(1000)
-        reason = str(error).encode()[:_LONGEST_REASON].decode(errors="ignore")
-        return Close(error.close_code, reason)
+        return Close(1000) if error is None else Close(error.close_code, str(error))
 
     def _event(self, kind: str, turn: Turn | None = None, **fields: Any) -> str:
         self._events += 1
@@ -184,16 +182,16 @@ class RealtimeCodec:
 
     def _shown(self, what: str, session: Session) -> str:
         ends = int(self._request.at) + _SESSION_SECONDS
-        common = {
+        shown = {
             "id": f"sess_{self._request.id}",
             "object": "realtime.transcription_session",
             "expires_at": ends,
+            **session.shown(as_beta=self._beta),
         }
         if not self._beta:
-            return self._event(f"session.{what}", session=common | session.shown())
+            return self._event(f"session.{what}", session=shown)
         # The vendor's own model of this event has to have a secret; it is one that opens nothing.
-        secret = {"client_secret": {"value": "", "expires_at": ends}}
-        shown = common | secret | session.shown_as_beta()
+        shown["client_secret"] = {"value": "", "expires_at": ends}
         return self._event(f"transcription_session.{what}", session=shown)
 
     def _refused(self, refused: told.Refused) -> str:
@@ -201,45 +199,41 @@ class RealtimeCodec:
         if not isinstance(error, dict):  # it is the call's word
             event_id = None
             if isinstance(error, tuple):
-                _, self._session, event_id = error
+                _, before, event_id = error
+                self._hold(before)
             error = {**errors.fault(refused.message, "invalid_value"), "event_id": event_id}
         return self._event("error", error=error)
 
     def _failed(self, error: ScriptaError) -> list[str]:
         events: list[str] = []
-        what = errors.described(error)
+        failed = {"content_index": 0, "error": errors.described(error)}
         for turn in self._turns.undecided:
-            events += self._changed(self._turns.close(turn))
-            events.append(
-                self._event(f"{_TRANSCRIPTION}.failed", turn, content_index=0, error=what)
-            )
-        if error.close_code == _CLIENTS_FAULT:
-            events.append(self._event("error", error={**what, "event_id": None}))
+            events += self._written(self._turns.close(turn))
+            events.append(self._event(f"{_TRANSCRIPTION}.failed", turn, **failed))
         return events
 
-    def _changed(self, changes: Sequence[Change]) -> list[str]:
+    def _written(self, changes: Sequence[Change]) -> list[str]:
         return [event for change in changes for event in self._events_of(change)]
 
     def _events_of(self, change: Change) -> Sequence[str]:
         turn = change.turn
-        kind: str
-        fields: dict[str, Any]
         match change.step:
             case Step.BEGAN:
-                kind = f"{_BUFFER}.speech_started"
-                fields = {"audio_start_ms": round(1000 * turn.start)}
+                at = {"audio_start_ms": round(1000 * turn.start)}
+                return (self._event(f"{_BUFFER}.speech_started", turn, **at),)
             case Step.STOPPED:
-                kind = f"{_BUFFER}.speech_stopped"
-                fields = {"audio_end_ms": round(1000 * (turn.end or turn.start))}
+                at = {"audio_end_ms": round(1000 * (turn.end or turn.start))}
+                return (self._event(f"{_BUFFER}.speech_stopped", turn, **at),)
             case Step.ENDED:
                 return self._committed(turn)
             case Step.GREW:
-                kind = f"{_TRANSCRIPTION}.delta"
-                fields = {"content_index": 0, "delta": change.text, "logprobs": None}
+                text = {"content_index": 0, "delta": change.text, "logprobs": None}
+                return (self._event(f"{_TRANSCRIPTION}.delta", turn, **text),)
             case Step.COMPLETED:
-                kind = f"{_TRANSCRIPTION}.completed"
-                fields = {"content_index": 0, **self._result(turn)}
-        return (self._event(kind, turn, **fields),)
+                result = results.of_finals(turn.finals, logprobs=bool(self._session.include))
+                text = {"content_index": 0, "transcript": turn.transcript, **result}
+                text["usage"] = results.usage(turn.seconds)
+                return (self._event(f"{_TRANSCRIPTION}.completed", turn, **text),)
 
     def _committed(self, turn: Turn) -> Sequence[str]:
         item = {
@@ -254,18 +248,8 @@ class RealtimeCodec:
         kinds = ("created",) if self._beta else ("added", "done")
         return (
             self._event(f"{_BUFFER}.committed", turn, **before),
-            *(self._event(f"{_ITEM}.{kind}", item=item, **before) for kind in kinds),
+            *(self._event(f"conversation.item.{kind}", item=item, **before) for kind in kinds),
         )
-
-    def _result(self, turn: Turn) -> dict[str, Any]:
-        words = [word for final in turn.finals for word in final.words]
-        spoken = results.languages(final.language for final in turn.finals)
-        return {
-            "transcript": turn.transcript,
-            "usage": results.usage(turn.seconds),
-            "logprobs": results.logprobs(words) if self._session.include else None,
-            **({"languages": spoken} if spoken else {}),
-        }
 
 
 class RealtimeDialect:

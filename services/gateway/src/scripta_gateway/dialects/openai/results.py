@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from scripta_common.wire import Word
+from scripta_common.wire import Final, Word
 
 _LEAST_PROBABILITY = 1e-9
 
@@ -16,20 +16,15 @@ def usage(seconds: float) -> dict[str, Any]:
     return {"type": "duration", "seconds": round(seconds, 3)}
 
 
-def languages(tags: Iterable[str | None]) -> list[dict[str, str]]:
-    """Returns languages in their order, each once; none where none is known."""
-    return [{"code": tag} for tag in dict.fromkeys(tags) if tag]
+def of_finals(finals: Sequence[Final], *, logprobs: bool) -> dict[str, Any]:
+    """Returns what is known beside the text: languages, and probabilities if they are wanted."""
+    words = [_logprob(word) for final in finals for word in final.words if word.confidence]
+    known: dict[str, Any] = {"logprobs": words if words and logprobs else None}
+    tags = dict.fromkeys(final.language for final in finals if final.language)
+    return known | ({"languages": [{"code": tag} for tag in tags]} if tags else {})
 
 
-def logprobs(words: Iterable[Word]) -> list[dict[str, Any]] | None:
-    """Returns the logarithm of each word's probability; ``None`` if the engine has none."""
-    known = [
-        {
-            "token": word.text,
-            "logprob": round(math.log(max(word.confidence, _LEAST_PROBABILITY)), 6),
-            "bytes": list(word.text.encode()),
-        }
-        for word in words
-        if word.confidence is not None
-    ]
-    return known or None
+def _logprob(word: Word) -> dict[str, Any]:
+    probability = max(word.confidence or 0.0, _LEAST_PROBABILITY)
+    said = {"token": word.text, "bytes": list(word.text.encode())}
+    return {**said, "logprob": round(math.log(probability), 6)}

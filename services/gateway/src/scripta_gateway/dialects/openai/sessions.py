@@ -17,20 +17,15 @@ from scripta_gateway.dialects.asks import Options
 from scripta_gateway.dialects.openai.models import finds_turns
 
 _Model = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
-_Language = Annotated[
-    str, Meta(pattern=r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", max_length=35)
-]
-_Count = Annotated[int, Meta(ge=0)]
+_Language = Annotated[str, Meta(pattern=r"^(auto|[A-Za-z]{2,3}(-\w{2,8})*)?$", max_length=35)]
+_Milliseconds = Annotated[int, Meta(ge=0)]
 
 _PCM: Final = "audio/pcm"
 _ENCODINGS: Final = {_PCM: "linear16", "audio/pcmu": "mulaw", "audio/pcma": "alaw"}
 _BETA_FORMATS: Final = {"pcm16": _PCM, "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_FIELDS: Final = {
-    "input_audio_format": "format",
-    "input_audio_noise_reduction": "noise_reduction",
-    "input_audio_transcription": "transcription",
-    "turn_detection": "turn_detection",
-    "include": "include",
+    **{f"input_audio_{name}": name for name in ("format", "noise_reduction", "transcription")},
+    **{name: name for name in ("turn_detection", "include")},
 }
 """Today's name of each of the beta's fields; the last stands beside the others today, too."""
 _G711_RATE: Final = 8_000
@@ -48,12 +43,11 @@ class _Format(Struct, frozen=True):
 
 class _ServerVad(Struct, frozen=True, tag_field="type", tag="server_vad"):
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    prefix_padding_ms: _Count = 300
-    silence_duration_ms: _Count = 500
+    prefix_padding_ms: _Milliseconds = 300
+    silence_duration_ms: _Milliseconds = 500
 
     def __post_init__(self) -> None:
-        least, most = _SILENCES_MS
-        silence = min(max(self.silence_duration_ms, least), most)
+        silence = min(max(self.silence_duration_ms, _SILENCES_MS[0]), _SILENCES_MS[1])
         msgspec.structs.force_setattr(self, "silence_duration_ms", silence)
 
 
@@ -91,11 +85,6 @@ class Session(Struct, frozen=True):
             return _ServerVad() if finds_turns(self.transcription.model) else None
         return self.turn_detection
 
-    @property
-    def bytes_a_second(self) -> int:
-        """Bytes of a second of audio."""
-        return 2 * self.format.rate if self.format.type == _PCM else _G711_RATE
-
     def updated(self, update: bytes | msgspec.Raw) -> Session:
         """Returns the session with an update; raises ``msgspec.ValidationError``."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
@@ -129,24 +118,20 @@ class Session(Struct, frozen=True):
         rate = self.format.rate if self.format.type == _PCM else _G711_RATE
         return Options(AudioFormat(_ENCODINGS[self.format.type], rate), session)
 
-    def shown(self) -> dict[str, Any]:
-        """Returns it in today's shape."""
+    def shown(self, *, as_beta: bool) -> dict[str, Any]:
+        """Returns it in the shape of today or of the beta."""
         fields = {
             **msgspec.to_builtins(self),
             "turn_detection": msgspec.to_builtins(self.detection),
         }
+        if as_beta:
+            names = {of_today: name for name, of_today in _BETA_FORMATS.items()}
+            fields["format"] = names[self.format.type]
+            return {name: fields[of_today] for name, of_today in _BETA_FIELDS.items()}
         if self.format.type != _PCM:
             del fields["format"]["rate"]
         include = fields.pop("include")
         return {"type": "transcription", "audio": {"input": fields}, "include": include}
-
-    def shown_as_beta(self) -> dict[str, Any]:
-        """Returns it in the shape of the beta."""
-        today = self.shown()
-        fields = {**today["audio"]["input"], "include": today["include"]}
-        shown = {name: fields[of_today] for name, of_today in _BETA_FIELDS.items()}
-        names = {of_today: name for name, of_today in _BETA_FORMATS.items()}
-        return {**shown, "input_audio_format": names[self.format.type]}
 
 
 def _fields_of(update: bytes | msgspec.Raw) -> dict[str, Any]:
