@@ -7,6 +7,7 @@ here is immutable; nothing here knows Redis.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final as Constant
@@ -71,7 +72,7 @@ class Entry:
         message_bytes: Size of the client message that this entry completes; 0 when the message
             goes on in the next entry, and for control entries.
         reason: For ``FINALIZE``: ``FINALIZE`` if the client asked, ``IDLE`` if it fell silent.
-            For ``AUDIO``: ``IDLE`` if it is a pause.
+            For ``AUDIO``: ``IDLE`` if it is a pause, ``END`` if it clears what is undecided.
         intake: What of the client is in the log once this entry is; part of the session's
             state, not of the stream.
     """
@@ -97,6 +98,19 @@ class Entry:
         It is audio without samples, so that releases that know no pauses read past it.
         """
         return self.kind is EntryKind.AUDIO and self.reason is Reason.IDLE
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the audio before it that is not decided is dropped, without a final.
+
+        It is audio without samples, too: a release that does not know it decides that audio.
+        """
+        return self.kind is EntryKind.AUDIO and self.reason is Reason.END
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether no audio is heard across it."""
+        return self.kind is not EntryKind.AUDIO or self.is_clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +203,23 @@ class Speech(msgspec.Struct, frozen=True, array_like=True, tag="speech"):
     Attributes:
         kind: ``STARTED``: speech began, told before any result of it. ``STOPPED``: its segment is
             cut. ``SILENT``: nobody has spoken for as long as the session asks about.
-        at: Seconds on the audio clock: start of the speech, or else its end.
+        at: Seconds on the audio clock: start of the segment, or else its end.
+        index: Index of the segment's final. For ``SILENT``: of the last final before it.
     """
 
     kind: SpeechKind
     at: float
+    index: int
 
 
 Recorded = Final | Ended | Failed
 """Results that the results stream keeps, each with its index."""
+
+
+def spoken_until(results: Iterable[Recorded]) -> int | None:
+    """Returns the sample at which the last segment of speech ends; ``None`` if there is none."""
+    finals = [one for one in results if isinstance(one, Final) and one.end > one.start]
+    return round(finals[-1].end * SAMPLE_RATE) if finals else None
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):
@@ -223,7 +245,8 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
         checkpoint_seq: Likewise.
         index: Last recorded result up to that checkpoint, whether it is in this ring or was in
             an earlier one; -1 with an interim.
-        results: Recorded results in order, or one interim, or none (the checkpoint moved).
+        results: Recorded results in order, or one interim, or signals of speech, or none (the
+            checkpoint moved).
         origins: Of each of these, where it is known; empty from a transcriber that does not tell.
         sent_at: When it was sent, in seconds by the broker's clock; ``None`` if that is not known.
         checkpoint_speaking: Whether speech goes on behind the checkpoint.
@@ -233,7 +256,7 @@ class Ring(msgspec.Struct, frozen=True, array_like=True, tag="ring"):
     checkpoint_sample: int
     checkpoint_seq: int
     index: int
-    results: tuple[Final | Ended | Failed | Interim, ...]
+    results: tuple[Final | Ended | Failed | Interim | Speech, ...]
     origins: tuple[Origin | None, ...] = ()
     sent_at: float | None = None
     checkpoint_speaking: bool = False

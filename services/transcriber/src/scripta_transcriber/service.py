@@ -29,6 +29,7 @@ from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
+from scripta_transcriber.segmenter.speech_watch import SpeechWatch
 from scripta_transcriber.settings import TranscriberSettings
 from scripta_transcriber.sustained import slots_per_thread
 from scripta_transcriber.transcription import Tools, Transcription
@@ -144,8 +145,9 @@ class TranscriberService:
             asked, choice = claim.options, self._engines.choose(claim.options)
             options = SegmenterOptions(asked.endpointing_ms, asked.language, asked.max_segment_ms)
             capabilities = choice.engine.capabilities
-            segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector)
-            return Transcription(claim, segmenter, choice, tools)
+            watch = SpeechWatch.of(claim)
+            segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector, watch)
+            return Transcription(claim, segmenter, choice, tools, watch)
 
         self._worker = Worker(
             self._log,

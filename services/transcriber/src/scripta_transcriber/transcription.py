@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final as Constant
@@ -34,6 +35,7 @@ from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Priority, Scheduler
 from scripta_transcriber.segmenter.base import Segmenter
+from scripta_transcriber.segmenter.speech_watch import SpeechWatch
 from scripta_transcriber.segmenter.together import Decided
 
 logger = logging.getLogger(__name__)
@@ -74,14 +76,23 @@ class Transcription:
         segmenter: Made at the claim's checkpoint.
         choice: What decodes it, or why nothing does.
         tools: What it works with.
+        watch: Watches its speech; ``None``: nobody asks about it.
 
     Attributes:
         claim: Ownership of the session.
         trace: What its trace is told.
     """
 
-    def __init__(self, claim: Claim, segmenter: Segmenter, choice: Choice, tools: Tools) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        segmenter: Segmenter,
+        choice: Choice,
+        tools: Tools,
+        watch: SpeechWatch | None = None,
+    ) -> None:
         self.claim = claim
+        self._watch = watch
         self._segmenter = segmenter
         self._choice = choice
         self._engine = choice.engine
@@ -157,6 +168,9 @@ class Transcription:
         for portion in _portions(entries):
             cuts = await self._listen(portion)
             self._seq = portion[-1].seq
+            if self._watch is not None and (signals := self._watch.take()):
+                with suppress(BrokerUnavailable):  # nobody is owed them
+                    await self._tools.log.ring_speech(self.claim, signals)
             if cuts:
                 self._interims.close()
                 if await self._decide(cuts):

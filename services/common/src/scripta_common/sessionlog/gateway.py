@@ -155,6 +155,7 @@ class GatewayLog:
             int(intake.at_rest),
             token_digest,
             speaking_mark(checkpoint),
+            standing.spoken,
         )
         if restored:
             await self.assign(sid, options.pool)

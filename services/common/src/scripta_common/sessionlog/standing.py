@@ -59,6 +59,7 @@ class Standing:
         samples: Session sample at which the first kept entry starts.
         intake: What of the client was in the log up to there.
         connection: Number of its connection.
+        spoken: Session sample at which the last segment of speech up to that checkpoint ends.
     """
 
     checkpoint: Checkpoint
@@ -66,6 +67,7 @@ class Standing:
     samples: int
     intake: Intake
     connection: int
+    spoken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

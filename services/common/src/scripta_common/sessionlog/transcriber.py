@@ -26,7 +26,9 @@ from scripta_common.wire import (
     Origin,
     Recorded,
     Ring,
+    Speech,
     encode,
+    spoken_until,
 )
 
 
@@ -48,6 +50,8 @@ class Claim:
         epoch: Fencing token.
         checkpoint: Where to go on from.
         index: Last recorded result.
+        spoken: Sample at which the last segment of speech ends, for sessions that ask about
+            silence; 0 if nobody has spoken.
         options: What the client asked for.
         attempts: Claims since the session last moved on, this one included.
         former_span: Id of the span of the lease before this one; empty if there was none.
@@ -61,6 +65,7 @@ class Claim:
     options: SessionOptions
     attempts: int = 1
     former_span: str = ""
+    spoken: int = 0
 
 
 class TranscriberLog(Leasing):
@@ -105,7 +110,7 @@ class TranscriberLog(Leasing):
         if answer[0] != b"ok":
             await self.drop(assignment.entry_id)
             return None
-        _, epoch, sample, seq, index, options, attempts, former_span, mark = answer
+        _, epoch, sample, seq, index, options, attempts, former_span, mark, spoken = answer
         return Claim(
             sid=assignment.sid,
             entry_id=assignment.entry_id,
@@ -115,6 +120,7 @@ class TranscriberLog(Leasing):
             options=SessionOptions.decode(options),
             attempts=attempts,
             former_span=former_span.decode(),
+            spoken=spoken,
         )
 
     async def read(self, sid: str, after: int, count: int) -> list[Entry]:
@@ -171,6 +177,8 @@ class TranscriberLog(Leasing):
         if recorded and isinstance(recorded[-1], Ended | Failed):
             status = "ended" if isinstance(recorded[-1], Ended) else "failed"
         index = after + len(recorded)
+        asked = claim.options.silence_ms is not None
+        spoken = spoken_until(recorded) if asked else None
         ring = Ring(
             sid=claim.sid,
             checkpoint_sample=checkpoint.sample,
@@ -193,6 +201,7 @@ class TranscriberLog(Leasing):
             keys.gateway_channel(""),
             self._ttl_ms,
             speaking_mark(checkpoint),
+            "" if spoken is None else spoken,
             *(encode(result) for result in recorded),
         )
         if outcome == b"fenced":
@@ -233,6 +242,12 @@ class TranscriberLog(Leasing):
                 keys.gateway_channel(""),
             )
         )
+
+    async def ring_speech(self, claim: Claim, signals: Sequence[Speech]) -> None:
+        """Sends signals of speech past the record, unless the claim is not good any more."""
+        ring = encode(Ring(claim.sid, -1, -1, -1, tuple(signals)))
+        channel = keys.gateway_channel("")
+        await self._broker.run(scripts.INTERIM, [keys.state(claim.sid)], claim.epoch, ring, channel)
 
     async def release(self, claim: Claim) -> None:
         """Says that nobody owns a session any more, unless somebody else does already."""

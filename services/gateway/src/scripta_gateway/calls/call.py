@@ -29,7 +29,7 @@ from scripta_common.errors import (
     UnsupportedLanguage,
 )
 from scripta_common.tracing import NO_SPAN
-from scripta_common.wire import Ended, Failed, Final, Interim, Reason
+from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Speech
 from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.audio.doubt import warning
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
@@ -210,6 +210,8 @@ class Call:
             case asks.Finalize(index):
                 if not self._channels.ending:
                     await self._finalize(Reason.FINALIZE, index)
+            case asks.Clear():
+                await self._clear()
             case asks.End():
                 await self._end()
             case asks.Configure():
@@ -262,6 +264,11 @@ class Call:
     async def _finalize(self, reason: Reason, index: int | None = None) -> None:
         await self._enter_rest(end=False)
         self._channels.finalize(reason, index)
+
+    async def _clear(self) -> None:
+        if not self._channels.ending:
+            await self._enter_rest(end=False)  # what the decoder holds back is dropped, too
+            self._channels.clear()
 
     async def _end(self) -> None:
         if not self._channels.ending:
@@ -355,7 +362,10 @@ class Call:
                     if self._channels.over and not self._renewing:
                         await self._complete()
                     return
-                await self._deliver_one(channel, result)
+                if isinstance(result, Speech):
+                    await self._tell(told.Heard(channel.index, result))
+                else:
+                    await self._deliver_one(channel, result)
 
     async def _deliver_one(self, channel: Channel, result: Final | Failed | Interim) -> None:
         delivery = NO_SPAN

@@ -133,6 +133,11 @@ class Channels:
         for channel in self._all:
             channel.inflow.pause()
 
+    def clear(self) -> None:
+        """Drops what is accepted and not decided."""
+        for channel in self._all:
+            channel.inflow.clear()
+
     def end(self) -> None:
         """Enters the end of the stream."""
         for channel in self._all:

@@ -83,6 +83,13 @@ class Inflow(Generic[T]):
             self._clock.paused()
         self._work.set()
 
+    def clear(self) -> None:
+        """Drops what is accepted and not decided."""
+        self._session.clear()
+        if self._clock is not None:
+            self._clock.boundary()
+        self._work.set()
+
     def end(self) -> None:
         """Enters the end of the stream."""
         self._session.end()

@@ -25,6 +25,7 @@ from scripta_common.wire import (
     Interim,
     Recorded,
     Ring,
+    Speech,
 )
 from scripta_gateway.bounds import (
     MAX_APPEND_BYTES,
@@ -220,7 +221,7 @@ class Exchange:
         """
         fresh: list[Recorded] = []
         if room:
-            fresh = self._accept(r for r in ring.results if not isinstance(r, Interim))
+            fresh = self._accept(r for r in ring.results if not isinstance(r, Interim | Speech))
         elif ring.results:
             self.behind = True
         checkpoint = Checkpoint(

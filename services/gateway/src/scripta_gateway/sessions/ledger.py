@@ -27,6 +27,7 @@ from scripta_common.wire import (
     Intake,
     Reason,
     Recorded,
+    spoken_until,
 )
 from scripta_gateway.bounds import MAX_BACKLOG_ENTRIES, MAX_BOUNDARIES
 
@@ -58,6 +59,8 @@ class Ledger:
         self._checkpoint_intake = Intake()
         # Samples of the unfinished message that have been given so far, in the log or skipped.
         self._given = 0
+        # End of the last segment of speech, among the results and up to the checkpoint.
+        self._spoken = self._checkpoint_spoken = 0
 
     @classmethod
     def resumed(
@@ -101,6 +104,7 @@ class Ledger:
             samples=self._retained[0].first_sample if self._retained else self.samples,
             intake=self._checkpoint_intake,
             connection=connection,
+            spoken=self._checkpoint_spoken,
         )
 
     @property
@@ -213,6 +217,13 @@ class Ledger:
             )
         )
 
+    def enter_clear(self, accepted_ms: int) -> bool:
+        """Numbers that what is not decided is dropped; returns false if there is nothing to."""
+        if not self._retained or self._retained[-1].is_clear:
+            return False
+        self.enter_control(EntryKind.AUDIO, Reason.END, accepted_ms)
+        return True
+
     def enter_pause(self, accepted_ms: int) -> None:
         """Numbers a pause of the client at the present end of the audio."""
         self._enter(
@@ -258,6 +269,7 @@ class Ledger:
         moved = self._ahead[0] != self.checkpoint
         self.checkpoint, self.checkpoint_index = self._ahead
         self._ahead = None
+        self._checkpoint_spoken = self._spoken
         while self._retained and self._retained[0].seq <= self.checkpoint.seq:
             self._checkpoint_intake = self._retained.popleft().intake
         while self._boundaries and self._boundaries[0] <= self.checkpoint.seq:
@@ -286,5 +298,6 @@ class Ledger:
             if result.index == self.index + 1:
                 self.index = result.index
                 fresh.append(result)
+        self._spoken = spoken_until(fresh) or self._spoken
         self._catch_up()
         return fresh, missing

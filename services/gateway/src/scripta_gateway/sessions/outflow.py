@@ -15,12 +15,13 @@ from typing import Final
 from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_common.sessionlog import GatewayLog
 from scripta_common.tracing import NO_SPAN, Span
-from scripta_common.wire import SAMPLE_RATE, Interim, Origin, Recorded, Ring
+from scripta_common.wire import SAMPLE_RATE, Interim, Origin, Recorded, Ring, Speech
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway.bounds import DROP_STEP, MAX_UNDELIVERED
 from scripta_gateway.sessions.deliveries import Deliveries
 from scripta_gateway.sessions.exchange import Exchange, News
 from scripta_gateway.sessions.log_writer import LogWriter
+from scripta_gateway.speech_news import SpeechNews
 from scripta_gateway.telemetry.latency import Stopwatch
 
 _RETRY_FIRST: Final = 0.05
@@ -55,7 +56,9 @@ class Outflow:
         self._writer = writer
         self._stopwatch = stopwatch
         self._keep = keep
-        self._undelivered: deque[Recorded] = deque()
+        self._undelivered: deque[Recorded | Speech] = deque()
+        # Sorts out signals of speech; ``None`` if nobody asks for any.
+        self.speech_news: SpeechNews | None = None
         # Only the newest interim matters.
         self._interim: Interim | None = None
         # End of the last final, in seconds: an interim of what lies before comes too late.
@@ -83,8 +86,10 @@ class Outflow:
         """Records that the log has dropped the results up to this one."""
         self._dropped = index
 
-    async def next_results(self) -> list[Recorded | Interim]:
+    async def next_results(self) -> list[Recorded | Interim | Speech]:
         """Waits for results and returns all there are, in order; an interim comes last.
+
+        Signals of speech, if the session asks for them, stand before the results of that speech.
 
         Cancelled, it has given nothing out.
 
@@ -103,10 +108,11 @@ class Outflow:
             self._wake.clear()
             await self._wake.wait()
 
-    def _give_out(self) -> list[Recorded | Interim]:
-        batch: list[Recorded | Interim] = list(self._undelivered)
-        if self._undelivered:
-            self._given = self._undelivered[-1].index
+    def _give_out(self) -> list[Recorded | Interim | Speech]:
+        batch: list[Recorded | Interim | Speech] = list(self._undelivered)
+        for result in self._undelivered:
+            if not isinstance(result, Speech):
+                self._given = result.index
         self._undelivered.clear()
         if self._interim is not None:
             batch.append(self._interim)
@@ -125,6 +131,10 @@ class Outflow:
             interim = ring.results[-1]
             if isinstance(interim, Interim):
                 self._ring_interim(interim, ring.origins, now)
+            elif self.speech_news is not None and len(self._undelivered) < MAX_UNDELIVERED:
+                for signal in ring.results:
+                    if isinstance(signal, Speech):
+                        self._tell(self.speech_news.hear(signal))
             return
         room = len(self._undelivered) < MAX_UNDELIVERED
         if room and self._writer.span.recording:
@@ -137,6 +147,8 @@ class Outflow:
         # A slow interim may come behind the final of the same words.
         if self._exchange.behind or interim.start < self._decided_until:
             return
+        if self.speech_news is not None:
+            self._tell(self.speech_news.guess(interim))
         self._interim = interim
         if origins and (origin := origins[-1]) is not None:
             seq = self._exchange.ledger.seq_at(round(interim.start * SAMPLE_RATE))
@@ -148,7 +160,7 @@ class Outflow:
         if news.fresh:
             # What was open is decided; an interim of it would only confuse.
             self._interim = None
-            self._undelivered.extend(news.fresh)
+            self._enter(news.fresh)
             ends = (result.end for result in news.fresh if isinstance(result, FinalResult))
             self._decided_until = max(self._decided_until, *ends, 0.0)
         if news.moved:
@@ -157,6 +169,20 @@ class Outflow:
         if news.fresh:
             self._wake.set()
         self.notice()
+
+    def _enter(self, fresh: Sequence[Recorded]) -> None:
+        if self.speech_news is None:
+            self._undelivered.extend(fresh)
+            return
+        for result in fresh:
+            self._tell(self.speech_news.decide(result))
+            self._undelivered.append(result)
+            self._tell(self.speech_news.settle())
+
+    def _tell(self, signals: Sequence[Speech]) -> None:
+        self._undelivered.extend(signals)
+        if signals:
+            self._wake.set()
 
     def notice(self) -> None:
         """Wakes the deliverer if the log may have results that did not come by the doorbell."""
@@ -173,6 +199,13 @@ class Outflow:
         """Returns the span of a final that is about to be sent."""
         within = self._writer.span
         return self._deliveries.begin(within, final) if within.recording else NO_SPAN
+
+    def cleared(self, until: float) -> None:
+        """Records that what is not decided, up to so many seconds, is dropped."""
+        self._interim = None
+        self._decided_until = max(self._decided_until, until)
+        if self.speech_news is not None:
+            self._tell(self.speech_news.clear(until))
 
     def clear(self) -> None:
         """Frees the results that wait here."""

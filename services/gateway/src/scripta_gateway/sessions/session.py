@@ -21,6 +21,7 @@ from scripta_common.wire import (
     Reason,
     Recorded,
     Ring,
+    Speech,
 )
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway.admission.pool_places import Place
@@ -29,6 +30,7 @@ from scripta_gateway.sessions.exchange import Exchange
 from scripta_gateway.sessions.ledger import Ledger
 from scripta_gateway.sessions.log_writer import Limits, LogWriter
 from scripta_gateway.sessions.outflow import Outflow
+from scripta_gateway.speech_news import SpeechNews
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.latency import Stopwatch
 
@@ -91,6 +93,7 @@ class Session:
             self.stopwatch,
             keep=MAX_RESULTS_KEPT if token_digest else 0,
         )
+        self._watch_speech()
         self.heard_at = time.monotonic()
         self.ending = False
 
@@ -201,6 +204,12 @@ class Session:
             self.give_back_place()
             self._place = place
         self._writer.configure(options, self._place)
+        self._watch_speech()
+
+    def _watch_speech(self) -> None:
+        asked = self.options.speech_events or self.options.silence_ms is not None
+        index = self._exchange.ledger.index
+        self._outflow.speech_news = SpeechNews(index) if asked else None
 
     def enter(
         self,
@@ -238,6 +247,12 @@ class Session:
         ledger.enter_pause(int(time.time() * 1000))
         self.stopwatch.control(ledger.last_seq, time.monotonic())
 
+    def clear(self) -> None:
+        """Drops what is accepted and not decided: no final follows, and no interim any more."""
+        if self._exchange.ledger.enter_clear(int(time.time() * 1000)):
+            self.stopwatch.control(self._exchange.ledger.last_seq, time.monotonic())
+            self._outflow.cleared(self.seconds)
+
     def end(self) -> None:
         """Enters the end of the stream, once: the last finals and then ``Ended`` follow."""
         if self.ending:
@@ -272,8 +287,10 @@ class Session:
             self._outflow.notice()  # how it ended stands in the results
         return more
 
-    async def next_results(self) -> list[Recorded | Interim]:
+    async def next_results(self) -> list[Recorded | Interim | Speech]:
         """Waits for results and returns all there are, in order; an interim comes last.
+
+        Signals of speech, if the session asks for them, stand before the results of that speech.
 
         Raises:
             ScriptaError: The session can not go on.

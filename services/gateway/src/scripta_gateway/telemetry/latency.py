@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from scripta_common.wire import Final as FinalResult
-from scripta_common.wire import Interim, Origin, Recorded
+from scripta_common.wire import Interim, Origin, Recorded, Speech
 from scripta_gateway.calls.pace import Pace
 from scripta_gateway.telemetry.arrivals import Arrivals
 
@@ -123,7 +123,7 @@ class Stopwatch:
 
     def rang(
         self,
-        results: Sequence[Recorded | Interim],
+        results: Sequence[Recorded | Interim | Speech],
         origins: Sequence[Origin | None],
         rang: float,
         commit: float,

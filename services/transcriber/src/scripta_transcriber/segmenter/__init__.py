@@ -10,6 +10,7 @@ from scripta_transcriber.segmenter.base import Segmenter
 from scripta_transcriber.segmenter.message import MessageSegmenter
 from scripta_transcriber.segmenter.rules import Rules
 from scripta_transcriber.segmenter.speech import SpeechSegmenter
+from scripta_transcriber.segmenter.speech_watch import SpeechWatch
 from scripta_transcriber.segmenter.vad import VoiceDetector
 
 __all__ = ["SegmenterOptions", "create_segmenter", "load_detector"]
@@ -49,6 +50,7 @@ def create_segmenter(
     checkpoint: Checkpoint,
     options: SegmenterOptions,
     detector: VoiceDetector | None,
+    watch: SpeechWatch | None = None,
 ) -> Segmenter:
     """Returns a segmenter for one session; cheap, loads nothing.
 
@@ -57,6 +59,7 @@ def create_segmenter(
         checkpoint: Where the session starts or goes on.
         options: What the session asked for.
         detector: As ``load_detector`` returned it for this engine.
+        watch: Is told of speech; ``None``: nobody asks about it.
     """
     if capabilities.segmentation is Segmentation.MESSAGE:
         return MessageSegmenter(checkpoint)
@@ -64,7 +67,7 @@ def create_segmenter(
         raise ValueError("cutting by speech needs a voice detector: pass what load_detector gave")
     rules = Rules().with_longest_segment(_longest_segment(capabilities, options))
     rules = rules.with_endpointing(options.endpointing_ms)
-    return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language)
+    return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language, watch)
 
 
 def _longest_segment(capabilities: Capabilities, options: SegmenterOptions) -> float:

@@ -89,6 +89,11 @@ class SpeechCutter:
         """Whether nobody speaks, nor has begun to."""
         return self._onset is None
 
+    @property
+    def position(self) -> int:
+        """Session sample up to which audio was heard."""
+        return self._tape.position
+
     def push(self, entry: Entry) -> None:
         """Takes the next entry; audio in it that lies before the checkpoint is skipped."""
         self._tape.push(entry)
@@ -121,7 +126,8 @@ class SpeechCutter:
         onset = self._hear(frame, probability, now)
         if self._is_too_long():
             return self._cut_long(onset)
-        if now - self._voiced_end >= self._endpoint:
+        ends = self._rules.ends_in_silence or self._is_noise()
+        if ends and now - self._voiced_end >= self._endpoint:
             return self._end_speech()
         if now + FRAME_SAMPLES - self._first > self._longest:
             return self._cut_long(onset)
@@ -217,6 +223,8 @@ class SpeechCutter:
         if entry is None:
             return None
         now = self._tape.end
+        if entry.is_clear:
+            return Cut(None, self._start_afresh(now, consumed=entry.seq))
         ended = entry.kind is EntryKind.END
         reason = Reason.END if ended else entry.reason
         segment: Segment | None = None
@@ -243,6 +251,10 @@ class SpeechCutter:
         kept = self._onset + FRAME_SAMPLES * earliest(heard, frames - self._window_frames)
         return replace(self._segment(self._tape.position, Reason.LENGTH), kept=kept)
 
+    def speech_start(self) -> int | None:
+        """Returns where the open segment starts, once it is more than a noise; it may be music."""
+        return None if self._onset is None or self._is_noise() else self._first
+
     def _hear(self, frame: Frame, probability: float, now: int) -> int:
         """Notes a frame of what may be speech; returns where that began."""
         if self._onset is None:
@@ -258,6 +270,8 @@ class SpeechCutter:
 
     def _silence_before_pause(self) -> int:
         """Returns the samples of silence that end speech at a pause of the client, else 0."""
+        if not self._rules.ends_in_silence:
+            return 0
         silence = self._tape.position - self._voiced_end
         return silence if silence >= self._pause and self._holds_word(cut_off=False) else 0
 

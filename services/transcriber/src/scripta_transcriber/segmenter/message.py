@@ -24,6 +24,10 @@ class MessageSegmenter:
         """Takes the next entry; returns a cut if it completes a message or the stream."""
         if entry.kind is EntryKind.END:
             return [Cut(None, Checkpoint(entry.first_sample, entry.seq), ended=True)]
+        if entry.is_clear:
+            self._pcm.clear()
+            self._start = entry.first_sample
+            return [Cut(None, Checkpoint(entry.first_sample, entry.seq))]
         if entry.kind is not EntryKind.AUDIO:
             # Passed, so that nothing stays undecided behind the last message.
             return [] if self._pcm else [Cut(None, Checkpoint(entry.first_sample, entry.seq))]

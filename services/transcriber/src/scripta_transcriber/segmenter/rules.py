@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+SHORTEST_ENDPOINT = 0.1
+"""Seconds of silence that end a segment, at least. Gaps within words are nearly as long, and behind
+each cut the voice detector has to learn anew what it hears."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -12,7 +16,8 @@ class Rules:
     Attributes:
         start_probability: A frame of at least this probability starts speech.
         keep_probability: A frame of at least this probability goes on with speech.
-        endpoint_silence: Silence that ends a segment.
+        endpoint_silence: Silence that ends a segment, and behind which a noise is forgotten.
+        ends_in_silence: Whether silence ends a segment at all.
         pre_roll: Audio kept from before the first frame of speech: the model misses a word
             that starts with the audio.
         reach: A segment starts so much before the first frame of speech, at most, …
@@ -35,6 +40,7 @@ class Rules:
     start_probability: float = 0.5
     keep_probability: float = 0.35
     endpoint_silence: float = 0.5
+    ends_in_silence: bool = True
     pre_roll: float = 0.25
     reach: float = 1.5
     loud_share: float = 0.03
@@ -58,10 +64,17 @@ class Rules:
             raise ValueError("search_window must be shorter than longest_segment and its pre-roll")
 
     def with_endpointing(self, milliseconds: int | None) -> Rules:
-        """Returns these rules with a session's own endpoint silence; ``None`` leaves it."""
+        """Returns these rules with a session's own endpoint silence.
+
+        Args:
+            milliseconds: ``None`` leaves it; 0: silence ends no segment; a shorter one than can be
+                heard well is taken for the shortest.
+        """
         if milliseconds is None:
             return self
-        return replace(self, endpoint_silence=milliseconds / 1000)
+        if not milliseconds:
+            return replace(self, ends_in_silence=False)
+        return replace(self, endpoint_silence=max(milliseconds / 1000, SHORTEST_ENDPOINT))
 
     def with_longest_segment(self, seconds: float) -> Rules:
         """Returns these rules with another longest segment, and a search window in proportion.

@@ -18,6 +18,7 @@ from scripta_transcriber.segmenter.again import listen_again
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.cutter import SpeechCutter
 from scripta_transcriber.segmenter.rules import Rules
+from scripta_transcriber.segmenter.speech_watch import SpeechWatch
 from scripta_transcriber.segmenter.stillness import Stillness
 from scripta_transcriber.segmenter.vad import Turn, VoiceStream
 
@@ -33,6 +34,7 @@ class SpeechSegmenter:
         voice: A fresh stream of the detector.
         rules: Where speech is cut.
         language: BCP-47 tag that its segments carry to the engine.
+        watch: Is told of speech; ``None``: nobody asks about it.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class SpeechSegmenter:
         voice: VoiceStream,
         rules: Rules,
         language: str | None = None,
+        watch: SpeechWatch | None = None,
     ) -> None:
+        self._watch = watch
         self._voice = voice
         self._rules = rules
         self._cutter = SpeechCutter(checkpoint, rules, language)
@@ -80,10 +84,20 @@ class SpeechSegmenter:
                 cut = self._cutter.score(0.0)
             else:
                 cut = self._cutter.score((yield Turn(self._voice, frame)))
+            self._tell_watch(cut)
             if cut is not None:
                 self._voice.reset()
                 self._stillness.reset()
                 cuts.append(cut)
+
+    def _tell_watch(self, cut: Cut | None) -> None:
+        if self._watch is None:
+            return
+        if cut is not None:
+            self._watch.cut(cut)
+            return
+        cutter = self._cutter
+        self._watch.look(cutter.position, cutter.speech_start(), quiet=cutter.quiet)
 
     def _hear_again(self) -> Generator[Turn, float, None]:
         if (unheard := self._cutter.unheard()) is not None:

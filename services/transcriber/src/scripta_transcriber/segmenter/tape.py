@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry, EntryKind
+from scripta_common.wire import BYTES_PER_SAMPLE, Checkpoint, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Tape:
                 return None
             if self.end - self.position >= samples:
                 break
-            if not self._waiting or self._waiting[0].kind is not EntryKind.AUDIO:
+            if not self._waiting or self._waiting[0].is_boundary:
                 return None
             self._take_up(self._waiting.popleft())
         at = self.position
@@ -76,7 +76,7 @@ class Tape:
     @property
     def meets_boundary(self) -> bool:
         """Whether a control entry is next, once all audio and all pauses before it are passed."""
-        waits = bool(self._waiting) and self._waiting[0].kind is not EntryKind.AUDIO
+        waits = bool(self._waiting) and self._waiting[0].is_boundary
         return waits and not self.meets_pause
 
     def pass_pause(self) -> None:
@@ -85,7 +85,7 @@ class Tape:
 
     def boundary(self) -> Entry | None:
         """Takes up and returns the control entry next in line, once all audio before it is."""
-        if self._waiting and self._waiting[0].kind is not EntryKind.AUDIO:
+        if self._waiting and self._waiting[0].is_boundary:
             return self._waiting.popleft()
         return None
 
