@@ -91,7 +91,7 @@ class SpeechNews:
                 elif speech.at >= self._until:
                     return self._begin(index, speech.at)
             case SpeechKind.STOPPED:
-                if self._open and index == self._started:
+                if self._open and index == self._started and speech.at > self._until:
                     return self._stop(index, speech.at)
             case SpeechKind.SILENT:
                 if self._open or not self._silence_due or index < self._closed:
