@@ -209,7 +209,7 @@ class Speech(msgspec.Struct, frozen=True, array_like=True, tag="speech"):
 
     kind: SpeechKind
     at: float
-    index: int
+    index: int = 0
 
 
 Recorded = Final | Ended | Failed
