@@ -48,7 +48,10 @@ from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
+from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.segmenter.base import Cut, Segmenter
+from scripta_transcriber.segmenter.speech_watch import SpeechWatch
+from scripta_transcriber.segmenter.vad import VoiceDetector
 from scripta_transcriber.transcription import Tools, Transcription
 from scripta_transcriber.worker import Worker
 
@@ -186,6 +189,7 @@ async def make_transcriber(
         segmenter: Callable[[Checkpoint], Segmenter] = SentenceSegmenter,
         interim_seconds: float = 0.0,
         rounds: float = 0.01,
+        detector: VoiceDetector | None = None,
     ) -> Transcriber:
         name = secrets.token_hex(4)
         broker = Broker(url, name=name)
@@ -206,7 +210,12 @@ async def make_transcriber(
 
         def transcribe(claim: Claim) -> Transcription:
             choice = engines.choose(claim.options)
-            return Transcription(claim, segmenter(claim.checkpoint), choice, tools)
+            if detector is None:
+                return Transcription(claim, segmenter(claim.checkpoint), choice, tools)
+            asked, watch = SegmenterOptions(claim.options.endpointing_ms), SpeechWatch.of(claim)
+            capabilities = choice.engine.capabilities
+            by_speech = create_segmenter(capabilities, claim.checkpoint, asked, detector, watch)
+            return Transcription(claim, by_speech, choice, tools, watch)
 
         misfits = Misfits(half, Roster(broker), keys.DEFAULT_POOL, engines.have, gone=0.2)
         worker = Worker(half, slots=slots, transcribe=transcribe, misfits=misfits)
@@ -234,6 +243,16 @@ class Caller:
         for text in messages:
             pcm = speak(text)
             await self._append(EntryKind.AUDIO, pcm=pcm, message_bytes=len(pcm) + 1)
+
+    async def send(self, pcm: bytes) -> None:
+        """Appends audio of any length, a tenth of a second an entry."""
+        for at in range(0, len(pcm), 3200):
+            piece = pcm[at : at + 3200]
+            await self._append(EntryKind.AUDIO, pcm=piece, message_bytes=len(piece))
+
+    async def clear(self) -> None:
+        """Appends that what is undecided is dropped."""
+        await self._append(EntryKind.AUDIO, reason=Reason.END)
 
     async def finalize(self, reason: Reason = Reason.FINALIZE) -> None:
         await self._append(EntryKind.FINALIZE, reason=reason)
