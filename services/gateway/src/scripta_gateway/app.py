@@ -28,6 +28,8 @@ from scripta_gateway.calls.idle_clock import Patience
 from scripta_gateway.calls.serving import serve_body, serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
+from scripta_gateway.dialects.deepgram import LiveDialect
+from scripta_gateway.dialects.deepgram.models import MODELS
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.dialects.openai import RealtimeDialect
@@ -166,9 +168,11 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:
     """Returns the dialects that are spoken over WebSocket, by the path of each."""
     openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
+    deepgram_names = ModelNames(MODELS, settings.own_models())
     dialects: dict[str, Dialect] = {
         "/ws": NativeDialect(),
         "/v1/realtime": RealtimeDialect(openai_names),
+        "/v1/listen": LiveDialect(deepgram_names),
     }
     if settings.vosk_port:
         dialects[VOSK_PATH] = VoskDialect(settings.own_models())

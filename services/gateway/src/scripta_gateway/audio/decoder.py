@@ -34,6 +34,7 @@ from scripta_gateway.audio.wave64 import Wave64HeaderReader
 
 _ENCODINGS: Constant = {
     "linear16": SampleFormat.S16,
+    "linear32": SampleFormat.F32,
     "mulaw": SampleFormat.MULAW,
     "alaw": SampleFormat.ALAW,
 }
@@ -56,8 +57,8 @@ class AudioFormat:
     """What a client says about its audio; validated where it is read.
 
     Attributes:
-        encoding: ``linear16``, ``mulaw`` or ``alaw``: all bytes are raw. ``None``: files are
-            recognised, anything else is linear16.
+        encoding: ``linear16``, ``linear32`` (floats), ``mulaw`` or ``alaw``: all bytes are raw.
+            ``None``: files are recognised, anything else is linear16.
         sample_rate: Of raw audio, in Hz.
         channels: Of raw audio, interleaved.
     """
@@ -69,7 +70,7 @@ class AudioFormat:
     @property
     def bytes_a_second(self) -> int:
         """Bytes of a second of raw audio."""
-        width = 1 if self.encoding in ("mulaw", "alaw") else BYTES_PER_SAMPLE
+        width = {"mulaw": 1, "alaw": 1, "linear32": 4}.get(self.encoding or "", BYTES_PER_SAMPLE)
         return width * self.channels * self.sample_rate
 
 

@@ -63,6 +63,7 @@ def _patience(policy: Policy, setting: Patience) -> Patience:
         live=setting.live if policy.flushes else _NEVER,
         close=setting.close if policy.close is None else policy.close,
         first=setting.first if policy.first is None else policy.first,
+        audio=setting.close,
     )
 
 
@@ -314,7 +315,8 @@ class Call:
                 self._enter(pcm, 0)
                 await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
-            self._refuse(f"Audio cannot be decoded: {error}", error)
+            refused = told.Refused(f"Audio cannot be decoded: {error}", error)
+            self._channels.first.inflow.refuse(refused)
         await self._tell_doubt()
 
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
@@ -333,6 +335,8 @@ class Call:
             await self._tools.hub.held_audio.wait_for_room(channel.session)
 
     def _refuse(self, message: str, detail: object = None) -> None:
+        if isinstance(detail, BadAudio) and not self._policy.goes_on_after_bad_audio:
+            raise detail
         self._channels.first.inflow.refuse(told.Refused(message, detail))
 
     # What goes out.

@@ -27,15 +27,16 @@ class Patience:
     Attributes:
         flush: After an upload, until it is finalized. After other audio, until a pause is noted.
         live: How far live audio may fall behind real time until it is finalized.
-        close: Silence after any message until the connection is closed; before the first audio,
-            the time until it is closed whatever else it sends.
+        close: Silence after any message until the connection is closed.
         first: Silence until a connection is closed that has not sent any audio yet.
+        audio: Time until such a connection is closed whatever else it sends; ``None``: ``close``.
     """
 
     flush: float
     live: float
     close: float
     first: float
+    audio: float | None = None
 
 
 class IdleClock:
@@ -51,7 +52,8 @@ class IdleClock:
         self._patience = patience
         self._heard = now
         # When it has to have sent audio; ``None`` once it has.
-        self._audio_due: float | None = now + patience.close
+        first_audio = patience.close if patience.audio is None else patience.audio
+        self._audio_due: float | None = now + first_audio
         self._rhythm = Rhythm(now, goes_on=goes_on)
         # When silence began behind audio that no boundary has followed yet.
         self._unflushed: float | None = None

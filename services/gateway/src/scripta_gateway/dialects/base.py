@@ -31,6 +31,8 @@ class Policy:
         audio_in_text: Whether text messages bring audio, and so may be large.
         renews: Whether other options behind the first audio begin another session of the call, once
             all of the one before it has been told; otherwise they are refused.
+        goes_on_after_bad_audio: Whether audio that can not be decoded is refused and the call goes
+            on; otherwise the call ends by it.
     """
 
     acks: bool = True
@@ -39,6 +41,7 @@ class Policy:
     first: float | None = None
     audio_in_text: bool = False
     renews: bool = False
+    goes_on_after_bad_audio: bool = True
 
 
 class Codec(Protocol):

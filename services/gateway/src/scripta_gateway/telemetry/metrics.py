@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import Gauge
 
 from scripta_common.errors import (
+    BadAudio,
     BadRequest,
     BrokerUnavailable,
     Draining,
@@ -197,7 +198,7 @@ def outcome_of_error(error: ScriptaError) -> Outcome:
             return Outcome.SUPERSEDED
         case Draining():
             return Outcome.HANDED_OVER
-        case UnsupportedLanguage() | TooManyRefusals():
+        case UnsupportedLanguage() | TooManyRefusals() | BadAudio():
             return Outcome.REJECTED
         case _:
             return Outcome.FAILED

@@ -1,0 +1,393 @@
+"""The codec of Deepgram's live transcription: query and messages in, asks out; told in, out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from scripta_common.errors import (
+    BadAudio,
+    BadRequest,
+    Draining,
+    NoCapacity,
+    ScriptaError,
+    SessionIdle,
+    UnknownModel,
+)
+from scripta_common.sessionlog import SessionOptions
+from scripta_common.wire import Final, Interim, Reason, Speech, SpeechKind, Word
+from scripta_gateway.audio.decoder import AudioFormat
+from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects.deepgram import LiveCodec, LiveDialect
+from scripta_gateway.dialects.deepgram.models import MODELS
+from scripta_gateway.dialects.model_names import ModelNames
+from scripta_gateway.transports.base import Request
+
+pytestmark = pytest.mark.unit
+
+Message = dict[str, Any]
+DIALECT = LiveDialect(ModelNames(MODELS, {"nova-2": "whisper"}))
+ID = "abababab-abab-abab-abab-abababababab"
+HELLO = (Word("Hello,", 0.5, 0.8, 0.75), Word("World.", 0.9, 1.2))
+
+
+def request(query: str = "", subprotocols: tuple[str, ...] = ()) -> Request:
+    pairs = [tuple(pair.split("=", 1)) for pair in query.split("&") if pair]
+    return Request("ab" * 16, 1_770_000_000.5, "/v1/listen", pairs, {}, subprotocols)  # type: ignore[arg-type]
+
+
+def codec(query: str = "", **more: Any) -> LiveCodec:
+    one = DIALECT.begin(request(query, **more))
+    one.greet(told.Opened("sid", 1, model="moonshine"))
+    return one
+
+
+def write(one: LiveCodec, *news: told.Told) -> list[Message]:
+    return [json.loads(frame) for each in news for frame in one.write(each)]
+
+
+def final(end: float, reason: Reason = Reason.ENDPOINT, **more: Any) -> told.Decided:
+    result = Final(1, 0.4, end, "Hello, World.", reason, HELLO, confidence=0.5)
+    channel = more.pop("channel", 0)
+    changed = {name: more.get(name, getattr(result, name)) for name in result.__struct_fields__}
+    return told.Decided(channel, Final(**changed))
+
+
+# The query.
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", {}),
+        ("interim_results=True", {"interim_results": True}),
+        ("interim_results=TRUE&interim_results=false", {}),
+        ("endpointing=25", {"endpointing_ms": 300}),
+        ("endpointing=700", {"endpointing_ms": 700}),
+        ("endpointing=99999", {"endpointing_ms": 5000}),
+        ("endpointing=true", {}),
+        ("endpointing=false", {}),
+        ("endpointing=0", {}),
+        ("utterance_end_ms=1500", {"silence_ms": 1500, "speech_events": True}),
+        ("utterance_end_ms=10", {"silence_ms": 1000, "speech_events": True}),
+        ("vad_events=true", {"speech_events": True}),
+        ("language=en-GB", {"language": "en-GB"}),
+        ("language=multi", {}),
+        ("language=de&detect_language=true", {}),
+        ("model=None&language=", {}),
+        ("model=nova-3-medical", {}),
+        ("model=nova-2", {"model": "whisper"}),
+        ("model=moonshine", {"model": "moonshine"}),
+    ],
+)
+def test_options_are_what_the_query_asks(query: str, wanted: Message) -> None:
+    """Guards what the packages send: booleans in any case, values that nobody gave."""
+    assert codec(query).options.session == SessionOptions(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        ("", AudioFormat()),
+        ("encoding=linear16&sample_rate=8000&channels=2", AudioFormat("linear16", 8000, 2)),
+        ("encoding=linear32&sample_rate=48000", AudioFormat("linear32", 48000)),
+        ("encoding=mulaw", AudioFormat("mulaw", 8000)),
+        ("encoding=ogg-opus&sample_rate=48000", AudioFormat(None, 48000)),
+    ],
+)
+def test_raw_audio_is_as_the_query_says_and_files_are_looked_at(
+    query: str, form: AudioFormat
+) -> None:
+    assert codec(query).options.format == form
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("encoding=g729", "encoding"),
+        ("encoding=linear16", "sample_rate"),
+        ("sample_rate=fast", "sample_rate"),
+        ("channels=9", "channels"),
+        ("interim_results=perhaps", "interim_results"),
+        ("endpointing=soon", "endpointing"),
+        ("endpointing=-5", "endpointing"),
+        ("model=../../etc", "model"),
+        ("language=e", "language"),
+        ("callback=http://169.254.169.254", "callback"),
+    ],
+)
+def test_what_can_not_be_served_is_refused_by_name(query: str, named: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        codec(query)
+    answer = DIALECT.refuse(request(query), refused.value)
+    body = json.loads(answer.body)
+    assert (answer.status, body["err_code"], body["request_id"]) == (
+        *(400, "INVALID_QUERY_PARAMETER", ID),
+    )
+    assert named in body["err_msg"]
+    assert answer.headers["dg-request-id"] == ID
+    assert body["err_msg"] in answer.headers["dg-error"]
+
+
+def test_what_has_no_effect_is_named() -> None:
+    """Guards the promise that nothing is silently claimed."""
+    query = (
+        "keyterm=a&keyterm=b&diarize=true&detect_entities=false&no_delay=true&search=x&new_one=1"
+        "&punctuate=true&bad%0d%0aname=1"
+    )
+    headers = codec(query).greet(told.Opened("sid", 1)).headers
+    assert headers["scripta-ignored"] == "keyterm, diarize, search, new_one"
+    assert "scripta-ignored" not in codec("punctuate=true").greet(told.Opened("sid", 1)).headers
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (("token", "SECRET"), "token"),
+        (("bearer", "SECRET", "x-deepgram-session-id", "7"), "bearer"),
+        ((), None),
+        (("other",), None),
+    ],
+)
+def test_browsers_hear_their_subprotocol(offered: tuple[str, ...], chosen: str | None) -> None:
+    greeting = codec("", subprotocols=offered).greet(told.Opened("sid", 1))
+    assert greeting.subprotocol == chosen
+    assert greeting.headers["dg-request-id"] == ID
+
+
+# What comes in.
+
+
+@pytest.mark.parametrize(
+    ("frame", "wanted"),
+    [
+        (b"samples", (asks.Audio(b"samples"),)),
+        (b"", ()),
+        ('{"type":"KeepAlive"}', (asks.KeepAlive(),)),
+        ('{"type":"Finalize"}', (asks.Finalize(),)),
+        ('{"type":"Finalize","channel":0,"more":[]}', (asks.Finalize(0),)),
+        ('{"type":"CloseStream"}', (asks.End(),)),
+    ],
+)
+def test_messages_are_asks(frame: str | bytes, wanted: tuple[asks.Ask, ...]) -> None:
+    """Guards clients that send an empty message, which once ended the stream."""
+    assert tuple(codec().read(frame)) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no JSON", "[]", '{"type":7}', '{"type":"Dance"}', '{"type":"Finalize","channel":3}', "[" * 9],
+)
+def test_what_is_not_understood_is_answered_and_the_call_goes_on(text: str) -> None:
+    one = codec()
+    (ask,) = one.read(text)
+    assert isinstance(ask, asks.Refuse)
+    (error,) = write(one, told.Refused(ask.message, ask.detail))
+    assert (error["type"], error["variant"], error["message"]) == ("Error", "SchemaError", text)
+    assert error["description"]
+
+
+def test_configure_is_answered() -> None:
+    def answer(message: Message) -> Message:
+        (ask,) = codec().read(json.dumps({"type": "Configure", **message}))
+        assert isinstance(ask, asks.Reply)
+        told_back: Message = json.loads(ask.frames[0])
+        return told_back
+
+    assert answer({"keyterms": None}) == {"type": "ConfigureSuccess", "request_id": ID}
+    failure = answer({"keyterms": ["Scripta"]})
+    assert failure["type"] == "ConfigureFailure"
+    assert failure["code"] == "CONFIGURE_KEYTERMS_NOT_SUPPORTED"
+    assert failure["description"]
+
+
+def test_audio_that_was_too_large_ends_the_call() -> None:
+    """Guards against words that are lost without a sound."""
+    (ask,) = codec().oversized(is_text=False, limit=9)
+    assert isinstance(ask, asks.Refuse)
+    assert isinstance(ask.detail, BadAudio)
+    assert LiveDialect.policy.goes_on_after_bad_audio is False
+
+
+# What goes out.
+
+
+def test_results_have_what_the_packages_require() -> None:
+    (result,) = write(codec("punctuate=true&extra=k:v&extra=l:w"), final(1.5))
+    model = result["metadata"].pop("model_uuid")
+    assert result == {
+        "type": "Results",
+        "channel_index": [0, 1],
+        "start": 0.0,
+        "duration": 1.5,
+        "is_final": True,
+        "speech_final": True,
+        "from_finalize": False,
+        "channel": {
+            "alternatives": [
+                {
+                    "transcript": "Hello, World.",
+                    "confidence": 0.625,
+                    "words": [
+                        {"word": "hello", "start": 0.5, "end": 0.8, "confidence": 0.75,
+                         "punctuated_word": "Hello,"},
+                        {"word": "world", "start": 0.9, "end": 1.2, "confidence": 0.5,
+                         "punctuated_word": "World."},
+                    ],
+                }
+            ]
+        },
+        "metadata": {
+            "request_id": ID,
+            "model_info": {"name": "moonshine", "version": "latest", "arch": "scripta"},
+            "extra": {"k": "v", "l": "w"},
+        },
+    }  # fmt: skip
+    assert len(model) == len(ID)
+
+
+def test_without_punctuation_text_is_lower_case() -> None:
+    (result,) = write(codec(), final(1.5))
+    said = result["channel"]["alternatives"][0]
+    assert said["transcript"] == "hello world"
+    assert "punctuated_word" not in said["words"][0]
+    assert "extra" not in result["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason", "marks"),
+    [
+        ("", Reason.ENDPOINT, (True, False)),
+        ("endpointing=false", Reason.ENDPOINT, (False, False)),
+        ("", Reason.LENGTH, (False, False)),
+        ("", Reason.IDLE, (True, False)),
+        ("", Reason.FINALIZE, (True, True)),
+        ("", Reason.END, (True, False)),
+    ],
+)
+def test_a_final_says_why_it_ended(query: str, reason: Reason, marks: tuple[bool, bool]) -> None:
+    (result,) = write(codec(query), final(1.5, reason))
+    assert (result["speech_final"], result["from_finalize"]) == marks
+
+
+def test_an_empty_final_answers_finalize() -> None:
+    """Guards pipecat, which waits for it each time that somebody stops speaking."""
+    nothing = {"text": "", "words": (), "confidence": None}
+    (result,) = write(codec(), final(1.5, Reason.FINALIZE, **nothing))
+    assert result["from_finalize"]
+    said = result["channel"]["alternatives"][0]
+    assert said == {"transcript": "", "confidence": 0.0, "words": []}
+
+
+def test_results_lie_side_by_side() -> None:
+    one = codec("interim_results=true")
+    news = (
+        told.Guess(0, Interim(0.4, 1.0, "Hello")),
+        final(1.5),
+        told.Guess(0, Interim(1.8, 2.4, "again now")),
+        final(2.7123),
+        final(3.0, Reason.LENGTH),
+    )
+    spans = [(each["start"], each["duration"], each["is_final"]) for each in write(one, *news)]
+    assert spans == [
+        *((0.0, 1.0, False), (0.0, 1.5, True), (1.5, 0.9, False)),
+        *((1.5, 1.212, True), (2.712, 0.288, True)),
+    ]
+
+
+def test_interims_only_for_who_asks_and_with_estimated_words() -> None:
+    guess = told.Guess(0, Interim(1.0, 2.0, "Hello again"))
+    assert write(codec(), guess) == []
+    (result,) = write(codec("interim_results=true"), guess)
+    words = result["channel"]["alternatives"][0]["words"]
+    assert [(word["word"], word["start"], word["end"]) for word in words] == [
+        *(("hello", 1.0, 1.5), ("again", 1.5, 2.0)),
+    ]
+
+
+def test_languages_only_for_who_asks() -> None:
+    """Guards pipecat, which takes a language for one that it knows."""
+    english = final(1.5, language="en")
+    (result,) = write(codec("language=en"), english)
+    assert "languages" not in result["channel"]["alternatives"][0]
+    (result,) = write(codec("language=multi"), english)
+    said = result["channel"]["alternatives"][0]
+    assert (said["languages"], said["words"][0]["language"]) == (["en"], "en")
+
+
+def test_events_of_speech_for_who_asks() -> None:
+    def heard(kind: SpeechKind, at: float) -> told.Heard:
+        return told.Heard(0, Speech(kind, at))
+
+    started, stopped = heard(SpeechKind.STARTED, 0.25), heard(SpeechKind.STOPPED, 1.5)
+    silent = heard(SpeechKind.SILENT, 1.5)
+    assert write(codec(), started, stopped, silent) == []
+    both = codec("vad_events=true&utterance_end_ms=1000")
+    began, _, over = write(both, started, final(1.5), stopped, silent)[:3]
+    assert began == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.25}
+    assert over == {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.2}
+
+
+def test_each_channel_has_its_own_clock_and_number() -> None:
+    one = codec()
+    first = write(one, told.Voices(2), final(1.5, channel=1), final(2.5, channel=0))
+    assert [(each["channel_index"], each["start"]) for each in first] == [
+        *(([1, 2], 0.0), ([0, 2], 0.0)),
+    ]
+    *rest, metadata = write(one, told.Ended(3.0))
+    assert [(each["channel_index"], each["start"], each["duration"]) for each in rest] == [
+        *(([0, 2], 2.5, 0.5), ([1, 2], 1.5, 1.5)),
+    ]
+    assert metadata["channels"] == 2
+    assert [type(ask) for ask in one.read('{"type":"Finalize","channel":1}')] == [asks.Finalize]
+
+
+def test_the_end_says_what_was_sent() -> None:
+    one = codec("tag=a&tag=b")
+    for part in (b"one", b"", b"two"):
+        one.read(part)
+    rest, metadata = write(one, told.Ended(2.0))
+    assert rest["is_final"]
+    assert not rest["speech_final"]
+    assert metadata["sha256"] == hashlib.sha256(b"onetwo").hexdigest()
+    assert metadata["created"] == "2026-02-02T02:40:00.500Z"
+    assert (metadata["duration"], metadata["tags"]) == (2.0, ["a", "b"])
+    assert metadata["model_info"][metadata["models"][0]]["name"] == "moonshine"
+    assert one.close(None).code == 1000
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (SessionIdle("quiet"), 1011, "NET-0001"),
+        (BadAudio("no"), 1008, "DATA-0000"),
+        (Draining("This gateway is going away."), 1012, "going away"),
+        (ScriptaError("x" * 500), 1011, "NET-0000"),
+        (NoCapacity("é" * 500), 1013, "é"),
+    ],
+)
+def test_each_error_has_its_close(error: ScriptaError, code: int, reason: str) -> None:
+    """Guards clients that read the reason, and the one for JavaScript: no 1000 on a drain."""
+    close = codec().close(error)
+    assert close.code == code
+    assert reason in close.reason
+    assert len(close.reason.encode()) <= 123
+    assert write(codec(), told.Failed(error)) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NoCapacity("full"), 503, "SERVICE_UNAVAILABLE"),
+        (Draining("gone"), 503, "SERVICE_UNAVAILABLE"),
+        (UnknownModel("none\nhere"), 400, "INVALID_QUERY_PARAMETER"),
+        (ScriptaError("ours"), 500, "INTERNAL"),
+    ],
+)
+def test_each_refusal_has_its_status(error: ScriptaError, status: int, code: str) -> None:
+    answer = DIALECT.refuse(request(), error)
+    assert (answer.status, json.loads(answer.body)["err_code"]) == (status, code)
+    assert "\n" not in answer.headers["dg-error"]

@@ -1,0 +1,194 @@
+"""Deepgram's live transcription over real sockets: what its clients send and what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from scripta_gateway.dialects.base import Policy
+from scripta_gateway.dialects.deepgram import LiveDialect
+
+pytestmark = pytest.mark.asgi
+
+Message = dict[str, Any]
+RAW = "encoding=linear16&sample_rate=16000"
+SECOND = bytes(32_000)
+FINALIZE, CLOSE, KEEP = (
+    json.dumps({"type": name}) for name in ("Finalize", "CloseStream", "KeepAlive")
+)
+
+
+def call(server: Any, query: str = RAW, **options: Any) -> Any:
+    url = f"ws://{server.address}/v1/listen?{query}"
+    options = {"proxy": None, "max_queue": None, "compression": None, "max_size": None, **options}
+    return connect(url, **options)
+
+
+async def hear(client: ClientConnection, **wanted: Any) -> list[Message]:
+    """Returns the messages up to the next that has some values."""
+    messages: list[Message] = []
+    async with asyncio.timeout(20):
+        while not messages or not wanted.items() <= messages[-1].items():
+            messages.append(json.loads(await client.recv()))
+    return messages
+
+
+async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
+    """Returns code and reason of the close; what comes before it is passed over."""
+    async with asyncio.timeout(20):
+        with suppress(ConnectionClosed):
+            while True:
+                await client.recv()
+    return client.close_code, client.close_reason
+
+
+@pytest_asyncio.fixture
+async def working(scribe: Any) -> AsyncIterator[Any]:
+    """A transcriber by which each entry is a segment."""
+    working = asyncio.create_task(scribe.run())
+    yield scribe
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_call_from_the_handshake_to_the_close(server: Any, working: Any) -> None:
+    async with call(server, f"{RAW}&keyterm=x&model=nova-3") as client:
+        headers = client.response.headers
+        assert headers["scripta-ignored"] == "keyterm"
+        await client.send(SECOND)
+        await client.send(FINALIZE)
+        messages = await hear(client, from_finalize=True)
+        assert messages[0]["metadata"]["request_id"] == headers["dg-request-id"]
+        assert all(message["type"] == "Results" for message in messages)
+        await client.send(CLOSE)
+        metadata = (await hear(client, type="Metadata"))[-1]
+        assert metadata["request_id"] == headers["dg-request-id"]
+        assert metadata["duration"] == 1.0
+        assert await closed(client) == (1000, "")
+
+
+async def test_finalize_is_answered_whatever_there_is(server: Any, working: Any) -> None:
+    """Guards pipecat: it waits for the answer before it lets anyone speak."""
+    async with call(server) as client:
+        for _ in range(3):
+            await client.send(FINALIZE)
+            await hear(client, type="Results", from_finalize=True)
+
+
+async def test_close_of_a_call_without_audio(server: Any) -> None:
+    async with call(server) as client:
+        await client.send(CLOSE)
+        (metadata,) = await hear(client, type="Metadata")
+        assert metadata["duration"] == 0.0
+        assert await closed(client) == (1000, "")
+
+
+async def test_silence_closes_and_signs_of_life_do_not(
+    server: Any, mock_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the close that the packages know, and clients that connect before anyone speaks."""
+    monkeypatch.setattr(LiveDialect, "policy", Policy(acks=False, close=1.5, first=1.5))
+    async with call(server) as silent, call(server) as alive:
+
+        async def live() -> None:
+            for _ in range(12):
+                await alive.send(KEEP)
+                await asyncio.sleep(0.25)
+
+        living = asyncio.create_task(live())
+        code, reason = await closed(silent)
+        assert code == 1011
+        assert reason is not None
+        assert "NET-0001" in reason
+        await living
+        await alive.send(CLOSE)
+        await hear(alive, type="Metadata")
+        assert await closed(alive) == (1000, "")
+
+
+@pytest.mark.parametrize("audio", [b"\x1aE\xdf\xa3" + b"\xff" * 4000, b"fLaC" + b"?" * 4000])
+async def test_audio_that_can_not_be_decoded_ends_the_call(server: Any, audio: bytes) -> None:
+    async with call(server, "") as client:
+        await client.send(audio)
+        await client.send(FINALIZE)
+        code, reason = await closed(client)
+        assert code == 1008
+        assert reason is not None
+        assert reason.startswith("DATA-0000")
+
+
+async def test_audio_that_is_too_large_ends_the_call(server: Any) -> None:
+    async with call(server) as client:
+        await client.send(bytes(2_000_000))
+        assert (await closed(client))[0] == 1008
+
+
+async def test_refusals_have_the_vendors_form(start_server: Any, redis: object) -> None:
+    """Guards the vendors' clients: they give up for good when they are told 429."""
+    server = await start_server(slots=0, live_wait_seconds=0)
+    for query, status in ((RAW, 503), ("callback=http://127.0.0.1", 400)):
+        with pytest.raises(InvalidStatus) as refused:
+            await call(server, query)
+        response = refused.value.response
+        assert response.status_code == status
+        assert ("Retry-After" in response.headers) == (status == 503)
+        body = json.loads(response.body or b"")
+        assert body["request_id"] == response.headers["dg-request-id"]
+        assert body["err_code"] in response.headers["dg-error"]
+
+
+async def test_drain_closes_with_a_code_by_which_clients_come_back(server: Any) -> None:
+    async with call(server) as client:
+        await server.hub.drain()
+        assert (await closed(client))[0] == 1012
+
+
+async def test_browsers_hear_their_subprotocol(server: Any) -> None:
+    offered = ["token", "secret", "x-deepgram-session-id", "7"]
+    async with call(server, subprotocols=offered) as client:
+        assert client.subprotocol == "token"
+
+
+async def test_a_thousand_bad_messages_are_answered_and_hurt_nobody(
+    server: Any, working: Any, make_scribe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards against a message that ends a call, or costs a traceback, whatever is in it."""
+    dice = random.Random(14)
+    whole = '{"type":"Configure","channel":0,"keyterms":["a","b"],"features":{"numerals":true}}'
+    pieces = ['"', "{", "}", "[", "]", "null", "-1", "1e999", "\\u0000", "\\ud800", "é", ":", ","]
+
+    def fuzzed() -> str | bytes:
+        if dice.random() < 0.1:
+            return dice.randbytes(dice.randrange(64))
+        at, length = dice.randrange(len(whole)), dice.randrange(24)
+        return (
+            whole[:at] + "".join(dice.choices(pieces, k=dice.randrange(4))) + whole[at + length :]
+        )
+
+    caplog.set_level(logging.WARNING)
+    other = asyncio.create_task(make_scribe().run())
+    async with call(server) as client, call(server) as neighbour:
+        for _ in range(50):
+            for _ in range(19):
+                await client.send(fuzzed())
+            await client.send(SECOND[:320])
+            await client.send(FINALIZE)
+            for message in await hear(client, from_finalize=True):
+                assert message["type"] in (
+                    *("Error", "ConfigureSuccess", "ConfigureFailure", "Results"),
+                ), message
+        await neighbour.send(SECOND)
+        await neighbour.send(CLOSE)
+        assert (await hear(neighbour, type="Metadata"))[-1]["duration"] == 1.0
+    other.cancel()
+    assert [record for record in caplog.records if record.exc_info] == []
