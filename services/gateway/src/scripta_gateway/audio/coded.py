@@ -57,7 +57,10 @@ class CodedSource:
         limits: DecoderLimits,
         budget: StreamBudget,
         processes: DecoderProcesses,
+        *,
+        separate: bool = False,
     ) -> None:
+        self._separate = separate
         self.consumed: int | None = None
         self._kind = kind
         self._limits = limits
@@ -69,6 +72,7 @@ class CodedSource:
         self._pcm_now = False
         self._kept = 0
         self._last = Report()
+        self.voices = 1
 
     @property
     def at_rest(self) -> bool:
@@ -167,13 +171,18 @@ class CodedSource:
         except DecoderLost as lost:
             raise self._lost(lost) from None
         self._keep(report.kept)
+        self.voices = report.voices
         return report
 
     async def _open(self) -> DecoderProcess:
         limits = self._limits
         kept = _KEPT_FACTOR * limits.file_bytes if self._kind in (Kind.MP4, Kind.CAF) else 0
         opening = Opening(
-            self._kind, limits.file_bytes, limits.fruitless_bytes, limits.memory_bytes + kept
+            self._kind,
+            limits.file_bytes,
+            limits.fruitless_bytes,
+            limits.memory_bytes + kept,
+            self._separate,
         )
         self._budget.open_stream()
         self._process = DecoderProcess(self._processes, self._budget, opening, limits.step_seconds)

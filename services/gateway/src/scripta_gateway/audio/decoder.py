@@ -29,6 +29,7 @@ from scripta_gateway.audio.sniff import (
     sniff,
 )
 from scripta_gateway.audio.source import Source
+from scripta_gateway.audio.voices import refit
 from scripta_gateway.audio.wav import WavHeaderReader
 from scripta_gateway.audio.wave64 import Wave64HeaderReader
 
@@ -61,11 +62,13 @@ class AudioFormat:
             ``None``: files are recognised, anything else is linear16.
         sample_rate: Of raw audio, in Hz.
         channels: Of raw audio, interleaved.
+        separate: Whether channels are kept apart, and not mixed.
     """
 
     encoding: str | None = None
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
+    separate: bool = False
 
     @property
     def bytes_a_second(self) -> int:
@@ -75,7 +78,9 @@ class AudioFormat:
 
 
 class AudioDecoder:
-    """Decodes one session's messages, in order, to mono s16le at 16 kHz.
+    """Decodes one client's messages, in order, to s16le at 16 kHz.
+
+    It is mono, unless channels are kept apart: then the samples of all voices are interleaved.
 
     Calls must not overlap. A decoder belongs to one event loop.
     """
@@ -93,6 +98,7 @@ class AudioDecoder:
         self._budget = budget or StreamBudget()
         self._processes = processes
         # What is not recognised yet, and how long it was when it was looked at last.
+        self._voices: int | None = None
         self._head, self._looked_at = b"", 0
         self._unfinished = False
         self._files = FileCount()
@@ -123,6 +129,11 @@ class AudioDecoder:
         """Returns what undeclared raw audio looks like if not like samples; once."""
         found, self._doubts.found = self._doubts.found, None
         return found
+
+    @property
+    def voices(self) -> int:
+        """Channels of the PCM; fixed once there is any."""
+        return self._voices or 1
 
     async def feed(self, message: bytes) -> AsyncIterator[bytes]:
         """Yields the PCM that a message completes, in slices of at most ``SLICE_BYTES``.
@@ -166,7 +177,9 @@ class AudioDecoder:
         seconds, given = self._limits.seconds_per_message, 0
         try:
             async for pcm in slices:
-                given += len(pcm)
+                if self._format.separate:
+                    pcm = self._apart(pcm)
+                given += len(pcm) // self.voices
                 if given > seconds * SAMPLE_RATE * BYTES_PER_SAMPLE:
                     raise too_long(seconds)
                 yield pcm
@@ -212,6 +225,13 @@ class AudioDecoder:
             if consumed and not _begins_next_file(bytes(data[:HEAD_BYTES])):
                 return  # padding or a tag, not audio
             await asyncio.sleep(0)  # others have their turn between files, however short
+
+    def _apart(self, pcm: bytes) -> bytes:
+        """Returns PCM with the number of voices that the first had."""
+        voices = self._source.voices if self._source is not None else self.voices
+        if self._voices is None:
+            self._voices = voices
+        return refit(pcm, voices, self._voices)
 
     def _check(self, message: bytes) -> None:
         """Refuses what can not follow what came before.
@@ -282,15 +302,29 @@ class AudioDecoder:
         if kind is Kind.RAW:
             return self._raw(SampleFormat.S16)
         if (reader := _HEADERS.get(kind)) is not None:
-            return PcmFileSource(kind, reader(), self._limits, lambda: self._coded(kind))
+            return PcmFileSource(
+                kind,
+                reader(),
+                self._limits,
+                lambda: self._coded(kind),
+                separate=self._format.separate,
+            )
         return self._coded(kind)
 
     def _raw(self, form: SampleFormat) -> RawSource:
-        return RawSource(form, self._format.sample_rate, self._format.channels, self._limits)
+        return RawSource(
+            form,
+            self._format.sample_rate,
+            self._format.channels,
+            self._limits,
+            separate=self._format.separate,
+        )
 
     def _coded(self, kind: Kind) -> CodedSource:
         self._files.add(compressed=True)
-        return CodedSource(kind, self._limits, self._budget, self._processes)
+        return CodedSource(
+            kind, self._limits, self._budget, self._processes, separate=self._format.separate
+        )
 
     async def _drop(self, *, unfinished: bool = False) -> None:
         """Closes the stream at hand; raw audio by the client's word starts anew."""

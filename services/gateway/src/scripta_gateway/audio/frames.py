@@ -13,8 +13,8 @@ from scripta_gateway.audio.channels import ChannelMixer, Channels
 from scripta_gateway.audio.errors import AudioError
 from scripta_gateway.audio.layouts import check_layout
 from scripta_gateway.audio.resample import Resampler
-from scripta_gateway.audio.slices import SLICE_BYTES
 from scripta_gateway.audio.timeline import Timeline
+from scripta_gateway.audio.voices import check_voices, slice_bytes
 
 _BATCH_SECONDS: Constant = 0.1
 _FULL_SCALE: Constant = {"u8": 128.0, "s16": 32768.0, "s32": 2.0**31, "s64": 2.0**63}
@@ -74,11 +74,16 @@ class PcmSink:
         samples: How many of a channel ever came, or were lost, at their own rate.
         in_gap: Whether what is given now is silence that stands for audio which is not there.
 
+        voices: Channels of the PCM: more than one only where they are kept apart.
+
     Args:
         give: Takes a whole slice.
+        separate: Whether channels are kept apart: as many as the first frame has.
     """
 
-    def __init__(self, give: Callable[[bytes], None]) -> None:
+    def __init__(self, give: Callable[[bytes], None], *, separate: bool = False) -> None:
+        self.voices = 1
+        self._separate = separate
         self.frames = 0
         self.samples = 0
         self.in_gap = False
@@ -116,6 +121,8 @@ class PcmSink:
         self.frames += 1
         self.samples += samples
         unpacked = self._unpacker.samples_of(frame, channels)
+        if self._separate and channels != self.voices:
+            unpacked = _fitted(unpacked, self.voices)
         self._batch.append(unpacked[:, skip:] if skip else unpacked)
         seconds = samples / rate
         self._timeline.add_audio(seconds)
@@ -132,8 +139,9 @@ class PcmSink:
         samples = round(seconds * SAMPLE_RATE)
         self._timeline.add_silence(samples / SAMPLE_RATE)
         self.in_gap = True
-        for at in range(0, samples * BYTES_PER_SAMPLE, SLICE_BYTES):
-            self._put(bytes(min(SLICE_BYTES, samples * BYTES_PER_SAMPLE - at)))
+        whole, size = samples * BYTES_PER_SAMPLE * self.voices, slice_bytes(self.voices)
+        for at in range(0, whole, size):
+            self._put(bytes(min(size, whole - at)))
         self.in_gap = False
 
     def take(self) -> bytes:
@@ -150,13 +158,16 @@ class PcmSink:
 
     def _tune(self, rate: int, channels: int) -> None:
         check_layout(channels, rate)
+        if self._separate and not self.frames:
+            self.voices = check_voices(channels)
         if self._resampler is None or self._resampler.rate != rate:
             self.flush()
-            self._resampler = Resampler(rate)
+            self._resampler = Resampler(rate, self.voices)
         else:
             self._empty_mixer()
         self._layout = rate, channels
-        self._mixer = ChannelMixer(channels, rate) if channels > 1 else None
+        mixed = channels > 1 and not self._separate
+        self._mixer = ChannelMixer(channels, rate) if mixed else None
 
     def _empty_mixer(self) -> None:
         self._convert()
@@ -169,15 +180,26 @@ class PcmSink:
             if not np.abs(batch).max() <= _LOUDEST:  # also where something is no number
                 np.nan_to_num(batch, copy=False, posinf=1.0, neginf=-1.0)
                 np.clip(batch, -_LOUDEST, _LOUDEST, out=batch)
-            mono = batch[0] if self._mixer is None else self._mixer.mix(batch)
-            self._put(self._resampler.push(mono))
+            if self.voices > 1:
+                self._put(self._resampler.push(np.ascontiguousarray(batch.T)))
+            else:
+                mono = batch[0] if self._mixer is None else self._mixer.mix(batch)
+                self._put(self._resampler.push(mono))
         self._batch.clear()
         self._batch_seconds = 0.0
 
     def _put(self, pcm: bytes) -> None:
         pcm = self._pcm + pcm if self._pcm else pcm
-        at = 0
-        while len(pcm) - at > SLICE_BYTES:
-            self._give(pcm[at : at + SLICE_BYTES])
-            at += SLICE_BYTES
+        at, size = 0, slice_bytes(self.voices)
+        while len(pcm) - at > size:
+            self._give(pcm[at : at + size])
+            at += size
         self._pcm = pcm[at:] if at else pcm
+
+
+def _fitted(samples: Channels, voices: int) -> Channels:
+    """Returns samples with so many rows: those that are missing are silent."""
+    fitted: Channels = np.zeros((voices, samples.shape[1]), np.float32)
+    both = min(voices, len(samples))
+    fitted[:both] = samples[:both]
+    return fitted

@@ -80,7 +80,7 @@ class Inlet:
 
     def __init__(self, channel: Channel, opening: Opening, extent: Extent | None) -> None:
         self.name = opening.kind
-        self.sink = PcmSink(self._give)
+        self.sink = PcmSink(self._give, separate=opening.separate)
         self.file_bytes = opening.file_bytes
         self.ended = False
         self.at_rest = False
@@ -134,12 +134,13 @@ class Inlet:
             fault=fault,
             hungry=self.hungry,
             jumped=self._jumped(),
+            voices=self.sink.voices,
         )
         self._channel.send(report)
 
     def _give(self, pcm: bytes) -> None:
         """Gives a slice and waits until the gateway has room for the next."""
-        self._channel.send(Report(pcm, more=True, kept=self.kept))
+        self._channel.send(Report(pcm, more=True, kept=self.kept, voices=self.sink.voices))
         self._channel.receive()
         self._slices += not self.sink.in_gap
         if self._slices == _LIVE_SLICES and not self._gave_way:
@@ -173,6 +174,7 @@ class Inlet:
             beginning=extent is not None and extent.expects_another_beginning(),
             kept=self.kept,
             jumped=self._jumped(),
+            voices=self.sink.voices,
         )
         self._channel.send(report)
 

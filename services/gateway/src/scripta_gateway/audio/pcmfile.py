@@ -59,6 +59,7 @@ class PcmFileSource:
         reader: Reads the header.
         limits: Bounds.
         open_other: Makes the source that decodes compressed samples behind such a header.
+        separate: Whether channels are kept apart.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class PcmFileSource:
         reader: HeaderReader,
         limits: DecoderLimits,
         open_other: Callable[[], Source],
+        *,
+        separate: bool = False,
     ) -> None:
+        self._separate = separate
         self.consumed: int | None = None
         self._limits = limits
         self._open_other = open_other
@@ -77,6 +81,11 @@ class PcmFileSource:
         self._data_left: int | None = None
         self._trailer_left = 0
         self._any_pcm = False
+
+    @property
+    def voices(self) -> int:
+        """Channels of its PCM, once there is any."""
+        return 1 if self._inner is None else self._inner.voices
 
     @property
     def at_rest(self) -> bool:
@@ -134,7 +143,13 @@ class PcmFileSource:
         self._data_left, self._trailer_left = header.data_bytes, header.trailer_bytes
         if header.form is None:
             return self._open_other()
-        return RawSource(header.form, header.sample_rate, header.channels, self._limits)
+        return RawSource(
+            header.form,
+            header.sample_rate,
+            header.channels,
+            self._limits,
+            separate=self._separate,
+        )
 
     async def _feed_inner(self, inner: Source, data: memoryview) -> AsyncIterator[bytes]:
         async for pcm in inner.feed(data):

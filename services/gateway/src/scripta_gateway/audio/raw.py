@@ -15,6 +15,7 @@ from scripta_gateway.audio.channels import ChannelMixer
 from scripta_gateway.audio.errors import too_long
 from scripta_gateway.audio.limits import DecoderLimits
 from scripta_gateway.audio.resample import Mono, Resampler
+from scripta_gateway.audio.voices import check_voices
 
 
 class SampleFormat(StrEnum):
@@ -125,17 +126,27 @@ class RawSource:
     """Turns samples into PCM; a sample cut by the end of a message waits for its other part."""
 
     def __init__(
-        self, form: SampleFormat, sample_rate: int, channels: int, limits: DecoderLimits
+        self,
+        form: SampleFormat,
+        sample_rate: int,
+        channels: int,
+        limits: DecoderLimits,
+        *,
+        separate: bool = False,
     ) -> None:
+        self.voices = check_voices(channels) if separate else 1
         self._form = form
         self._rate = sample_rate
         self._channels = channels
         self._limits = limits
         self._frame_bytes = _BYTES[form] * channels
-        self._as_is = (form, sample_rate, channels) == (SampleFormat.S16, SAMPLE_RATE, 1)
+        self._as_is = (form, sample_rate) == (SampleFormat.S16, SAMPLE_RATE) and (
+            channels == self.voices
+        )
         self._carry = b""
-        self._mixer = ChannelMixer(channels, sample_rate) if channels > 1 else None
-        self._resampler = Resampler(sample_rate)
+        mixed = channels > self.voices
+        self._mixer = ChannelMixer(channels, sample_rate) if mixed else None
+        self._resampler = Resampler(sample_rate, self.voices)
         self.consumed: int | None = None
 
     @property
@@ -185,4 +196,6 @@ class RawSource:
         samples = samples_of(self._whole(data), self._form)
         if self._mixer is not None:
             samples = self._mixer.mix(np.ascontiguousarray(samples.reshape(-1, self._channels).T))
+        elif self.voices > 1:
+            return self._resampler.push(samples.reshape(-1, self.voices))
         return self._resampler.push(samples)

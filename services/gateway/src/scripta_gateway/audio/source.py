@@ -19,11 +19,18 @@ class Source(Protocol):
     consumed: int | None
 
     @property
+    def voices(self) -> int:
+        """Channels of its PCM: more than one only where they are kept apart."""
+
+    @property
     def at_rest(self) -> bool:
         """Whether it holds nothing back: another one would go on just here."""
 
     def feed(self, data: memoryview) -> AsyncIterator[bytes]:
-        """Yields PCM in slices, mono s16le at 16 kHz; raises ``AudioError`` if it can not."""
+        """Yields PCM in slices, s16le at 16 kHz; of several voices the samples are interleaved.
+
+        Raises ``AudioError`` if it can not.
+        """
 
     def flush(self, *, end: bool) -> AsyncIterator[bytes]:
         """Yields what is held back; after ``end`` the stream takes nothing more.

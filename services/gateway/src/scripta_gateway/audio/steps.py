@@ -18,8 +18,8 @@ PIECE_BYTES: Constant = 64 * 1024
 COMMAND_HEAD: Constant = struct.Struct("<BI")
 """Command, bytes of its payload."""
 
-REPORT_HEAD: Constant = struct.Struct("<BIIII")
-"""Flags, bytes of PCM, bytes of the error's text, where the container ended, bytes kept."""
+REPORT_HEAD: Constant = struct.Struct("<BBIIII")
+"""Flags, voices, bytes of PCM, bytes of the error's text, where the container ended, bytes kept."""
 
 _NO_END: Constant = 0xFFFF_FFFF
 
@@ -61,16 +61,18 @@ class Opening:
         file_bytes: Bytes that it may keep of a file that has to be complete.
         fruitless_bytes: Bytes after which a stream without any audio is refused.
         memory_bytes: Memory that it may take.
+        separate: Whether channels are kept apart.
     """
 
     kind: str
     file_bytes: int
     fruitless_bytes: int
     memory_bytes: int
+    separate: bool = False
 
     def packed(self) -> bytes:
         """Returns it as bytes."""
-        numbers = (self.file_bytes, self.fruitless_bytes, self.memory_bytes)
+        numbers = (self.file_bytes, self.fruitless_bytes, self.memory_bytes, self.separate)
         return _OPENING.pack(*numbers) + self.kind.encode()
 
     @classmethod
@@ -79,7 +81,7 @@ class Opening:
         return cls(data[_OPENING.size :].decode(), *_OPENING.unpack_from(data))
 
 
-_OPENING: Constant = struct.Struct("<QQQ")
+_OPENING: Constant = struct.Struct("<QQQ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Report:
         fault: Whether the error is ours.
         hungry: Whether the stream ended for want of memory.
         jumped: Whether the times in it jumped further than silence may fill.
+        voices: Channels of the PCM.
     """
 
     pcm: bytes = b""
@@ -113,6 +116,7 @@ class Report:
     fault: bool = False
     hungry: bool = False
     jumped: bool = False
+    voices: int = 1
 
     def packed(self) -> bytes:
         """Returns it as bytes."""
@@ -128,13 +132,13 @@ class Report:
         )
         error = (self.error or "").encode()
         end = _NO_END if self.end is None else self.end
-        head = REPORT_HEAD.pack(flags, len(self.pcm), len(error), end, self.kept)
+        head = REPORT_HEAD.pack(flags, self.voices, len(self.pcm), len(error), end, self.kept)
         return head + self.pcm + error
 
     @classmethod
     def unpacked(cls, head: bytes, body: bytes) -> Report:
         """Returns what a head and the bytes behind it say."""
-        flags, pcm_bytes, _, end, kept = REPORT_HEAD.unpack(head)
+        flags, voices, pcm_bytes, _, end, kept = REPORT_HEAD.unpack(head)
         return cls(
             pcm=body[:pcm_bytes],
             more=bool(flags & Flag.MORE),
@@ -148,6 +152,7 @@ class Report:
             fault=bool(flags & Flag.FAULT),
             hungry=bool(flags & Flag.HUNGRY),
             jumped=bool(flags & Flag.JUMPED),
+            voices=voices,
         )
 
 
@@ -157,7 +162,7 @@ def body_bytes(head: bytes) -> int:
     Raises:
         ValueError: More than any report has: what sent it is not to be trusted any more.
     """
-    _, pcm_bytes, error_bytes, _, _ = REPORT_HEAD.unpack(head)
+    _, _, pcm_bytes, error_bytes, _, _ = REPORT_HEAD.unpack(head)
     if pcm_bytes > _MAX_PCM or error_bytes > _MAX_ERROR:
         raise ValueError(f"a report of {pcm_bytes} and {error_bytes} bytes")
     return int(pcm_bytes + error_bytes)
