@@ -99,6 +99,10 @@ DROP_STEP: Final = 50
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long a gateway that goes away waits for what was said until then, for clients who would not
+hear of it otherwise: a final takes a second or less."""
+
 MAX_REFUSALS_IN_A_ROW: Final = 1000
 """Refused messages without an accepted one between them: such a client does not heed the errors."""
 

@@ -188,7 +188,7 @@ def test_session_is_shown_first_with_all_that_holds() -> None:
     ("session", "options"),
     [
         ({}, {"endpointing_ms": 500, "speech_events": True, "interim_results": True}),
-        ({"turn_detection": None}, {"speech_events": False}),
+        ({"turn_detection": None}, {"speech_events": False, "endpointing_ms": 0}),
         ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 350}},
          {"endpointing_ms": 350}),
         ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 90_000}},
@@ -566,6 +566,7 @@ def test_what_is_cleared_is_in_no_item() -> None:
     one = committing()
     append(one, 1.0)
     asked = read(one, {"type": "input_audio_buffer.clear"})
+    assert asked[0] == asks.Clear()
     assert isinstance(asked[1], asks.Note)
     assert kinds(write(one, told.Noted(asked[1].detail))) == ["cleared"]
     append(one, 1.0)
@@ -574,7 +575,6 @@ def test_what_is_cleared_is_in_no_item() -> None:
         one,
         guess("Forget", 0.0, 0.5),
         final("Forget this.", 0.0, 0.7, Reason.LENGTH),
-        final("And this.", 0.7, 1.0, Reason.FINALIZE),
     )
     events = write(one, final("Keep this.", 1.0, 2.0, Reason.FINALIZE))
     assert late == []
@@ -588,7 +588,7 @@ def test_what_has_ended_is_not_cleared() -> None:
     write(one, heard(SpeechKind.STARTED, 0.2), heard(SpeechKind.STOPPED, 0.8))
     write(one, heard(SpeechKind.STARTED, 1.2))
     read(one, {"type": "input_audio_buffer.clear"})
-    events = write(one, final("Kept.", 0.1, 1.0), final("Forgotten.", 1.1, 1.5, Reason.FINALIZE))
+    events = write(one, final("Kept.", 0.1, 1.0), final("Forgotten.", 1.1, 1.5))
     assert [event["transcript"] for event in events if "transcript" in event] == ["Kept."]
 
 

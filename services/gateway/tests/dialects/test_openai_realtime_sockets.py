@@ -8,6 +8,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from scripta_common.broker import Broker
 from scripta_common.fleet import Member
 from scripta_common.sessionlog import Roster
+from scripta_common.wire import Ended
 from scripta_gateway.bounds import AUDIO_TEXT_BYTES, MIB, TEXT_BYTES, Bound
 from scripta_gateway.telemetry import metrics
 from scripta_local.broker import Broker as BrokerProcess
@@ -50,6 +52,16 @@ async def hear(client: ClientConnection, kind: str) -> list[Event]:
     async with asyncio.timeout(20):
         while not events or events[-1]["type"] != kind:
             events.append(json.loads(await client.recv()))
+    return events
+
+
+async def hear_all(client: ClientConnection) -> list[Event]:
+    """Returns the events up to the close."""
+    events: list[Event] = []
+    async with asyncio.timeout(20):
+        with suppress(ConnectionClosed):
+            while True:
+                events.append(json.loads(await client.recv()))
     return events
 
 
@@ -158,6 +170,38 @@ async def test_drain_closes_with_the_code_by_which_clients_come_back(server: Any
         await server.hub.drain()
         with pytest.raises(ConnectionClosed):
             await hear(client, "error")
+        assert client.close_code == 1012
+
+
+async def test_last_words_are_told_before_a_leaving_gateway_closes(
+    server: Any, scribe: Any, until: Until
+) -> None:
+    """Guards words of clients that begin anew elsewhere: nobody else would tell them."""
+    async with call(server) as client:
+        await hear(client, "session.created")
+        await append(client, bytes(BYTES_A_SECOND))
+        await scribe.take()
+        draining = asyncio.create_task(server.hub.drain())
+        await until(lambda: server.hub.draining)
+        while not scribe.history or not isinstance(scribe.history[-1], Ended):
+            await scribe.step()
+            await asyncio.sleep(0.01)
+        assert "completed" in {event["type"].rpartition(".")[2] for event in await hear_all(client)}
+        assert client.close_code == 1012
+        await draining
+
+
+async def test_a_leaving_gateway_does_not_wait_for_ever(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripta_gateway.calls.call.LAST_WORDS_SECONDS", 0.2)
+    async with call(server) as client:
+        await committing(client)
+        await append(client, bytes(BYTES_A_SECOND))
+        await say(client, "input_audio_buffer.commit")
+        await hear(client, "conversation.item.done")
+        await server.hub.drain()
+        assert [event["type"].rpartition(".")[2] for event in await hear_all(client)] == ["failed"]
         assert client.close_code == 1012
 
 

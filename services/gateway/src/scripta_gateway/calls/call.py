@@ -24,15 +24,16 @@ from functools import partial
 from scripta_common.errors import (
     BadAudio,
     BadRequest,
+    Draining,
     ScriptaError,
     UnknownModel,
     UnsupportedLanguage,
 )
 from scripta_common.tracing import NO_SPAN
-from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Speech
+from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Recorded, Speech
 from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.audio.doubt import warning
-from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
+from scripta_gateway.bounds import LAST_WORDS_SECONDS, MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.channels import Channel, Channels
 from scripta_gateway.calls.idle_clock import IdleClock, Patience
@@ -102,6 +103,9 @@ class Call:
         # another.
         self._behind = 0.0
         self._renewing = False
+        # Why the call ends when its last words are told, and when it ends at the latest.
+        self._farewell: Draining | None = None
+        self._leaves_at: float | None = None
         now = time.monotonic()
         patience = _patience(dialect.policy, tools.patience)
         self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
@@ -359,12 +363,12 @@ class Call:
     async def _deliver(self, channel: Channel) -> None:
         # Cancelled while it sends, the result is sent again if the client comes back for it.
         while True:
-            for result in await channel.session.next_results():
+            for result in await self._next_results(channel):
                 if isinstance(result, Ended):
                     await channel.inflow.finish()
                     channel.over.set()
-                    if self._channels.over and not self._renewing:
-                        await self._complete()
+                    if self._channels.over:
+                        await self._finish()
                     return
                 if isinstance(result, Speech):
                     await self._tell(told.Heard(channel.index, result))
@@ -386,7 +390,36 @@ class Call:
             delivery.end()
             self._record.sent(channel.session, result)
 
-    async def _complete(self) -> None:
+    async def _next_results(self, channel: Channel) -> Sequence[Recorded | Interim | Speech]:
+        try:
+            async with asyncio.timeout_at(self._leaves_at):
+                return await channel.session.next_results()
+        except TimeoutError:
+            assert self._farewell is not None  # it has set the time
+            raise self._farewell from None
+        except Draining as farewell:
+            if not self._policy.last_words:
+                raise
+            await self._leave(farewell)
+            channel.session.go_on()
+            return ()
+
+    async def _leave(self, farewell: Draining) -> None:
+        """Ends the stream at what has arrived; the rest is another gateway's to hear."""
+        if self._farewell is not None:
+            return
+        self._farewell = farewell
+        self._leaves_at = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
+        receiving = self._until_over[0]
+        receiving.cancel()
+        await asyncio.wait([receiving])
+        await self._end()
+
+    async def _finish(self) -> None:
+        if self._farewell is not None:
+            raise self._farewell
+        if self._renewing:
+            return
         await self._tell(told.Ended(self._behind + self._channels.seconds))
         await self._transport.close(self._codec.close(None))
         for task in self._until_over:

@@ -29,6 +29,8 @@ class Policy:
         close: Seconds of silence until a call is closed; ``None`` for the gateway's setting.
         first: The same before the first audio; ``None`` for the gateway's setting.
         audio_in_text: Whether text messages bring audio, and so may be large.
+        last_words: Whether a gateway that goes away tells what was said before it closes the call;
+            for clients that begin anew elsewhere, and have no other way to it.
         renews: Whether other options behind the first audio begin another session of the call, once
             all of the one before it has been told; otherwise they are refused.
         goes_on_after_bad_audio: Whether audio that can not be decoded is refused and the call goes
@@ -40,6 +42,7 @@ class Policy:
     close: float | None = None
     first: float | None = None
     audio_in_text: bool = False
+    last_words: bool = False
     renews: bool = False
     goes_on_after_bad_audio: bool = True
 

@@ -41,7 +41,6 @@ class Turn:
         text: What was told of its text.
         steps: What was told of it.
         previous: The turn that ended before it, once it has ended.
-        forgotten: Whether nobody is to hear of it.
     """
 
     number: int
@@ -51,7 +50,6 @@ class Turn:
     text: Appending = field(default_factory=Appending)
     steps: set[Step] = field(default_factory=set)
     previous: Turn | None = None
-    forgotten: bool = False
 
     @property
     def transcript(self) -> str:
@@ -102,7 +100,7 @@ class Turns:
     @property
     def undecided(self) -> tuple[Turn, ...]:
         """Turns of which the client knows and that are not complete."""
-        return (*(turn for turn in self._ended if not turn.forgotten), *self._found)
+        return (*self._ended, *self._found)
 
     def buffered(self, sent: float) -> float:
         """Returns how many seconds are in no turn yet, if so many were sent."""
@@ -121,13 +119,9 @@ class Turns:
         return turn
 
     def clear(self, sent: float) -> None:
-        """Forgets what was sent and is in no turn that has ended.
-
-        Results of it are passed over up to the next final with the reason ``finalize``.
-        """
+        """Forgets what was sent and is in no turn that has ended."""
         self._found = deque(turn for turn in self._found if turn.end is not None)
-        self._open = None
-        self.end(sent).forgotten = True
+        self._open, self._since = None, sent
 
     def close(self, turn: Turn) -> list[Change]:
         """Returns that a turn has ended, unless that was told before."""
@@ -154,14 +148,12 @@ class Turns:
         if not interim.text:
             return []
         turn, began = self._turn_of(self.behind + interim.start, self.behind + interim.end)
-        if turn is None or turn.forgotten:
-            return []
-        return [*began, *_grown(turn, turn.text.grow(interim.stable))]
+        return [*began, *_grown(turn, turn.text.grow(interim.stable))] if turn else []
 
     def decide(self, final: Final) -> list[Change]:
         """Takes a final."""
         start, end = self.behind + final.start, self.behind + final.end
-        while self.found and self._found and (self._found[0].end or end) < start - _SLACK:
+        while self.found and self._found and (self._found[0].end or end) <= start:
             self._found.popleft()  # it was a noise: no segment came of it
         began: list[Change] = []
         turn: Turn | None
@@ -177,8 +169,6 @@ class Turns:
                 self._found.remove(turn)
                 turn.end = turn.end or end
                 self._since = max(self._since, end)
-        if turn.forgotten:
-            return []
         changes = [*began, *(self.close(turn) if over else ())]
         if final.text:
             turn.finals.append(final)

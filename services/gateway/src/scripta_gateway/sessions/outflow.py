@@ -195,6 +195,10 @@ class Outflow:
             self._failure = error
         self._wake.set()
 
+    def go_on(self) -> None:
+        """Takes back ``fail``: what is still owed is given out after all."""
+        self._failure = None
+
     def begin_delivery(self, final: FinalResult) -> Span:
         """Returns the span of a final that is about to be sent."""
         within = self._writer.span

@@ -351,6 +351,10 @@ class Session:
         """Ends the session for its client, once what is there has been delivered."""
         self._outflow.fail(error)
 
+    def go_on(self) -> None:
+        """Takes back ``fail``: what is still owed to its client is delivered after all."""
+        self._outflow.go_on()
+
     def drop(self) -> None:
         """Frees its audio and results at once: errors keep their frames until garbage is sought."""
         self._exchange.ledger.drop()

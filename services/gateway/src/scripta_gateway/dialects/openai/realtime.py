@@ -123,10 +123,8 @@ class RealtimeCodec:
         return event.refuse(message, f"{_BUFFER}_commit_empty")
 
     def _clear(self, _: _Event) -> Sequence[Ask]:
-        if self._turns.buffered(self._sent) <= 0:
-            return (asks.Note(None),)
         self._turns.clear(self._sent)
-        return asks.Finalize(), asks.Note(None)
+        return asks.Clear(), asks.Note(None)
 
     def _update(self, event: _Event) -> Sequence[Ask]:
         self._beta = self._beta or event.type != "session.update"
@@ -260,7 +258,7 @@ class RealtimeDialect:
     """
 
     name = DialectName.OPENAI
-    policy = Policy(acks=False, audio_in_text=True, renews=True)
+    policy = Policy(acks=False, audio_in_text=True, last_words=True, renews=True)
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names

@@ -31,8 +31,6 @@ _BETA_FIELDS: Final = {
 _G711_RATE: Final = 8_000
 _SILENCES_MS: Final = (100, 5_000)
 """Shortest and longest silence that ends a turn here."""
-_NO_SILENCE_MS: Final = 5_000
-"""Where the client ends turns."""
 _BY_EAGERNESS_MS: Final = {"low": 1_200, "medium": 700, "auto": 700, "high": 300}
 
 
@@ -101,7 +99,7 @@ class Session(Struct, frozen=True):
     def options(self, own_name: Callable[[str | None], str | None]) -> Options:
         """Returns what this asks of the call; ``own_name`` returns our name of a model."""
         vad, said = self.detection, self.transcription
-        silence = _NO_SILENCE_MS
+        silence = 0  # none ends a segment
         if isinstance(vad, _ServerVad):
             silence = vad.silence_duration_ms
         elif vad is not None:
