@@ -13,7 +13,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         language: BCP-47 tag the client asked for; ``None`` leaves it to the engine.
         interim_results: Whether anybody looks at interims.
-        endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default.
+        endpointing_ms: Silence that ends a segment; ``None`` for the transcriber's default; 0: no
+            silence does, only boundaries and the longest segment.
         traceparent: W3C trace context of the session's trace.
         client_id: Number that the client knows itself by, on whatever gateway.
         model: Its model for all of its life, by its own name; as the client named it where the
@@ -23,7 +24,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
             transcriber's default.
         word_times: Whether finals have their words with times; without them a final is cheaper.
         speech_events: Whether anybody wants to be told when speech begins and ends.
-        silence_ms: Silence behind speech, by the audio's clock, that is told once; ``None``: none.
+        silence_ms: Silence behind speech, by the audio's clock, that is told once, as are the
+            beginning and the end of speech then; ``None``: none.
     """
 
     language: str | None = None
