@@ -7,6 +7,8 @@ transcriber that hears them is killed.
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import re
 import ssl
 import sys
@@ -23,6 +25,7 @@ import trustme
 from forwarder import Forwarder
 from recordings import beckett, words
 from vendors import Heard, environment, run, started
+from websockets.asyncio.client import ClientConnection, connect
 
 from scripta_local.stack import Stack
 
@@ -30,6 +33,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_sco
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 RATE = 24_000
+COMPLETED = "conversation.item.input_audio_transcription.completed"
 MOST_ERRORS = 2 / 12
 """Cut where its client commits, "Fail again" may be heard as "Fare again"."""
 Options = dict[str, Any]
@@ -57,6 +61,42 @@ OWN_OF_BETA = {f"transcription_{key}" for key in OWN} | {
     "conversation.item.input_audio_transcription.completed: languages",
 }
 Found = dict[str, Heard | str]
+
+
+class Raw:
+    """A client that nobody ships, for what none of the shipped does."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.events: list[dict[str, Any]] = []
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        await self._socket.send(json.dumps({"type": kind, **fields}))
+
+    async def configure(self, **fields: Any) -> None:
+        form = {"type": "audio/pcm", "rate": 16_000}
+        session = {"type": "transcription", "audio": {"input": {"format": form, **fields}}}
+        await self.say("session.update", session=session)
+
+    async def speak(self, start: float, end: float) -> None:
+        """Appends a part of the recording, twice as fast as it was spoken."""
+        part = beckett().pcm[round(start * 32_000) : round(end * 32_000)]
+        for at in range(0, len(part), 3200):
+            audio = base64.b64encode(part[at : at + 3200]).decode()
+            await self.say("input_audio_buffer.append", audio=audio)
+            await asyncio.sleep(0.05)
+
+    async def hear(self, kind: str) -> None:
+        """Waits for the next event of a kind."""
+        async with asyncio.timeout(30):
+            while True:
+                self.events.append(json.loads(await self._socket.recv()))
+                if self.events[-1]["type"] == kind:
+                    return
+
+    def told(self) -> list[str]:
+        """Returns transcripts, and what else happened, in order."""
+        return [event.get("transcript", event["type"].rpartition(".")[2]) for event in self.events]
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +146,25 @@ async def speak_in_calm(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
             return str(why)
 
     async with Stack() as stack:
-        found = await asyncio.gather(*map(one, CALM))
-    return dict(zip(CALM, found, strict=True))
+        *found, raw = await asyncio.gather(*map(one, CALM), change_and_clear(stack))
+    return {**dict(zip(CALM, found, strict=True)), "raw": raw}
+
+
+async def change_and_clear(stack: Stack) -> Heard:
+    """Speaks to turns of the server, then to commits, and clears a part of it."""
+    url = f"ws://localhost:{stack.port}/v1/realtime"
+    async with connect(url, max_size=None, proxy=None) as socket:
+        raw = Raw(socket)
+        await raw.configure()
+        await raw.speak(0.0, 3.3)
+        await raw.configure(turn_detection=None)
+        await raw.speak(3.3, 4.6)
+        await raw.say("input_audio_buffer.clear")
+        await raw.speak(4.6, 6.3)
+        await raw.say("input_audio_buffer.commit")
+        for _ in range(3):
+            await raw.hear(COMPLETED)
+    return Heard([{"event": "told", "told": raw.told()}, *raw.events])
 
 
 async def speak_while_killed(wav: Path) -> Found:
@@ -201,6 +258,13 @@ async def test_turns_are_the_servers_or_the_clients(heard: Found, name: str, tur
     assert len(client.of("final")) == turns
     assert len(client.messages("conversation.item.done")) == turns
     assert bool(client.messages("input_audio_buffer.speech_started")) == (name == "openai")
+
+
+async def test_options_and_the_buffer_change_in_mid_stream(heard: Found) -> None:
+    """Guards what was said before a change, and that nothing of what was cleared is told."""
+    told = of(heard, "raw").events[0]["told"]
+    kept = [each for each in told if each[0].isupper() or each in ("updated", "cleared")]
+    assert kept == ["updated", "Ever tried.", "Ever failed.", "updated", "cleared", "Try again."]
 
 
 async def test_the_example_in_the_docs_prints_the_words(heard: Found) -> None:
