@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.calls.idle_clock import Patience
-from scripta_gateway.calls.serving import serve_body, serve_websocket
+from scripta_gateway.calls.serving import serve_body, serve_stream, serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.dialects.deepgram import LiveDialect
@@ -36,6 +36,7 @@ from scripta_gateway.dialects.openai import RealtimeDialect
 from scripta_gateway.dialects.openai.errors import NOT_SERVED
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.dialects.vosk import VoskDialect
+from scripta_gateway.dialects.wyoming import WyomingDialect
 from scripta_gateway.routes import error_answer, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -43,6 +44,7 @@ from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_gateway.telemetry.session_metrics import SessionCollector
 from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.tcp import TcpTransport
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +155,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path, dialect in recordings.items():
         app.router.routes.append(Route(path, _Recordings(dialect, tools), methods=["POST"]))
     app.state.uploads = tuple(recordings)
+    app.state.streams = _streams(settings, tools)
 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])
@@ -177,6 +180,21 @@ def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:
     if settings.vosk_port:
         dialects[VOSK_PATH] = VoskDialect(settings.own_models())
     return dialects
+
+
+def _streams(
+    settings: GatewaySettings, tools: Tools
+) -> dict[int, Callable[[TcpTransport], Awaitable[None]]]:
+    """Returns what serves the connections of a port where a dialect is spoken over plain TCP."""
+    if not settings.wyoming_port:
+        return {}
+    fleet = tools.hub.fleet
+    wyoming = WyomingDialect(
+        lambda: [model for pool in fleet.known.pools.values() for model in pool.served],
+        settings.own_models(),
+        settings.max_audio_size,
+    )
+    return {settings.wyoming_port: partial(serve_stream, dialect=wyoming, tools=tools)}
 
 
 def _recordings(_settings: GatewaySettings) -> dict[str, Dialect]:

@@ -23,6 +23,7 @@ from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.http import http_class
 from scripta_gateway.transports.listeners import CannotListen, listen
 from scripta_gateway.transports.ports import Ports
+from scripta_gateway.transports.tcp import TcpServer
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,16 @@ class GatewayServer(uvicorn.Server):
         self._tracing = tracing
         self._hub: Hub = app.state.hub
         self._ports = {settings.vosk_port: VOSK_PATH} if settings.vosk_port else {}
+        edge = Edge.of(settings, app.state.uploads)
+        self._streams = {
+            port: TcpServer(edge.sockets, serve) for port, serve in app.state.streams.items()
+        }
         super().__init__(
             uvicorn.Config(
                 Ports(app, self._ports),
                 host=settings.app_host,
                 port=settings.app_port,
-                http=http_class(Edge.of(settings, app.state.uploads)),
+                http=http_class(edge),
                 ws="none",  # what is accepted by HTTP becomes a WebSocket there, too
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 log_config=None,
@@ -73,14 +78,19 @@ class GatewayServer(uvicorn.Server):
                 for port in (self.config.port, *self._ports)
                 for listener in listen(self.config.host, port)
             ]
+            streams = {port: listen(self.config.host, port) for port in self._streams}
         except CannotListen as error:
             logger.critical("cannot listen", extra={"error": str(error)})
             sys.exit(STARTUP_FAILURE)
         await super().startup(listeners)
+        for port, bound in streams.items():
+            await self._streams[port].start(bound)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then stops: no new session, every client told, then the sockets."""
         logger.info("gateway draining")
+        for server in self._streams.values():
+            server.close()
         give_up_at = time.monotonic() + self._drain_seconds
         try:
             async with asyncio.timeout(self._drain_seconds):

@@ -23,6 +23,13 @@ class GatewaySettings(CommonSettings):
         description="Port for clients of Vosk's server, which have no keys, so that everybody who "
         "reaches the port may speak; the path /vosk of APP_PORT is served with it. 0: neither is",
     )
+    wyoming_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port for clients of Wyoming's protocol, such as Home Assistant, which have no "
+        "keys, so that everybody who reaches the port may speak. 0: none",
+    )
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
     )

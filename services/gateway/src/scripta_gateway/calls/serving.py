@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 from starlette.datastructures import Headers
@@ -18,8 +20,9 @@ from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.transports import asgi, body
 from scripta_gateway.transports.asgi import WebSocketTransport
-from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.base import Gone, Refusal, Request
 from scripta_gateway.transports.body import HttpTransport
+from scripta_gateway.transports.tcp import TcpTransport
 
 
 async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) -> None:
@@ -86,4 +89,27 @@ async def serve_body(
     transport = HttpTransport(receive, send, fail)
     greeting = codec.greet(opening.opened)
     transport.greet(replace(greeting, headers={**greeting.headers, **handshake.headers}))
+    await Call(transport, dialect, codec, opening, tools).run()
+
+
+async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) -> None:
+    """Serves one connection that has no handshake, in a dialect.
+
+    Args:
+        transport: The connection.
+        dialect: What its client speaks.
+        tools: What the call works with.
+    """
+    handshake = Handshake(None, tools.tracing, dialect.name)
+    request = Request(id=handshake.request_id, at=time.time())
+    try:
+        codec = dialect.begin(request)
+        opening = await open_call(tools.hub, codec, handshake)
+    except ScriptaError as error:
+        refusal = dialect.refuse(request, error)
+        refusing(handshake, error, refusal)
+        with suppress(Gone):
+            await transport.send(refusal.body)
+        return
+    codec.greet(opening.opened)
     await Call(transport, dialect, codec, opening, tools).run()

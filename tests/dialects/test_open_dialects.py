@@ -1,0 +1,136 @@
+"""Clients of Vosk's server and of Wyoming's protocol on the whole system, on ports of their own.
+
+They speak at the same time, so that the module takes as long as one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+import pytest_asyncio
+from recordings import beckett, shipped_path, words
+from vendors import Heard, Running, run, started
+from websockets.asyncio.client import connect
+
+from scripta_local.ports import free_port
+from scripta_local.stack import Stack
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+WAV = shipped_path("beckett.wav")
+MOST_ERRORS = 0.12
+CLIENTS = ("vosk", "wyoming")
+
+
+class Ports:
+    """A system with a port for each of the two dialects."""
+
+    def __init__(self) -> None:
+        self._ports = {"vosk": free_port(), "wyoming": free_port()}
+        variables = {f"{name.upper()}_PORT": str(port) for name, port in self._ports.items()}
+        self.stack = Stack(restart=False, env={"IDLE_FLUSH_SECONDS": "30", **variables})
+
+    def url(self, name: str) -> str:
+        return f"{'ws' if name == 'vosk' else 'tcp'}://127.0.0.1:{self._ports[name]}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ports() -> AsyncIterator[Ports]:
+    there = Ports()
+    async with there.stack:
+        yield there
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def heard(ports: Ports) -> dict[str, Heard]:
+    found = await asyncio.gather(*(run(name, "live", ports.url(name), WAV) for name in CLIENTS))
+    return dict(zip(CLIENTS, found, strict=True))
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_client_hears_the_words(heard: dict[str, Heard], name: str) -> None:
+    client = heard[name]
+    assert client.errors() == []
+    assert beckett().error_rate(client.words()) <= MOST_ERRORS, client.words()
+    assert any(client.interims())
+
+
+async def test_each_message_of_vosk_has_one_reply(heard: dict[str, Heard]) -> None:
+    """Guards clients in lockstep: a reply too many is taken for that to the next message."""
+    last = heard["vosk"].messages()[-1]
+    assert "text" in last
+    assert heard["vosk"].closed()[0] == 1000
+    times = [word for each in heard["vosk"].messages() for word in each.get("result", ())]
+    assert [word["word"] for word in times] == heard["vosk"].words().split()
+    assert all(0 <= word["start"] < word["end"] <= beckett().seconds for word in times)
+
+
+async def test_pieces_of_wyoming_come_to_the_transcript(heard: dict[str, Heard]) -> None:
+    client = heard["wyoming"]
+    assert client.problems() == []
+    assert words("".join(client.interims())) == words(client.words())
+    (whole,) = client.messages("transcript")
+    assert words(whole["text"]) == words(client.words())
+
+
+async def test_wyoming_describes_what_is_served(ports: Ports) -> None:
+    client = await run("wyoming", "describe", ports.url("wyoming"), WAV)
+    assert client.problems() == []
+    (info,) = client.messages("info")
+    (program,) = info["asr"]
+    assert [model["name"] for model in program["models"]] == ["moonshine-tiny-en"]
+    assert program["models"][0]["languages"] == ["en"]
+
+
+async def test_vosk_is_served_by_path_too_and_its_port_by_any_path(ports: Ports) -> None:
+    for url in (f"{ports.stack.url.replace('http', 'ws')}/vosk", f"{ports.url('vosk')}/any"):
+        async with connect(url) as socket:
+            await socket.send(bytes(320))
+            assert json.loads(await socket.recv()) == {"partial": ""}
+            await socket.send('{"eof" : 1}')
+            assert json.loads(await socket.recv()) == {"text": ""}
+
+
+async def test_port_of_vosk_serves_nothing_else(ports: Ports) -> None:
+    async with httpx.AsyncClient() as client:
+        url = ports.url("vosk").replace("ws", "http")
+        answer = await client.get(f"{url}/metrics")
+    assert answer.status_code == 426
+
+
+async def test_bytes_that_are_no_event_are_told_so_and_hurt_nobody(ports: Ports) -> None:
+    port = int(ports.url("wyoming").rpartition(":")[2])
+    for junk in (b"GET / HTTP/1.1\r\n\r\n", b"{" * 70_000, b'{"type":"x","payload_length":9e9}\n'):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(junk)
+        async with asyncio.timeout(10):
+            line = json.loads(await reader.readline())
+            body = json.loads(await reader.readexactly(line["data_length"]))
+            assert line["type"] == "error"
+            assert body["code"] == "bad_request"
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_transcriber_that_dies_in_mid_sentence_is_not_noticed(
+    ports: Ports, heard: dict[str, Heard]
+) -> None:
+    """Guards each client's words, and its connection, while another transcriber takes over."""
+    await ports.stack.add_transcriber()
+    async with AsyncExitStack() as clients:
+        speaking: list[Running] = [
+            await clients.enter_async_context(started(name, "live", ports.url(name), WAV))
+            for name in CLIENTS
+        ]
+        for each in speaking:
+            await each.sent(3.0)
+        await ports.stack.kill_transcriber(0)
+        for name, each in zip(CLIENTS, speaking, strict=True):
+            found = await each.done()
+            assert found.errors() == []
+            assert found.words().split() == heard[name].words().split()
