@@ -67,10 +67,10 @@ def final(end: float, reason: Reason = Reason.ENDPOINT, **more: Any) -> told.Dec
         ("interim_results=TRUE&interim_results=false", {}),
         ("endpointing=25", {"endpointing_ms": 300}),
         ("endpointing=700", {"endpointing_ms": 700}),
-        ("endpointing=99999", {"endpointing_ms": 5000}),
+        ("endpointing=9999", {"endpointing_ms": 9999}),
         ("endpointing=true", {}),
-        ("endpointing=false", {}),
-        ("endpointing=0", {}),
+        ("endpointing=false", {"endpointing_ms": 0}),
+        ("endpointing=0", {"endpointing_ms": 0}),
         ("utterance_end_ms=1500", {"silence_ms": 1500, "speech_events": True}),
         ("utterance_end_ms=10", {"silence_ms": 1000, "speech_events": True}),
         ("vad_events=true", {"speech_events": True}),
@@ -136,10 +136,10 @@ def test_what_has_no_effect_is_named() -> None:
     """Guards the promise that nothing is silently claimed."""
     query = (
         "keyterm=a&keyterm=b&diarize=true&detect_entities=false&no_delay=true&search=x&new_one=1"
-        "&punctuate=true&bad%0d%0aname=1"
+        "&punctuate=true&bad%0d%0aname=1&redact=ssn&redact=pii"
     )
     headers = codec(query).greet(told.Opened("sid", 1)).headers
-    assert headers["scripta-ignored"] == "keyterm, diarize, search, new_one"
+    assert headers["scripta-ignored"] == "keyterm, diarize, search, new_one, redact"
     assert "scripta-ignored" not in codec("punctuate=true").greet(told.Opened("sid", 1)).headers
 
 
@@ -261,6 +261,7 @@ def test_without_punctuation_text_is_lower_case() -> None:
     ("query", "reason", "marks"),
     [
         ("", Reason.ENDPOINT, (True, False)),
+        ("endpointing=0", Reason.ENDPOINT, (False, False)),
         ("endpointing=false", Reason.ENDPOINT, (False, False)),
         ("", Reason.LENGTH, (False, False)),
         ("", Reason.IDLE, (True, False)),
@@ -306,6 +307,26 @@ def test_interims_only_for_who_asks_and_with_estimated_words() -> None:
     assert [(word["word"], word["start"], word["end"]) for word in words] == [
         *(("hello", 1.0, 1.5), ("again", 1.5, 2.0)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "transcript"),
+    [
+        ("punctuate=true", "Call 12, then five five oh one two three four five six."),
+        ("smart_format=true&filler_words=true", "Uh, call 12, then 550123456."),
+        ("numerals=true", "call 12 then 550123456"),
+        ("redact=ssn&redact=pii&numerals=true", "call 12 then [SSN_1]"),
+        ("redact=numbers", "call [NUMBER_1] then [NUMBER_2]"),
+        ("replace=call:Phone&replace=then:", "Phone 12 five five oh one two three four five six"),
+    ],
+)
+def test_text_is_as_the_query_wants_it(query: str, transcript: str) -> None:
+    text = "Uh, call 12, then five five oh one two three four five six."
+    (result,) = write(codec(query), final(1.5, text=text, words=()))
+    said = result["channel"]["alternatives"][0]
+    assert said["transcript"] == transcript
+    key = "punctuated_word" if "punct" in query or "smart" in query else "word"
+    assert " ".join(word[key] for word in said["words"]) == transcript
 
 
 def test_languages_only_for_who_asks() -> None:

@@ -1,28 +1,21 @@
-"""Errors in the vendor's form: of a handshake or a request, of a message, of a call. Pure."""
+"""Errors in the vendor's form: of a handshake or a request, and of a call. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
-from scripta_common.errors import (
-    BadAudio,
-    BadRequest,
-    ScriptaError,
-    SessionIdle,
-    UnknownModel,
-    UnsupportedLanguage,
-)
-from scripta_gateway.transports.base import Close, Refusal
+from scripta_common.errors import BadAudio, ScriptaError, SessionIdle
+from scripta_gateway.dialects.deepgram.results import request_id
+from scripta_gateway.transports.base import Close, Refusal, Request
 
-_CODES: Final[Mapping[type[ScriptaError], str]] = {
-    BadRequest: "INVALID_QUERY_PARAMETER",
-    UnknownModel: "INVALID_QUERY_PARAMETER",
-    UnsupportedLanguage: "INVALID_QUERY_PARAMETER",
+_CODES: Final = {
+    HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
+    HTTPStatus.SERVICE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
-_CLOSES: Final[Mapping[type[ScriptaError], Close]] = {
+_CLOSES: Final = {
     SessionIdle: Close(
         1011,
         "NET-0001: Deepgram did not receive audio data or a text message within the timeout "
@@ -30,19 +23,17 @@ _CLOSES: Final[Mapping[type[ScriptaError], Close]] = {
     ),
     BadAudio: Close(1008, "DATA-0000: The payload cannot be decoded as audio."),
 }
+_OURS: Final = 1011
 _LONGEST_REASON: Final = 123
-_UNAVAILABLE: Final = 503
 
 
-def refusal(error: ScriptaError, request_id: str) -> Refusal:
+def refusal(request: Request, error: ScriptaError) -> Refusal:
     """Returns the HTTP answer that an error is."""
-    code = _CODES.get(type(error), error.code.upper())
-    if error.http_status == _UNAVAILABLE:
-        code = "SERVICE_UNAVAILABLE"
-    message = str(error)
-    body = {"err_code": code, "err_msg": message, "request_id": request_id}
+    code = _CODES.get(HTTPStatus(error.http_status), error.code.upper())
+    message, asked = str(error), request_id(request)
+    body = {"err_code": code, "err_msg": message, "request_id": asked}
     printable = "".join(letter for letter in message if " " <= letter <= "~")
-    headers = {"dg-error": f"{code}: {printable}", "dg-request-id": request_id}
+    headers = {"dg-error": f"{code}: {printable}", "dg-request-id": asked}
     return Refusal(error.http_status, msgspec.json.encode(body).decode(), headers)
 
 
@@ -56,15 +47,5 @@ def close_of(error: ScriptaError | None) -> Close:
     for kind, close in _CLOSES.items():
         if isinstance(error, kind):
             return close
-    reason = f"NET-0000: {error}" if error.close_code == 1011 else str(error)
+    reason = f"NET-0000: {error}" if error.close_code == _OURS else str(error)
     return Close(error.close_code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
-
-
-def unreadable(description: str, message: str) -> dict[str, Any]:
-    """Returns the answer to a text message that is not understood."""
-    return {
-        "type": "Error",
-        "variant": "SchemaError",
-        "description": description,
-        "message": message,
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -15,14 +14,14 @@ from scripta_common.wire import Interim, Reason, SpeechKind
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Policy
-from scripta_gateway.dialects.deepgram import errors, results
+from scripta_gateway.dialects.deepgram import errors
 from scripta_gateway.dialects.deepgram.query import Query
+from scripta_gateway.dialects.deepgram.results import Results, seconds
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
 
 _IDLE_SECONDS: Final = 10.0
-_KNOWN: Final = "KeepAlive, Finalize, CloseStream, Configure"
 _SCHEMES: Final = ("token", "bearer")
 
 
@@ -32,7 +31,6 @@ class _Message(msgspec.Struct):
     type: str
     channel: Annotated[int, msgspec.Meta(ge=0)] | None = None
     keyterms: list[str] | None = None
-    features: dict[str, Any] | None = None
 
 
 class LiveCodec:
@@ -50,31 +48,28 @@ class LiveCodec:
     def __init__(
         self, request: Request, query: Query, own_name: Callable[[str | None], str | None]
     ) -> None:
-        self._request = request
-        self._id = results.request_id(request.id)
+        self._offered = request.subprotocols[:1]
         self._query = query
         self.options = query.options(own_name)
-        self._model = query.model or ""
+        self._results = Results(request, query)
         self._digest = hashlib.sha256()
-        self._channels = 1
         # Of each channel: up to where results have been told for good, and its last word's end.
-        self._told = [0.0]
-        self._spoken = [0.0]
+        self._told, self._spoken = [0.0], [0.0]
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns ids, what is ignored, and the subprotocol that browsers have to hear."""
-        self._model = opened.model or self._model or "default"
+        if opened.model:
+            self._results.name(opened.model)
         headers = {
-            "dg-request-id": self._id,
-            "dg-model-name": self._model,
-            "dg-model-uuid": results.model_uuid(self._model),
+            "dg-request-id": self._results.id,
+            "dg-model-name": self._results.model,
+            "dg-model-uuid": self._results.model_uuid,
             "scripta-session": opened.session,
         }
         if self._query.ignored:
             headers["scripta-ignored"] = ", ".join(self._query.ignored)
-        offered = self._request.subprotocols[:1]
-        chosen = offered[0] if offered and offered[0].lower() in _SCHEMES else None
-        return Greeting(headers, chosen)
+        chosen = [offer for offer in self._offered if offer.lower() in _SCHEMES]
+        return Greeting(headers, chosen[0] if chosen else None)
 
     def read(self, frame: Frame) -> Sequence[Ask]:
         """Returns audio, or what a text message asks for."""
@@ -88,15 +83,13 @@ class LiveCodec:
         match message.type:
             case "KeepAlive":
                 return (asks.KeepAlive(),)
-            case "Finalize" if (message.channel or 0) < self._channels:
+            case "Finalize" if (message.channel or 0) < len(self._told):
                 return (asks.Finalize(message.channel),)
-            case "Finalize":
-                return (asks.Refuse(f"There are {self._channels} channels, from 0 on", frame),)
             case "CloseStream":
                 return (asks.End(),)
             case "Configure":
                 return (asks.Reply((self._configured(message),)),)
-        return (asks.Refuse(f"Unknown type {message.type[:40]!r}; there are {_KNOWN}", frame),)
+        return (asks.Refuse("No message has this type, or there is no such channel", frame),)
 
     def oversized(self, *, is_text: bool, limit: int) -> Sequence[Ask]:
         """Returns the refusal of a message that was too large; without its audio the call ends."""
@@ -111,18 +104,18 @@ class LiveCodec:
         """Returns messages of types that the vendor's packages know, and no others."""
         match news:
             case told.Voices(count):
-                self._channels = count
                 self._told, self._spoken = [0.0] * count, [0.0] * count
             case told.Guess(channel, result) if self._query.interim_results:
-                return (self._results(channel, result),)
+                return (self._heard_in(channel, result),)
             case told.Decided(channel, result):
-                return (self._results(channel, result),)
+                return (self._heard_in(channel, result),)
             case told.Heard():
-                return self._heard(news)
+                return self._signal(news)
             case told.Ended(length):
                 return self._ended(length)
             case told.Refused(message, str() as text):
-                return (_json(errors.unreadable(message, text)),)
+                kind = {"variant": "SchemaError", "description": message, "message": text}
+                return (_message("Error", kind),)
         return ()
 
     def close(self, error: ScriptaError | None) -> Close:
@@ -130,88 +123,63 @@ class LiveCodec:
         return errors.close_of(error)
 
     def _configured(self, message: _Message) -> str:
-        if message.keyterms:
-            answer = {
-                "type": "ConfigureFailure",
-                "request_id": self._id,
-                "code": "CONFIGURE_KEYTERMS_NOT_SUPPORTED",
-                "description": "No model here can be given key terms.",
-            }
-        else:
-            answer = {"type": "ConfigureSuccess", "request_id": self._id}
-        return _json(answer)
+        answer = {"request_id": self._results.id}
+        if not message.keyterms:
+            return _message("ConfigureSuccess", answer)
+        answer["code"] = "CONFIGURE_KEYTERMS_NOT_SUPPORTED"
+        answer["description"] = "No model here can be given key terms."
+        return _message("ConfigureFailure", answer)
 
-    def _heard(self, news: told.Heard) -> Sequence[Frame]:
-        channel = [news.channel, self._channels]
-        at = results.seconds(news.speech.at)
+    def _signal(self, news: told.Heard) -> Sequence[Frame]:
+        where = {"channel": [news.channel, len(self._told)]}
+        at = seconds(news.speech.at)
         match news.speech.kind:
             case SpeechKind.STARTED if self._query.vad_events:
-                return (_json({"type": "SpeechStarted", "channel": channel, "timestamp": at}),)
+                return (_message("SpeechStarted", {**where, "timestamp": at}),)
             case SpeechKind.SILENT if self._query.utterance_end_ms:
-                end = self._spoken[news.channel] or at
-                return (_json({"type": "UtteranceEnd", "channel": channel, "last_word_end": end}),)
+                last = self._spoken[news.channel] or at
+                return (_message("UtteranceEnd", {**where, "last_word_end": last}),)
         return ()
 
-    def _results(self, channel: int, result: FinalResult | Interim) -> str:
-        is_final = isinstance(result, FinalResult)
-        reason = result.reason if isinstance(result, FinalResult) else None
-        said = results.alternative(self._query, (result,))
-        frame = self._span(channel, result.end, said, reason)
-        if is_final:
-            self._told[channel] = max(self._told[channel], results.seconds(result.end))
-            if said["words"]:
-                self._spoken[channel] = said["words"][-1]["end"]
-        return frame
+    def _heard_in(self, channel: int, result: FinalResult | Interim) -> str:
+        said = self._results.alternative((result,))
+        if isinstance(result, Interim):
+            return self._result(channel, result.end, said)
+        if said["words"]:
+            self._spoken[channel] = said["words"][-1]["end"]
+        return self._result(channel, result.end, said, result.reason)
 
-    def _span(self, channel: int, end: float, said: dict[str, Any], reason: Reason | None) -> str:
+    def _result(
+        self, channel: int, end: float, said: dict[str, Any], reason: Reason | None = None
+    ) -> str:
         """Returns what was said since the last final of a channel; no reason: it is no final."""
-        start = self._told[channel]
-        ends_utterance = (
-            reason not in (None, Reason.LENGTH) and self._query.endpointing is not False
-        )
-        return _json(
-            {
-                "type": "Results",
-                "channel_index": [channel, self._channels],
-                "duration": results.seconds(max(0.0, end - start)),
-                "start": start,
-                "is_final": reason is not None,
-                "speech_final": ends_utterance,
-                "from_finalize": reason is Reason.FINALIZE,
-                "channel": {"alternatives": [said]},
-                "metadata": {
-                    "request_id": self._id,
-                    "model_uuid": results.model_uuid(self._model),
-                    "model_info": results.model_info(self._model),
-                    **({"extra": self._query.labels} if self._query.extra else {}),
-                },
-            }
-        )
+        start, end = self._told[channel], max(self._told[channel], seconds(end))
+        if reason is not None:
+            self._told[channel] = end
+        ends = reason not in (None, Reason.LENGTH) and bool(self._query.endpointing)
+        result = {
+            "channel_index": [channel, len(self._told)],
+            "duration": seconds(end - start),
+            "start": start,
+            "is_final": reason is not None,
+            "speech_final": ends,
+            "from_finalize": reason is Reason.FINALIZE,
+            "channel": {"alternatives": [said]},
+            "metadata": self._results.origin,
+        }
+        return _message("Results", result)
 
     def _ended(self, length: float) -> Sequence[Frame]:
         """Returns the results of what nobody spoke in at the end, and what the call was."""
-        nothing = results.alternative(self._query, ())
+        nothing = self._results.alternative(())
         rest = [
-            self._span(channel, length, nothing, Reason.LENGTH)
+            self._result(channel, length, nothing, Reason.LENGTH)
             for channel, start in enumerate(self._told)
-            if start < results.seconds(length)
+            if start < seconds(length)
         ]
-        model = results.model_uuid(self._model)
-        created = datetime.fromtimestamp(self._request.at, UTC)
-        metadata = {
-            "type": "Metadata",
-            "transaction_key": "deprecated",
-            "request_id": self._id,
-            "sha256": self._digest.hexdigest(),
-            "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "duration": results.seconds(length),
-            "channels": self._channels,
-            "models": [model],
-            "model_info": {model: results.model_info(self._model)},
-            **({"extra": self._query.labels} if self._query.extra else {}),
-            **({"tags": self._query.tag} if self._query.tag else {}),
-        }
-        return (*rest, _json(metadata))
+        digest = self._digest.hexdigest()
+        metadata = self._results.metadata(digest, length, len(self._told))
+        return (*rest, _message("Metadata", metadata))
 
 
 class LiveDialect:
@@ -235,8 +203,8 @@ class LiveDialect:
 
     def refuse(self, request: Request, error: ScriptaError) -> Refusal:
         """Returns the error in the vendor's form."""
-        return errors.refusal(error, results.request_id(request.id))
+        return errors.refusal(request, error)
 
 
-def _json(message: dict[str, Any]) -> str:
-    return msgspec.json.encode(message).decode()
+def _message(kind: str, fields: dict[str, Any]) -> str:
+    return msgspec.json.encode({"type": kind, **fields}).decode()

@@ -1,4 +1,4 @@
-"""Names of the vendor's models. Pure."""
+"""Names of the vendor's models; without further word each is whatever serves here. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,5 @@ _VARIANTS: Final = {
     "base": "general meeting phonecall finance conversationalai voicemail video",
     "whisper": "tiny base small medium large",
 }
-
-MODELS: Final = (
-    *_VARIANTS,
-    *(f"{name}-{variant}" for name, variants in _VARIANTS.items() for variant in variants.split()),
-    "general",
-)
-"""Without further word each is whatever serves here."""
+_NAMED: Final = [f"{name}-{each}" for name, some in _VARIANTS.items() for each in some.split()]
+MODELS: Final = ("general", *_VARIANTS, *_NAMED)

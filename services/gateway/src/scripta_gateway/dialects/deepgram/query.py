@@ -9,123 +9,92 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-)
+import msgspec
+from msgspec import Meta, Struct
 
 from scripta_common.errors import BadRequest
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Options
+from scripta_gateway.text import TextRules
 
 _ABSENT: Final = frozenset({"", "none", "null", "undefined"})
 """What packages send for a value that their user has not given."""
-_FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off"})
+_LISTS: Final = frozenset({"replace", "redact", "tag", "extra"})
+_REDACTED: Final = {
+    **{kind: kind for kind in ("numbers", "pci", "ssn")},
+    "aggressive_numbers": "numbers",
+}
+_FULFILLED: Final = frozenset({"no_delay", "mip_opt_out", "callback_method", "ignored"})
+"""What is so in any case: nothing is held back, and nothing is kept to learn from."""
 _RAW: Final = {"linear16": None, "linear32": None, "mulaw": 8_000, "alaw": 8_000}
 """Encodings without a header, each with its rate where that goes without saying."""
 _RATE: Final = 16_000
-_ENDPOINTING_MS: Final = (300, 5_000)
-"""Shortest and longest silence that ends a segment: a shorter one cuts within sentences."""
-_SILENCE_MS: Final = (1_000, 5_000)
-_FULFILLED: Final = frozenset({"no_delay", "mip_opt_out", "callback_method"})
-"""What is so in any case: nothing is held back, and nothing is kept to learn from."""
+_SHORTEST_SILENCE_MS: Final = 1_000
+_SHORTEST_ENDPOINT_MS: Final = 300
+"""Clients ask for 10 or 25; so short a silence is within sentences, and costs words."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOST_NAMED: Final = 32
-_FLAG: Final = "true or false"
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _endpointing(value: str) -> int | bool:
-    """Returns milliseconds, or whether there is any endpointing."""
-    said = value.lower()
-    if said.isdecimal():
-        return int(said[:9]) or False
-    if said not in ("true", "false"):
-        raise ValueError
-    return said == "true"
-
 
 _Encoding = Literal[
     "linear16", "linear32", "mulaw", "alaw",
     "flac", "opus", "ogg-opus", "amr-nb", "amr-wb", "speex",
 ]  # fmt: skip
-_Many = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+_Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,5}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+_Model = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+_Milliseconds = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-class Query(BaseModel):
-    """The parameters that have an effect.
+class Query(Struct, frozen=True):
+    """The parameters that have an effect, and the names of those given that have none."""
 
-    A parameter's description says what its value is; it follows ``Bad value for …: it has to be``.
-
-    Attributes:
-        ignored: Names of those that were given and have none.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    encoding: _Encoding | None = Field(
-        None, description="linear16, linear32, mulaw, alaw or that of a container"
-    )
-    sample_rate: int | None = Field(
-        None, ge=8_000, le=96_000, description="a number from 8000 to 96000"
-    )
-    channels: int = Field(1, ge=1, le=8, description="a number from 1 to 8")
-    interim_results: bool = Field(False, description=_FLAG)
-    endpointing: Annotated[int | bool, PlainValidator(_endpointing)] = Field(
-        True, description="a number of milliseconds, true or false"
-    )
-    utterance_end_ms: int | None = Field(None, ge=1, description="a number of milliseconds")
-    vad_events: bool = Field(False, description=_FLAG)
-    punctuate: bool = Field(False, description=_FLAG)
-    smart_format: bool = Field(False, description=_FLAG)
-    language: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z]{2,5}(-[A-Za-z0-9]{2,8})*$",
-        max_length=35,
-        description="a language tag such as en or en-GB, or multi",
-    )
-    detect_language: bool = Field(False, description=_FLAG)
-    model: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
-        description="the name of a model, such as nova-3",
-    )
-    tag: _Many = Field((), description="a text")
-    extra: _Many = Field((), description="KEY:VALUE")
+    encoding: _Encoding | None = None
+    sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] | None = None
+    channels: Annotated[int, Meta(ge=1, le=8)] = 1
+    interim_results: bool = False
+    endpointing: _Milliseconds | bool = True
+    utterance_end_ms: _Milliseconds | None = None
+    vad_events: bool = False
+    punctuate: bool = False
+    smart_format: bool = False
+    numerals: bool = False
+    filler_words: bool = False
+    profanity_filter: bool = False
+    replace: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    language: _Language | None = None
+    detect_language: bool = False
+    model: _Model | None = None
+    tag: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, parameters: Iterable[tuple[str, str]]) -> Query:
         """Returns the parameters; raises ``BadRequest`` that names the first bad one."""
-        takes = {name: field.description for name, field in cls.model_fields.items()}
         given: dict[str, Any] = {}
         ignored: dict[str, None] = {}
         for name, value in parameters:
-            if value.strip().lower() in _ABSENT or name == "ignored":
-                continue
+            said = value.strip().lower()
             if name == "callback":
                 raise BadRequest("callback is not served; results come on this connection")
-            if name in ("tag", "extra"):
-                given.setdefault(name, []).append(value)
-            elif name in takes:
+            if said in _ABSENT or name in _FULFILLED:
+                continue
+            effect = said == "false" or name in cls.__struct_fields__
+            if name in _LISTS:
+                given[name] = (*given.get(name, ()), value)
+                effect = name != "redact" or said in (*_REDACTED, "false")
+            elif name in cls.__struct_fields__:
                 given[name] = value
-            elif value.lower() not in _FALSE and name not in _FULFILLED and _NAME.fullmatch(name):
+            if not effect and _NAME.fullmatch(name):
                 ignored[name] = None
         given["ignored"] = tuple(ignored)[:_MOST_NAMED]
         try:
-            query = cls.model_validate(given)
-        except ValidationError as error:
-            name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-            raise BadRequest(f"Bad value for {name}: it has to be {takes[name]}") from None
-        if query.raw and query.sample_rate is None and _RAW[query.raw] is None:
+            query = msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$.")
+            raise BadRequest(f"Bad value for {where.rstrip('`')}: {what}") from None
+        if query.raw and not query.sample_rate and not _RAW[query.raw]:
             raise BadRequest(f"encoding={query.raw} needs sample_rate")
         return query
 
@@ -136,7 +105,7 @@ class Query(BaseModel):
 
     @property
     def punctuated(self) -> bool:
-        """Whether text is as the engine writes it; otherwise lower case without punctuation."""
+        """Whether text has capitals and punctuation."""
         return self.punctuate or self.smart_format
 
     @property
@@ -144,29 +113,30 @@ class Query(BaseModel):
         """Whether results say in which language they are."""
         return self.language == "multi" or self.detect_language
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """What results carry because the client asked for it."""
-        return {key: value for key, _, value in (pair.partition(":") for pair in self.extra)}
+    def rules(self) -> TextRules:
+        """Returns what is done to the text of each result."""
+        replaced = (pair.partition(":") for pair in self.replace)
+        return TextRules(
+            punctuated=self.punctuated,
+            numerals=self.numerals or self.smart_format,
+            masks_profanity=self.profanity_filter,
+            fillers=self.filler_words,
+            replaced=tuple((phrase, instead) for phrase, _, instead in replaced),
+            redacted=frozenset(_REDACTED[kind] for kind in self.redact if kind in _REDACTED),
+        )
 
     def options(self, own_name: Callable[[str | None], str | None]) -> Options:
         """Returns what this asks of a call; ``own_name`` returns our name of a model."""
-        endpointing: int | None = None
-        if not isinstance(self.endpointing, bool):
-            endpointing = _within(self.endpointing, _ENDPOINTING_MS)
-        silence = self.utterance_end_ms
+        silence, endpoint = self.utterance_end_ms, int(self.endpointing)
+        if endpoint:
+            endpoint = max(endpoint, _SHORTEST_ENDPOINT_MS)
         session = SessionOptions(
             language=None if self.multilingual else self.language,
             interim_results=self.interim_results,
-            endpointing_ms=endpointing,
+            endpointing_ms=None if self.endpointing is True else endpoint,
             model=own_name(self.model),
             speech_events=self.vad_events or silence is not None,
-            silence_ms=None if silence is None else _within(silence, _SILENCE_MS),
+            silence_ms=None if silence is None else max(silence, _SHORTEST_SILENCE_MS),
         )
         rate = self.sample_rate or (_RAW[self.raw] if self.raw else None) or _RATE
         return Options(AudioFormat(self.raw, rate, self.channels), session)
-
-
-def _within(value: int, bounds: tuple[int, int]) -> int:
-    least, most = bounds
-    return min(max(value, least), most)

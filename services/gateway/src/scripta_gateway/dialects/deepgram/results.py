@@ -7,16 +7,17 @@ The vendor's packages require a confidence everywhere: it is the word's, else it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Word
 from scripta_gateway.dialects.deepgram.query import Query
+from scripta_gateway.transports.base import Request
 
 UNKNOWN_CONFIDENCE: Final = 0.9
-_PUNCTUATION: Final = '.,;:!?…¿¡"“”„«»()[]{}‘—–-'
-_ARCHITECTURE: Final = "scripta"
+_PUNCTUATION: Final = '.,;:!?…¿¡"“”„«»()‘—–-'
 
 
 def seconds(value: float) -> float:
@@ -24,63 +25,103 @@ def seconds(value: float) -> float:
     return round(value, 3)
 
 
-def request_id(call_id: str) -> str:
+def request_id(request: Request) -> str:
     """Returns the id of a call as the vendor writes ids."""
-    return str(uuid.UUID(call_id))
+    return str(uuid.UUID(request.id))
 
 
-def model_uuid(model: str) -> str:
-    """Returns the id of a model; the same for the same name."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"scripta:model:{model}"))
+class Results:
+    """What is said of one call, and of what was said in it.
+
+    Args:
+        request: How it began.
+        query: What its client asks for.
+
+    Attributes:
+        id: Its id.
+    """
+
+    def __init__(self, request: Request, query: Query) -> None:
+        self.id = request_id(request)
+        self._created = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
+        self._query = query
+        self._rules = query.rules()
+        self._extra = dict(pair.partition(":")[::2] for pair in query.extra)
+        self.name(query.model or "default")
+
+    def name(self, model: str) -> None:
+        """Names the model that transcribes; its id is the same for the same name."""
+        self.model = model
+        self.model_uuid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"scripta:model:{model}"))
+        self._info = {"name": model, "version": "latest", "arch": "scripta"}
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What stands with each result."""
+        made = {"request_id": self.id, "model_uuid": self.model_uuid, "model_info": self._info}
+        return {**made, "extra": self._extra} if self._extra else made
+
+    def metadata(self, digest: str, length: float, channels: int) -> dict[str, Any]:
+        """Returns what is said of the call as a whole.
+
+        Args:
+            digest: SHA-256 of what the client sent.
+            length: Seconds of audio.
+            channels: Channels that were transcribed.
+        """
+        return {
+            "transaction_key": "deprecated",
+            "request_id": self.id,
+            "sha256": digest,
+            "created": self._created.replace("+00:00", "Z"),
+            "duration": seconds(length),
+            "channels": channels,
+            "models": [self.model_uuid],
+            "model_info": {self.model_uuid: self._info},
+            **({"extra": self._extra} if self._extra else {}),
+            **({"tags": self._query.tag} if self._query.tag else {}),
+        }
+
+    def alternative(self, results: Iterable[FinalResult | Interim]) -> dict[str, Any]:
+        """Returns what was said in results that follow each other, as the client wants it."""
+        texts: list[str] = []
+        words: list[dict[str, Any]] = []
+        languages: dict[str, None] = {}
+        for result in results:
+            spoken = self._rules.apply(result.text, _words_of(result))
+            said = [self._word(word, getattr(result, "confidence", None)) for word in spoken.words]
+            language = getattr(result, "language", None)
+            if self._query.multilingual and language:
+                languages[language] = None
+                said = [{**word, "language": language} for word in said]
+            words += said
+            texts.append(spoken.text)
+        sure = sum(word["confidence"] for word in words) / len(words) if words else 0.0
+        return {
+            "transcript": " ".join(filter(None, texts)),
+            "confidence": round(sure, 4),
+            **({"languages": list(languages)} if languages else {}),
+            "words": words,
+        }
+
+    def _word(self, word: Word, confidence: float | None) -> dict[str, Any]:
+        known = confidence if word.confidence is None else word.confidence
+        punctuated = self._query.punctuated
+        return {
+            "word": word.text.strip(_PUNCTUATION).lower() if punctuated else word.text,
+            "start": seconds(word.start),
+            "end": seconds(word.end),
+            "confidence": UNKNOWN_CONFIDENCE if known is None else round(known, 4),
+            **({"punctuated_word": word.text} if punctuated else {}),
+        }
 
 
-def model_info(model: str) -> dict[str, str]:
-    """Returns what is said of a model."""
-    return {"name": model, "version": "latest", "arch": _ARCHITECTURE}
-
-
-def words_of(result: FinalResult | Interim) -> Sequence[Word]:
+def _words_of(result: FinalResult | Interim) -> tuple[Word, ...]:
     """Returns the words of a result; their times are estimates where it has none."""
     if isinstance(result, FinalResult) and result.words:
         return result.words
-    texts = result.text.split()
-    each = (result.end - result.start) / max(1, len(texts))
-    return [
-        Word(text, result.start + each * at, result.start + each * (at + 1))
-        for at, text in enumerate(texts)
-    ]
-
-
-def alternative(query: Query, results: Iterable[FinalResult | Interim]) -> dict[str, Any]:
-    """Returns what was said in some results, which follow each other, as the query wants it."""
-    texts: list[str] = []
-    words: list[dict[str, Any]] = []
-    languages: dict[str, None] = {}
-    for result in results:
-        known = result.confidence if isinstance(result, FinalResult) else None
-        language = result.language if isinstance(result, FinalResult) else None
-        said = [_word(query, word, known) for word in words_of(result)]
-        said = [word for word in said if word["word"]]
-        if query.multilingual and language:
-            languages[language] = None
-            said = [{**word, "language": language} for word in said]
-        words += said
-        texts.append(result.text if query.punctuated else " ".join(word["word"] for word in said))
-    sure = sum(word["confidence"] for word in words) / len(words) if words else 0.0
-    return {
-        "transcript": " ".join(text for text in texts if text),
-        "confidence": round(sure, 4),
-        **({"languages": list(languages)} if languages else {}),
-        "words": words,
-    }
-
-
-def _word(query: Query, word: Word, confidence: float | None) -> dict[str, Any]:
-    known = confidence if word.confidence is None else word.confidence
-    return {
-        "word": word.text.strip(_PUNCTUATION).lower(),
-        "start": seconds(word.start),
-        "end": seconds(word.end),
-        "confidence": UNKNOWN_CONFIDENCE if known is None else round(known, 4),
-        **({"punctuated_word": word.text} if query.punctuated else {}),
-    }
+    texts, start = result.text.split(), result.start
+    each = (result.end - start) / max(1, len(texts))
+    return tuple(
+        Word(text, start + each * at, start + each * (at + 1)) for at, text in enumerate(texts)
+    )

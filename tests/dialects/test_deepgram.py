@@ -1,0 +1,123 @@
+"""Clients of Deepgram's live transcription, as their vendors ship them, on the whole system.
+
+They speak at the same time, so that the module takes as long as one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from recordings import beckett, shipped_path
+from vendors import Heard, run, started
+
+from scripta_local.stack import Stack
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+WAV = shipped_path("beckett.wav")
+EVENTS = {"vad_events": "true", "utterance_end_ms": "1000"}
+CLIENTS: dict[str, dict[str, Any]] = {
+    "deepgram-3": {"query": {"punctuate": "true"}},
+    "deepgram-5": {"finalize": [3.0], "query": {"smart_format": "true", "keyterm": ["a", "b"]}},
+    "deepgram-7": {"query": EVENTS},
+    "deepgram-7 container": {"container": True},
+    "deepgram-js": {"query": EVENTS},
+    "livekit-deepgram": {},
+    "pipecat-deepgram": {},
+}
+OURS = {"Metadata: models", "Metadata: model_info"}
+"""Keys that the vendor sends, too, and that some of its models lack."""
+SDKS = tuple(name for name in CLIENTS if name.startswith("deepgram"))
+DISTURBED = ("deepgram-3", "deepgram-7", "deepgram-js", "livekit-deepgram", "pipecat-deepgram")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def heard() -> AsyncIterator[dict[str, Heard | str]]:
+    """What each client has heard, or why it can not be installed."""
+
+    async def one(stack: Stack, name: str) -> Heard | str:
+        client = name.partition(" ")[0]
+        try:
+            return await run(client, "live", stack.url, WAV, strict=True, **CLIENTS[name])
+        except pytest.skip.Exception as why:
+            return str(why)
+
+    async with Stack() as stack:
+        found = await asyncio.gather(*(one(stack, name) for name in CLIENTS))
+    yield dict(zip(CLIENTS, found, strict=True))
+
+
+def of(heard: dict[str, Heard | str], name: str) -> Heard:
+    found = heard[name]
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_each_client_hears_the_words(heard: dict[str, Heard | str], name: str) -> None:
+    """Guards the promise: only the address is changed."""
+    client = of(heard, name)
+    assert client.errors() == []
+    assert beckett().error_rate(client.words()) == 0.0, client.words()
+    assert client.interims()
+
+
+@pytest.mark.parametrize("name", SDKS)
+async def test_every_message_fits_the_vendors_own_model(
+    heard: dict[str, Heard | str], name: str
+) -> None:
+    client = of(heard, name)
+    assert client.problems() == []
+    assert set(client.unknown()) <= OURS
+    assert client.closed()[0] == 1000
+    (metadata,) = client.messages("Metadata")
+    ends = [each["start"] + each["duration"] for each in client.messages("Results")]
+    assert ends[-1] == pytest.approx(metadata["duration"], abs=0.002)
+
+
+async def test_finalize_is_answered(heard: dict[str, Heard | str]) -> None:
+    client = of(heard, "deepgram-5")
+    (answer,) = [each for each in client.messages("Results") if each.get("from_finalize")]
+    assert answer["start"] + answer["duration"] == pytest.approx(3.0, abs=0.2)
+    (opened,) = client.of("open")
+    assert opened["headers"]["scripta-ignored"] == "keyterm"
+
+
+@pytest.mark.parametrize("name", ["deepgram-7", "deepgram-js"])
+async def test_speech_is_told_when_it_begins_and_when_it_is_over(
+    heard: dict[str, Heard | str], name: str
+) -> None:
+    client = of(heard, name)
+    assert len(client.messages("SpeechStarted")) >= 5
+    for over in client.messages("UtteranceEnd"):
+        assert over["channel"] == [0, 1]
+        assert over["last_word_end"] > 0
+
+
+async def test_transcriber_that_dies_in_mid_sentence_is_not_noticed(
+    heard: dict[str, Heard | str],
+) -> None:
+    """Guards each client's words, and its connection, while another transcriber takes over."""
+    there = [name for name in DISTURBED if not isinstance(heard[name], str)]
+    async with Stack(restart=False, env={"IDLE_FLUSH_SECONDS": "30"}) as stack:
+        await stack.add_transcriber()
+
+        async def one(name: str, speaking: asyncio.Barrier) -> Heard:
+            async with started(name, "live", stack.url, WAV, **CLIENTS[name]) as running:
+                await running.sent(3.0)
+                await speaking.wait()
+                return await running.done()
+
+        speaking = asyncio.Barrier(len(there) + 1)
+        tasks = [asyncio.create_task(one(name, speaking)) for name in there]
+        await speaking.wait()
+        await stack.kill_transcriber(0)
+        for name, found in zip(there, await asyncio.gather(*tasks), strict=True):
+            assert found.errors() == [], name
+            assert found.words().split() == of(heard, name).words().split(), name
+            assert len(found.of("closed")) <= 1, name
