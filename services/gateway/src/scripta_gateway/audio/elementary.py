@@ -25,6 +25,7 @@ from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.mpeg import MP3_CODEC, encoder_delay
 from scripta_gateway.audio.mpegts import TransportStream
 from scripta_gateway.audio.packets import PacketDecoder
+from scripta_gateway.audio.timeline import JITTER_SECONDS
 from scripta_gateway.bounds import MAX_LOST_SECONDS
 
 _READ_BYTES: Constant = 16 * 1024
@@ -120,7 +121,7 @@ class _FramedPump:
         """Returns whether frames are missing before one that begins at a time."""
         if time is None or self._due is None:
             return False
-        return abs(time - self._due) > self._seconds / 2
+        return abs(time - self._due) > JITTER_SECONDS
 
     def _time_of(self, frame: Frame) -> float | None:
         """Returns when a frame begins, if that is known."""

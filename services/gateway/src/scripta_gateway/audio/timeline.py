@@ -11,7 +11,7 @@ from typing import Final as Constant
 
 from scripta_gateway.bounds import MAX_GAP_SECONDS, MAX_SILENCE_RATIO
 
-_JITTER_SECONDS: Constant = 0.1
+JITTER_SECONDS: Constant = 0.1
 """Recorders write times of arrival, and WebM rounds to milliseconds: less than this is no gap."""
 _BACK_SECONDS: Constant = 1.0
 """A packet that is earlier than this belongs to a clock that was set back."""
@@ -49,10 +49,10 @@ class Timeline:
         if self._origin is None:
             self._origin = time - so_far
         ahead = time - self._origin - so_far
-        if ahead > _JITTER_SECONDS and self._may_fill(ahead):
+        if ahead > JITTER_SECONDS and self._may_fill(ahead):
             self._astray_since = None
             return ahead
-        if -_BACK_SECONDS <= ahead <= _JITTER_SECONDS:
+        if -_BACK_SECONDS <= ahead <= JITTER_SECONDS:
             self._astray_since = None
         elif self._astray_since is None:
             self._astray_since = self._decoded
