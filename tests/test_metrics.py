@@ -18,7 +18,9 @@ import scripta_transcriber.metrics
 from scripta_common.broker import Memory
 from scripta_common.fleet import Fleet, Pool, Roll
 from scripta_common.metrics import export_build
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
+from scripta_gateway.telemetry.latency import Delivered, Latency
 from scripta_gateway.telemetry.session_metrics import SessionCollector
 
 pytestmark = pytest.mark.unit
@@ -136,10 +138,27 @@ def test_parts_and_outcomes_are_explained() -> None:
 def test_what_a_client_makes_up_adds_no_series() -> None:
     before = {name: labels(family) for name, family in families().items()}
     for code in (0, 3000, 4999, 1004, -1):
-        scripta_gateway.telemetry.metrics.count_close(code)
+        scripta_gateway.telemetry.metrics.count_close(DialectName.NATIVE, code)
     error = type(
         "Unheard", (scripta_gateway.telemetry.metrics.ScriptaError,), {"code": "unheard_of"}
     )
-    scripta_gateway.telemetry.metrics.count_refusal(error("x"))
+    scripta_gateway.telemetry.metrics.count_refusal(DialectName.NATIVE, error("x"))
     assert {name: labels(family) for name, family in families().items()} == before
     assert scripta_gateway.telemetry.metrics.outcome_of_close(4999) == "abandoned"
+
+
+@pytest.mark.parametrize("dialect", DialectName)
+def test_latency_is_that_of_its_dialect_alone(dialect: DialectName) -> None:
+    def counts() -> dict[str, float]:
+        return {
+            sample.labels["dialect"]: sample.value
+            for sample in families()["scripta_gateway_final_latency_seconds"].samples
+            if sample.name.endswith("_count")
+        }
+
+    before = counts()
+    latency = Latency(append=0.1, queue=0.1, decode=0.1, commit=0.1, relay=0.1)
+    scripta_gateway.telemetry.metrics.observe_latency(dialect, Delivered.FINAL, latency)
+    assert {name: value - before[name] for name, value in counts().items()} == {
+        each.value: float(each is dialect) for each in DialectName
+    }

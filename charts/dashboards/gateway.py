@@ -7,7 +7,10 @@ from .processes import process_row
 from .promql import POD, POD_LEGEND, largest, mean, per_second, quantile, total
 
 FINAL = "scripta_gateway_final_latency_seconds"
+FIRST_INTERIM = "scripta_gateway_first_interim_latency_seconds"
 PARTS = "scripta_gateway_latency_part_seconds"
+DIALECT = ("namespace", "dialect")
+DIALECT_LEGEND = "{{namespace}} {{dialect}}"
 
 CONNECTIONS = Row(
     "Connections and sessions",
@@ -33,19 +36,6 @@ CONNECTIONS = Row(
             unit="bool_yes_no",
             queries=[Query(largest("scripta_gateway_draining", by=POD), POD_LEGEND)],
             highest=1,
-        ),
-        Panel(
-            title="Connections opened by dialect",
-            description="New connections, by the protocol that the client speaks.",
-            unit="cps",
-            queries=[
-                Query(
-                    per_second(
-                        "scripta_gateway_connections_opened_total", by=("namespace", "dialect")
-                    ),
-                    "{{namespace}} {{dialect}}",
-                )
-            ],
         ),
         Panel(
             title="Closes by code",
@@ -98,6 +88,80 @@ CONNECTIONS = Row(
                 )
             ],
             stacked=True,
+        ),
+    ],
+)
+
+DIALECTS = Row(
+    "By dialect, the protocol that a client speaks",
+    [
+        Panel(
+            title="Open connections by dialect",
+            description="Sockets and requests that are served.",
+            unit="short",
+            queries=[Query(total("scripta_gateway_connections", by=DIALECT), DIALECT_LEGEND)],
+        ),
+        Panel(
+            title="Connections opened by dialect",
+            description="New connections; requests with a recording count, too.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_connections_opened_total", by=DIALECT),
+                    DIALECT_LEGEND,
+                )
+            ],
+        ),
+        Panel(
+            title="Refusals by dialect",
+            description="Clients refused before their call began, for whatever reason. One dialect "
+            "alone: its clients ask for something that is not served here.",
+            unit="cps",
+            queries=[
+                Query(per_second("scripta_gateway_refusals_total", by=DIALECT), DIALECT_LEGEND)
+            ],
+            stacked=True,
+        ),
+        Panel(
+            title="Messages refused by dialect",
+            description="Messages that were empty, too large, no audio, or not understood. Clients "
+            "of a new version that say something new show here.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_messages_refused_total", by=DIALECT),
+                    DIALECT_LEGEND,
+                )
+            ],
+        ),
+        Panel(
+            title="Bad closes by dialect",
+            description="Closes that are neither a client's goodbye nor a restart of ours: all but "
+            "1000, 1001, 1005 and 1012. Over plain TCP and HTTP they are what a WebSocket would "
+            "have been told.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second(
+                        "scripta_gateway_closes_total", 'code!~"1000|1001|1005|1012"', by=DIALECT
+                    ),
+                    DIALECT_LEGEND,
+                )
+            ],
+        ),
+        Panel(
+            title="Latency of finals by dialect, p95",
+            description="From the audio that decided a segment's end to its final on the socket.",
+            unit="s",
+            queries=[Query(quantile(0.95, FINAL, by=DIALECT), DIALECT_LEGEND)],
+            limits=Limits(0.5, 1),
+        ),
+        Panel(
+            title="Latency of first interims by dialect, p95",
+            description="From a segment's first audio to its first interim on the socket.",
+            unit="s",
+            queries=[Query(quantile(0.95, FIRST_INTERIM, by=DIALECT), DIALECT_LEGEND)],
+            limits=Limits(1, 2),
         ),
     ],
 )
@@ -262,5 +326,5 @@ BOARD = Board(
     uid="scripta-gateway",
     title="Gateway",
     description="Connections, what clients send, what they get and how soon.",
-    rows=[CONNECTIONS, AUDIO, RESULTS, process_row("scripta_gateway_sessions")],
+    rows=[CONNECTIONS, DIALECTS, AUDIO, RESULTS, process_row("scripta_gateway_sessions")],
 )

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 from recordings import beckett, shipped_path, words
 from vendors import Heard, Running, run, started
 from websockets.asyncio.client import connect
@@ -101,6 +102,21 @@ async def test_port_of_vosk_serves_nothing_else(ports: Ports) -> None:
         url = ports.url("vosk").replace("ws", "http")
         answer = await client.get(f"{url}/metrics")
     assert answer.status_code == 426
+
+
+async def test_each_counts_under_its_own_name(ports: Ports, heard: dict[str, Heard]) -> None:
+    """Guards what an operator sees of one protocol, whatever transport it comes by."""
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"{ports.stack.url}/metrics")).text
+    values = {
+        (sample.name, sample.labels.get("dialect"), sample.labels.get("code")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    for name in CLIENTS:
+        assert values["scripta_gateway_connections_opened_total", name, None] >= 1
+        assert values["scripta_gateway_closes_total", name, "1000"] >= 1
+    assert values["scripta_gateway_connections_opened_total", "native", None] == 0
 
 
 async def test_bytes_that_are_no_event_are_told_so_and_hurt_nobody(ports: Ports) -> None:

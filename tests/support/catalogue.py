@@ -64,7 +64,7 @@ _DIALECT: Final = {"dialect": _one_of("native deepgram openai vosk wyoming")}
 GATEWAY: Final = (
     Metric("scripta_gateway_connections", "gauge", _DIALECT),
     Metric("scripta_gateway_connections_opened_total", "counter", _DIALECT),
-    Metric("scripta_gateway_closes_total", "counter", {"code": _one_of(_CODES)}),
+    Metric("scripta_gateway_closes_total", "counter", {**_DIALECT, "code": _one_of(_CODES)}),
     Metric("scripta_gateway_sessions", "gauge"),
     Metric("scripta_gateway_sessions_opened_total", "counter"),
     Metric("scripta_gateway_sessions_resumed_total", "counter"),
@@ -77,10 +77,11 @@ GATEWAY: Final = (
         "scripta_gateway_refusals_total",
         "counter",
         {
+            **_DIALECT,
             "reason": _one_of(
                 "bad_request unknown_model unsupported_language draining gateway_full "
                 "no_capacity broker_unavailable other"
-            )
+            ),
         },
     ),
     Metric(
@@ -115,7 +116,7 @@ GATEWAY: Final = (
         },
     ),
     Metric("scripta_gateway_messages_total", "counter"),
-    Metric("scripta_gateway_messages_refused_total", "counter"),
+    Metric("scripta_gateway_messages_refused_total", "counter", _DIALECT),
     Metric("scripta_gateway_audio_seconds_total", "counter"),
     Metric("scripta_gateway_backpressure_seconds_total", "counter"),
     Metric("scripta_gateway_finals_total", "counter"),
@@ -125,8 +126,8 @@ GATEWAY: Final = (
         "counter",
         {"reason": _one_of("ahead missed unknown")},
     ),
-    Metric("scripta_gateway_final_latency_seconds", "histogram", buckets=_LATENCY),
-    Metric("scripta_gateway_first_interim_latency_seconds", "histogram", buckets=_LATENCY),
+    Metric("scripta_gateway_final_latency_seconds", "histogram", _DIALECT, _LATENCY),
+    Metric("scripta_gateway_first_interim_latency_seconds", "histogram", _DIALECT, _LATENCY),
     Metric(
         "scripta_gateway_latency_part_seconds",
         "histogram",

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from scripta_common.loop_metrics import (
     counter,
     counters,
+    counters_of_two,
     histogram,
     histograms,
     histograms_of_two,
@@ -54,6 +55,11 @@ def test_series_with_labels_are_all_there_from_the_start() -> None:
     for value in ours:
         theirs.labels(value).inc(2.5)
         ours[value].inc(2.5)
+    pairs = prometheus_client.Counter(
+        f"{name}_pairs_total", "Text.", ["one", "two"], registry=registry
+    )
+    counters_of_two(f"{name}_pairs_total", "Text.", ("one", "two"), [("x", "y")])["x", "y"].inc()
+    pairs.labels("x", "y").inc()
     both = prometheus_client.Histogram(
         f"{name}_seconds", "Text.", ["one", "two"], buckets=BOUNDS, registry=registry
     )

@@ -57,7 +57,7 @@ async def reasons(server: Any) -> dict[str, float]:
         sample.labels["reason"]: sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == "scripta_gateway_refusals_total"
+        if sample.name == "scripta_gateway_refusals_total" and sample.labels["dialect"] == "native"
     }
 
 

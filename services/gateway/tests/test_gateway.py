@@ -55,7 +55,7 @@ async def test_metrics_parse_and_count(server: Any, mock_worker: Any) -> None:
     async def samples() -> dict[str, float]:
         text = (await server.get("/metrics")).text
         return {
-            sample.name + str(sample.labels.get("code", "")): sample.value
+            "/".join([sample.name, *sample.labels.values()]): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
@@ -71,9 +71,9 @@ async def test_metrics_parse_and_count(server: Any, mock_worker: Any) -> None:
     for name in (
         "scripta_gateway_sessions_opened_total",
         "scripta_gateway_messages_total",
-        "scripta_gateway_messages_refused_total",
+        "scripta_gateway_messages_refused_total/native",
         "scripta_gateway_finals_total",
-        "scripta_gateway_closes_total1000",
+        "scripta_gateway_closes_total/1000/native",
     ):
         assert after[name] == before[name] + 1, name
     assert after["scripta_gateway_sessions"] == 0

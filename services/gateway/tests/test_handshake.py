@@ -13,6 +13,7 @@ from scripta_common.otlp import Otlp
 from scripta_common.tracing import NO_SPAN, Tracing, trace_of
 from scripta_common.wire import Ended, Final, Origin, Reason, Ring
 from scripta_gateway.calls.handshake import Handshake
+from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.sessions.deliveries import Deliveries
 
 pytestmark = pytest.mark.unit
@@ -36,7 +37,7 @@ def tracing(spans: InMemorySpanExporter) -> Iterator[Tracing]:
 
 
 def handshake(tracing: Tracing, traceparent: str | None) -> Handshake:
-    return Handshake(traceparent, tracing, "native")
+    return Handshake(traceparent, tracing, DialectName.VOSK)
 
 
 def only(tracing: Tracing, spans: InMemorySpanExporter) -> ReadableSpan:
@@ -58,7 +59,9 @@ def links(span: ReadableSpan) -> list[str]:
 def test_new_session_is_in_its_clients_trace(tracing: Tracing, spans: InMemorySpanExporter) -> None:
     hands = handshake(tracing, OTHER)
     hands.begin().end()
-    assert parent(only(tracing, spans)) == OTHER
+    span = only(tracing, spans)
+    assert parent(span) == OTHER
+    assert dict(span.attributes or {})["scripta.dialect"] == "vosk"
     assert hands.traceparent == hands.span.traceparent
     assert hands.headers == {"traceresponse": hands.traceparent}
 

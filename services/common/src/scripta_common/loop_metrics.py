@@ -80,6 +80,15 @@ def counters(name: str, text: str, label: str, values: Iterable[V]) -> dict[V, C
     return made
 
 
+def counters_of_two(
+    name: str, text: str, labels: tuple[str, str], values: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Counter]:
+    """Makes a counter for each pair of values of two labels; returns them by the pair."""
+    made = {(str(first), str(second)): Counter() for first, second in values}
+    REGISTRY.register(_Counters(name, text, labels, made))
+    return made
+
+
 def histogram(name: str, text: str, bounds: Sequence[float]) -> Histogram:
     """Makes a histogram without labels."""
     made = Histogram(bounds)

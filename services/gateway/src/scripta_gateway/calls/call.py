@@ -320,6 +320,7 @@ class Call:
                 await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
             refused = told.Refused(f"Audio cannot be decoded: {error}", error)
+            self._record.refused()
             self._channels.first.inflow.refuse(refused)
         await self._tell_doubt()
 
@@ -341,6 +342,7 @@ class Call:
     def _refuse(self, message: str, detail: object = None) -> None:
         if isinstance(detail, BadAudio) and not self._policy.goes_on_after_bad_audio:
             raise detail
+        self._record.refused()
         self._channels.first.inflow.refuse(told.Refused(message, detail))
 
     # What goes out.

@@ -11,6 +11,7 @@ import secrets
 import time
 
 from scripta_common.tracing import NO_SPAN, Kind, Span, Tracing, read_traceparent, trace_of
+from scripta_gateway.dialects.names import DialectName
 
 
 class Handshake:
@@ -22,15 +23,16 @@ class Handshake:
         dialect: What the client speaks.
 
     Attributes:
+        dialect: What the client speaks.
         request_id: Id of a request that gets no session, for its client to ask about.
         span: The connection's span, once it is known which trace it belongs to.
     """
 
-    def __init__(self, traceparent: str | None, tracing: Tracing, dialect: str) -> None:
+    def __init__(self, traceparent: str | None, tracing: Tracing, dialect: DialectName) -> None:
+        self.dialect = dialect
         self.request_id = secrets.token_hex(16)
         self.span = NO_SPAN
         self._tracing = tracing
-        self._dialect = dialect
         self._asked = read_traceparent(traceparent)
         self._began = time.time_ns()
 
@@ -79,6 +81,6 @@ class Handshake:
             Kind.SERVER,
             parent=parent,
             links=links,
-            attributes={"scripta.dialect": self._dialect},
+            attributes={"scripta.dialect": self.dialect.value},
             at=self._began,
         )

@@ -114,7 +114,6 @@ class Inflow(Generic[T]):
         Raises:
             TooManyRefusals: The client goes on and on like this.
         """
-        metrics.MESSAGES_REFUSED.inc()
         if not self._session.ending:  # what comes behind the end was on its way, perhaps
             self._refused_in_a_row += 1
         if self._refused_in_a_row > MAX_REFUSALS_IN_A_ROW:

@@ -67,15 +67,19 @@ class CallRecord:
         if isinstance(result, Interim):
             metrics.INTERIMS.inc()
             if (latency := watch.sent_interim(result, now)) is not None:
-                metrics.observe_latency(Delivered.FIRST_INTERIM, latency)
+                metrics.observe_latency(self._dialect, Delivered.FIRST_INTERIM, latency)
             return
         self._finals += 1
         metrics.FINALS.inc()
         timed = watch.sent(result, now)
         if isinstance(timed, Latency):
-            metrics.observe_latency(Delivered.FINAL, timed)
+            metrics.observe_latency(self._dialect, Delivered.FINAL, timed)
         else:
             metrics.FINALS_UNTIMED[timed].inc()
+
+    def refused(self) -> None:
+        """Records that a message is refused; the connection goes on."""
+        metrics.MESSAGES_REFUSED[self._dialect].inc()
 
     def failed(self, error: ScriptaError) -> None:
         """Records an error that the client is told; the connection ends with it."""
@@ -104,4 +108,4 @@ class CallRecord:
         extra = {"code": code, "outcome": self.outcome, "audio_seconds": seconds}
         logger.info("connection closed", extra={**extra, "finals": self._finals})
         metrics.CONNECTIONS[self._dialect].dec()
-        metrics.count_close(code)
+        metrics.count_close(self._dialect, code)

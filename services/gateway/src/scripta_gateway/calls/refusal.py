@@ -30,7 +30,7 @@ def refusing(handshake: Handshake, error: ScriptaError, refusal: Refusal) -> Res
         error: Why; its code becomes the metric's label.
         refusal: The answer in the dialect's own form; a 503 gets ``Retry-After``.
     """
-    metrics.count_refusal(error)
+    metrics.count_refusal(handshake.dialect, error)
     handshake.refuse(error.code)
     bind(request=handshake.request_id, trace_id=trace_of(handshake.traceparent))
     logger.info("client refused", extra={"code": error.code, "status": refusal.status})

@@ -25,7 +25,13 @@ from scripta_common.errors import (
     UnknownModel,
     UnsupportedLanguage,
 )
-from scripta_common.loop_metrics import counter, counters, histogram, histograms_of_two
+from scripta_common.loop_metrics import (
+    counter,
+    counters,
+    counters_of_two,
+    histograms,
+    histograms_of_two,
+)
 from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
@@ -86,11 +92,11 @@ CONNECTIONS = {dialect: _CONNECTIONS.labels(dialect.value) for dialect in Dialec
 CONNECTIONS_OPENED = counters(
     "scripta_gateway_connections_opened_total", "Connections opened.", "dialect", DialectName
 )
-CLOSES = counters(
+CLOSES = counters_of_two(
     "scripta_gateway_closes_total",
     "Connections closed, by close code.",
-    "code",
-    (*map(str, _CLOSE_CODES), _OTHER),
+    ("dialect", "code"),
+    product(DialectName, (*map(str, _CLOSE_CODES), _OTHER)),
 )
 SESSIONS = Gauge("scripta_gateway_sessions", "Sessions that this gateway holds.")
 SESSIONS_OPENED = counter("scripta_gateway_sessions_opened_total", "Sessions opened.")
@@ -98,11 +104,11 @@ SESSIONS_RESUMED = counter("scripta_gateway_sessions_resumed_total", "Sessions t
 SESSIONS_ENDED = counters(
     "scripta_gateway_sessions_ended_total", "Sessions held no more, by outcome.", "outcome", Outcome
 )
-REFUSALS = counters(
+REFUSALS = counters_of_two(
     "scripta_gateway_refusals_total",
-    "Clients refused before the upgrade.",
-    "reason",
-    (*(error.code for error in _REFUSALS), _OTHER),
+    "Clients refused before their call began.",
+    ("dialect", "reason"),
+    product(DialectName, (*(error.code for error in _REFUSALS), _OTHER)),
 )
 RESUMES_REFUSED = counters(
     "scripta_gateway_resumes_refused_total",
@@ -132,7 +138,9 @@ DOUBTS = counters(
     Doubt,
 )
 MESSAGES = counter("scripta_gateway_messages_total", "Audio messages accepted.")
-MESSAGES_REFUSED = counter("scripta_gateway_messages_refused_total", "Messages refused.")
+MESSAGES_REFUSED = counters(
+    "scripta_gateway_messages_refused_total", "Messages refused.", "dialect", DialectName
+)
 AUDIO_SECONDS = counter("scripta_gateway_audio_seconds_total", "Seconds of audio accepted.")
 BACKPRESSURE_SECONDS = counter(
     "scripta_gateway_backpressure_seconds_total",
@@ -147,14 +155,18 @@ FINALS_UNTIMED = counters(
     Untimed,
 )
 _WHOLE: Final = {
-    Delivered.FINAL: histogram(
+    Delivered.FINAL: histograms(
         "scripta_gateway_final_latency_seconds",
         "Time from the arrival of what decided a segment's end until its final was sent.",
+        "dialect",
+        DialectName,
         LATENCY_BUCKETS,
     ),
-    Delivered.FIRST_INTERIM: histogram(
+    Delivered.FIRST_INTERIM: histograms(
         "scripta_gateway_first_interim_latency_seconds",
         "Time from the arrival of a segment's first audio until its first interim was sent.",
+        "dialect",
+        DialectName,
         LATENCY_BUCKETS,
     ),
 }
@@ -167,21 +179,21 @@ _PARTS = histograms_of_two(
 )
 
 
-def observe_latency(what: Delivered, latency: Latency) -> None:
+def observe_latency(dialect: DialectName, what: Delivered, latency: Latency) -> None:
     """Adds how late a result was, as a whole and in parts."""
-    _WHOLE[what].observe(latency.total)
+    _WHOLE[what][dialect].observe(latency.total)
     for part in PARTS:
         _PARTS[what.value, part].observe(getattr(latency, part))
 
 
-def count_close(code: int) -> None:
-    """Counts a close; codes of a client's own invention share one series."""
-    CLOSES.get(str(code), CLOSES[_OTHER]).inc()
+def count_close(dialect: DialectName, code: int) -> None:
+    """Counts a close; codes of a client's own invention share one series a dialect."""
+    CLOSES.get((dialect.value, str(code)), CLOSES[dialect.value, _OTHER]).inc()
 
 
-def count_refusal(error: ScriptaError) -> None:
-    """Counts a client that was refused before the upgrade."""
-    REFUSALS.get(error.code, REFUSALS[_OTHER]).inc()
+def count_refusal(dialect: DialectName, error: ScriptaError) -> None:
+    """Counts a client that was refused before its call began."""
+    REFUSALS.get((dialect.value, error.code), REFUSALS[dialect.value, _OTHER]).inc()
 
 
 def outcome_of_close(code: int) -> Outcome:
