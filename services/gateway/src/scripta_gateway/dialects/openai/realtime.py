@@ -258,7 +258,8 @@ class RealtimeDialect:
     """
 
     name = DialectName.OPENAI
-    policy = Policy(acks=False, audio_in_text=True, last_words=True, renews=True)
+    # Clients connect before anybody speaks, and keep a connection for the next who does.
+    policy = Policy(acks=False, audio_in_text=True, last_words=True, renews=True, first=300.0)
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names
