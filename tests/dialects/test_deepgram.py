@@ -6,7 +6,9 @@ They speak at the same time, so that the module takes as long as one of them.
 from __future__ import annotations
 
 import asyncio
+import wave
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,14 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "livekit-deepgram": {},
     "pipecat-deepgram": {},
 }
+CHANNELS: dict[str, dict[str, Any]] = {
+    "deepgram-7 channels": {"multichannel": True},
+    "deepgram-js channels": {"multichannel": True},
+    "deepgram-5 channels of a file": {"multichannel": True, "container": True},
+}
+ALL = CLIENTS | CHANNELS
+RIGHT = "ever tried ever failed"
+"""What is said on the right; the left says all."""
 OURS = {"Metadata: models", "Metadata: model_info"}
 """Keys that the vendor sends, too, and that some of its models lack."""
 SDKS = tuple(name for name in CLIENTS if name.startswith("deepgram"))
@@ -36,19 +46,34 @@ DISTURBED = ("deepgram-3", "deepgram-7", "deepgram-js", "livekit-deepgram", "pip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def heard() -> AsyncIterator[dict[str, Heard | str]]:
+async def heard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Heard | str]]:
     """What each client has heard, or why it can not be installed."""
+    both = stereo(tmp_path_factory.mktemp("channels") / "both.wav")
 
     async def one(stack: Stack, name: str) -> Heard | str:
         client = name.partition(" ")[0]
         try:
-            return await run(client, "live", stack.url, WAV, strict=True, **CLIENTS[name])
+            wav = both if name in CHANNELS else WAV
+            return await run(client, "live", stack.url, wav, strict=True, **ALL[name])
         except pytest.skip.Exception as why:
             return str(why)
 
     async with Stack() as stack:
-        found = await asyncio.gather(*(one(stack, name) for name in CLIENTS))
-    yield dict(zip(CLIENTS, found, strict=True))
+        found = await asyncio.gather(*(one(stack, name) for name in ALL))
+    yield dict(zip(ALL, found, strict=True))
+
+
+def stereo(path: Path) -> Path:
+    """Writes a recording with all sentences on the left and the first two on the right."""
+    with wave.open(str(WAV)) as one, wave.open(str(path), "wb") as two:
+        left = one.readframes(one.getnframes())
+        right = left[: 2 * 3 * one.getframerate()].ljust(len(left), b"\0")
+        two.setnchannels(2)
+        two.setsampwidth(2)
+        two.setframerate(one.getframerate())
+        pairs = (left[at : at + 2] + right[at : at + 2] for at in range(0, len(left), 2))
+        two.writeframes(b"".join(pairs))
+    return path
 
 
 def of(heard: dict[str, Heard | str], name: str) -> Heard:
@@ -78,6 +103,17 @@ async def test_every_message_fits_the_vendors_own_model(
     (metadata,) = client.messages("Metadata")
     ends = [each["start"] + each["duration"] for each in client.messages("Results")]
     assert ends[-1] == pytest.approx(metadata["duration"], abs=0.002)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+async def test_each_channel_has_its_own_words(heard: dict[str, Heard | str], name: str) -> None:
+    client = of(heard, name)
+    assert (client.errors(), client.problems()) == ([], [])
+    assert beckett().error_rate(client.words(channel=0)) == 0.0
+    assert client.words(channel=1).split() == RIGHT.split()
+    assert all(each["channel_index"][1] == 2 for each in client.messages("Results"))
+    (metadata,) = client.messages("Metadata")
+    assert metadata["channels"] == 2
 
 
 async def test_finalize_is_answered(heard: dict[str, Heard | str]) -> None:

@@ -93,6 +93,10 @@ def test_options_are_what_the_query_asks(query: str, wanted: Message) -> None:
     [
         ("", AudioFormat()),
         ("encoding=linear16&sample_rate=8000&channels=2", AudioFormat("linear16", 8000, 2)),
+        (
+            "encoding=linear16&sample_rate=8000&channels=2&multichannel=true",
+            AudioFormat("linear16", 8000, 2, separate=True),
+        ),
         ("encoding=linear32&sample_rate=48000", AudioFormat("linear32", 48000)),
         ("encoding=mulaw", AudioFormat("mulaw", 8000)),
         ("encoding=ogg-opus&sample_rate=48000", AudioFormat(None, 48000)),

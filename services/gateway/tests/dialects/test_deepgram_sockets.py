@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import random
+import wave
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -75,6 +77,50 @@ async def test_a_call_from_the_handshake_to_the_close(server: Any, working: Any)
         assert metadata["request_id"] == headers["dg-request-id"]
         assert metadata["duration"] == 1.0
         assert await closed(client) == (1000, "")
+
+
+def two_channels() -> bytes:
+    """Returns a WAV of one second, stereo."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(2)
+        writer.setsampwidth(2)
+        writer.setframerate(16_000)
+        writer.writeframes(SECOND * 2)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("query", "audio"), [(f"{RAW}&channels=2", SECOND * 2), ("", two_channels())]
+)
+async def test_each_channel_is_a_session_of_its_own(
+    server: Any, working: Any, make_scribe: Any, query: str, audio: bytes
+) -> None:
+    other = asyncio.create_task(make_scribe().run())
+    async with call(server, f"{query}&multichannel=true") as client:
+        await client.send(audio)
+        await client.send(FINALIZE)
+        answers = [await hear(client, from_finalize=True, channel_index=[0, 2])]
+        if not any(
+            each["channel_index"] == [1, 2] and each["from_finalize"] for each in answers[0]
+        ):
+            answers.append(await hear(client, from_finalize=True, channel_index=[1, 2]))
+        await client.send(json.dumps({"type": "Finalize", "channel": 1}))
+        await hear(client, from_finalize=True, channel_index=[1, 2])
+        await client.send(CLOSE)
+        metadata = (await hear(client, type="Metadata"))[-1]
+        assert (metadata["channels"], metadata["duration"]) == (2, pytest.approx(1.0, abs=0.01))
+        assert await closed(client) == (1000, "")
+    await other
+
+
+async def test_a_call_has_all_its_channels_or_none(start_server: Any, redis: object) -> None:
+    """Guards places: a call that is refused for its second channel keeps none for its first."""
+    server = await start_server(slots=0, live_wait_seconds=0, max_sessions=3)
+    with pytest.raises(InvalidStatus) as refused:
+        await call(server, f"{RAW}&channels=2&multichannel=true")
+    assert refused.value.response.status_code == 503
+    assert server.hub.audio_lags() == []
 
 
 async def test_finalize_is_answered_whatever_there_is(server: Any, working: Any) -> None:

@@ -71,6 +71,11 @@ class AudioFormat:
     separate: bool = False
 
     @property
+    def voices(self) -> int:
+        """Voices that are kept apart, as far as that is known before any audio."""
+        return self.channels if self.separate and self.encoding is not None else 1
+
+    @property
     def bytes_a_second(self) -> int:
         """Bytes of a second of raw audio."""
         width = {"mulaw": 1, "alaw": 1, "linear32": 4}.get(self.encoding or "", BYTES_PER_SAMPLE)

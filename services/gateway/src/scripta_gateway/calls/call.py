@@ -33,11 +33,12 @@ from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Recorded, Speech
 from scripta_gateway.audio.decoder import AudioDecoder
 from scripta_gateway.audio.doubt import warning
+from scripta_gateway.audio.voices import split
 from scripta_gateway.bounds import LAST_WORDS_SECONDS, MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.channels import Channel, Channels
 from scripta_gateway.calls.idle_clock import IdleClock, Patience
-from scripta_gateway.calls.opening import Opening
+from scripta_gateway.calls.opening import Opening, open_beside
 from scripta_gateway.calls.outlet import Outlet
 from scripta_gateway.calls.record import CallRecord
 from scripta_gateway.calls.silence import SilenceWatch
@@ -111,6 +112,8 @@ class Call:
         self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
         self._outlet = Outlet(transport)
         self._channels = Channels(session, self._tell, self._clock)
+        for other in opening.others:
+            self._channels.add(other)
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
         # Held while the frames of one thing are sent: they stand together.
@@ -155,7 +158,8 @@ class Call:
             async with self._tasks:
                 for work, name in ((self._receive(), "receive"), (silence.run(), "watch")):
                     self._until_over.append(self._tasks.create_task(work, name=name))
-                self._serve(self._channels.first)
+                for channel in self._channels:
+                    self._serve(channel)
         except* Exception as group:
             error = group.exceptions[0]
         if isinstance(error, ScriptaError):
@@ -178,6 +182,8 @@ class Call:
         # Cancelled at any await: what is entered stays in the session, and is written when it is
         # left or taken up again.
         await self._tell(self._opened)
+        if self._channels.count > 1:
+            await self._tell(told.Voices(self._channels.count))
         self._can_come_back |= self._codec.resumable
         handled = 0
         while True:
@@ -255,6 +261,7 @@ class Call:
         last: bytes | None = None
         try:
             async for pcm in self._decoder.feed(message):
+                await self._open_voices()
                 if last is not None:
                     self._enter(last, 0, more=True)
                     await self._wait_for_room()
@@ -316,6 +323,7 @@ class Call:
     async def _enter_rest(self, *, end: bool) -> None:
         try:
             async for pcm in self._decoder.flush(end=end):
+                await self._open_voices()
                 self._enter(pcm, 0)
                 await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
@@ -324,9 +332,18 @@ class Call:
             self._channels.first.inflow.refuse(refused)
         await self._tell_doubt()
 
+    async def _open_voices(self) -> None:
+        """Opens a session for each further voice, once the audio says how many there are."""
+        missing = self._decoder.voices - self._channels.count
+        if missing > 0:  # cancelled while it opens them, none is left
+            first = self._channels.first.session
+            for session in await open_beside(self._tools.hub, first, missing):
+                self._serve(self._channels.add(session))
+            await self._tell(told.Voices(self._channels.count))
+
     def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
         self._channels.enter(
-            (pcm,),
+            split(pcm, self._channels.count),
             message_bytes,
             at_rest=self._decoder.at_rest,
             more=more,

@@ -28,10 +28,18 @@ class Opening:
     Attributes:
         session: The session; of the first channel, if the call comes to have more.
         opened: How it came to the call, as its client is told.
+        others: Sessions of the other channels, as far as these are known.
     """
 
     session: Session
     opened: Opened
+    others: tuple[Session, ...] = ()
+
+    def leave(self, hub: Hub) -> None:
+        """Gives the sessions back because the call does not begin; of new ones nobody knows."""
+        for session in (self.session, *self.others):
+            hub.leave(session, comes_back=self.opened.resumed)
+        self.session.span.end()
 
 
 async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
@@ -57,7 +65,37 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
     options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
     session = await hub.open(options, token, upload=codec.options.upload)
     session.span = span
-    return Opening(session, _opened(hub, session, resumed=False, reason=reason, token=token))
+    opened = _opened(hub, session, resumed=False, reason=reason, token=token)
+    try:
+        others = await open_beside(hub, session, codec.options.format.voices - 1)
+    except BaseException:
+        hub.leave(session, comes_back=False)
+        raise
+    return Opening(session, opened, others)
+
+
+async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, ...]:
+    """Returns sessions of further channels of a call, in the same trace; all or none are opened.
+
+    Cancelled, it leaves none.
+
+    Args:
+        hub: Opens them.
+        session: The session of the first channel.
+        count: How many more there are.
+
+    Raises:
+        ScriptaError: As ``Hub.open``.
+    """
+    opened: list[Session] = []
+    try:
+        for _ in range(count):
+            opened.append(await hub.open(session.options, upload=session.upload))
+    except BaseException:
+        for other in opened:
+            hub.leave(other, comes_back=False)
+        raise
+    return tuple(opened)
 
 
 async def _resume(hub: Hub, returns: Return) -> Session:

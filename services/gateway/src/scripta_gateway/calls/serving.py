@@ -50,9 +50,7 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
             replace(greeting, headers=headers), audio_in_text=dialect.policy.audio_in_text
         )
     except BaseException:
-        # Of a new session, nobody has the token.
-        tools.hub.leave(opening.session, comes_back=opening.opened.resumed)
-        opening.session.span.end()
+        opening.leave(tools.hub)
         raise
     await Call(transport, dialect, codec, opening, tools).run()
 

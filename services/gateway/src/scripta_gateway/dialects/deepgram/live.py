@@ -191,7 +191,11 @@ class LiveDialect:
 
     name = DialectName.DEEPGRAM
     policy = Policy(
-        acks=False, close=_IDLE_SECONDS, first=_IDLE_SECONDS, goes_on_after_bad_audio=False
+        acks=False,
+        close=_IDLE_SECONDS,
+        first=_IDLE_SECONDS,
+        goes_on_after_bad_audio=False,
+        last_words=True,
     )
 
     def __init__(self, names: ModelNames) -> None:

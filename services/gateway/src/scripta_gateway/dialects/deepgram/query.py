@@ -51,6 +51,7 @@ class Query(Struct, frozen=True):
     encoding: _Encoding | None = None
     sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] | None = None
     channels: Annotated[int, Meta(ge=1, le=8)] = 1
+    multichannel: bool = False
     interim_results: bool = False
     endpointing: _Milliseconds | bool = True
     utterance_end_ms: _Milliseconds | None = None
@@ -139,4 +140,4 @@ class Query(Struct, frozen=True):
             silence_ms=None if silence is None else max(silence, _SHORTEST_SILENCE_MS),
         )
         rate = self.sample_rate or (_RAW[self.raw] if self.raw else None) or _RATE
-        return Options(AudioFormat(self.raw, rate, self.channels), session)
+        return Options(AudioFormat(self.raw, rate, self.channels, self.multichannel), session)
