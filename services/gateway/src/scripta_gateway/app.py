@@ -32,9 +32,10 @@ from scripta_gateway.dialects.deepgram import LiveDialect
 from scripta_gateway.dialects.deepgram.models import MODELS
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
-from scripta_gateway.dialects.openai import RealtimeDialect
+from scripta_gateway.dialects.openai import RealtimeDialect, listing
 from scripta_gateway.dialects.openai.errors import NOT_SERVED
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
+from scripta_gateway.dialects.openai.recordings import RecordingsDialect
 from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.dialects.wyoming import WyomingDialect
 from scripta_gateway.routes import error_answer, make_router
@@ -154,8 +155,11 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     recordings = _recordings(settings)
     for path, dialect in recordings.items():
         app.router.routes.append(Route(path, _Recordings(dialect, tools), methods=["POST"]))
-    app.state.uploads = tuple(recordings)
     app.state.streams = _streams(settings, tools)
+    app.state.uploads = (*recordings, *NOT_SERVED)
+
+    for path in ("/v1/models", "/v1/models/{name:path}"):
+        app.add_route(path, partial(_models, hub, settings.own_models()))
 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])
@@ -197,9 +201,10 @@ def _streams(
     return {settings.wyoming_port: partial(serve_stream, dialect=wyoming, tools=tools)}
 
 
-def _recordings(_settings: GatewaySettings) -> dict[str, Dialect]:
+def _recordings(settings: GatewaySettings) -> dict[str, Dialect]:
     """Returns the dialects that take a recording in the body of a POST, by the path of each."""
-    return {}
+    openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
+    return {"/v1/audio/transcriptions": RecordingsDialect(openai_names)}
 
 
 class _Recordings:
@@ -217,6 +222,15 @@ def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) ->
     @app.websocket(path)
     async def serve(websocket: WebSocket) -> None:
         await serve_websocket(websocket, dialect, tools)
+
+
+async def _models(hub: Hub, set_by_operator: dict[str, str], request: Request) -> Response:
+    """Answers which models there are, or whether there is one of a name."""
+    known = hub.fleet.known.models if hub.fleet.seen else []
+    own = [*known, *set_by_operator]
+    name = request.path_params.get("name")
+    shown = listing.models(own) if name is None else listing.model(own, name)
+    return Response(shown.body, shown.status, media_type=shown.media_type)
 
 
 async def _not_served(refusal: Refusal, _: Request) -> Response:

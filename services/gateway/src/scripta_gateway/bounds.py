@@ -125,6 +125,16 @@ REQUEST_SECONDS: Final = 10.0
 """Time for a whole request, from the accept or its first byte: slow links need one or two."""
 BODY_SECONDS: Final = 30.0
 """Time between two pieces of a body of audio, while it is read: networks stall for seconds."""
+BODY_PIECE_BYTES: Final = 32 * KIB
+"""Bytes of a body that are put together before they are decoded: a second of plain samples."""
+FORM_PARTS: Final = 64
+"""Parts of a form: clients send a dozen; each costs a step, however short."""
+FORM_FIELD_BYTES: Final = 64 * KIB
+"""All fields of a form together, without its file, and as much for their heads: a prompt has some
+thousand bytes."""
+FORM_HELD_BYTES: Final = MIB
+"""A file's first bytes that are kept until the fields behind it are known: clients for Node send
+the file first. A minute of MP3."""
 HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0

@@ -13,7 +13,13 @@ from scripta_gateway.audio.au import AuHeaderReader
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.coded import CodedSource
 from scripta_gateway.audio.doubt import Doubt, Doubts
-from scripta_gateway.audio.errors import AudioError, FileBefore, MessageRefused, too_long
+from scripta_gateway.audio.errors import (
+    AudioError,
+    FileBefore,
+    MessageRefused,
+    too_long,
+    unknown_file,
+)
 from scripta_gateway.audio.filecount import FileCount
 from scripta_gateway.audio.foreign import Foreign, interrupts_raw
 from scripta_gateway.audio.limits import DecoderLimits
@@ -63,12 +69,14 @@ class AudioFormat:
         sample_rate: Of raw audio, in Hz.
         channels: Of raw audio, interleaved.
         separate: Whether channels are kept apart, and not mixed.
+        files_only: Whether what is not recognised is refused, and not taken for linear16.
     """
 
     encoding: str | None = None
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
     separate: bool = False
+    files_only: bool = False
 
     @property
     def voices(self) -> int:
@@ -268,6 +276,8 @@ class AudioDecoder:
         kind = sniff(head)
         if isinstance(kind, Foreign):
             self._refuse(kind)
+        elif kind is Kind.RAW and self._format.files_only:
+            raise unknown_file()
         elif kind is not None:
             self._kind = kind
             self._files.add()
@@ -291,6 +301,8 @@ class AudioDecoder:
             if not end and may_go_on(head):
                 self._head, self._looked_at = head, len(head)
                 return
+            if self._format.files_only:
+                raise unknown_file()
             self._kind, self._source = Kind.RAW, self._open(Kind.RAW)
         if self._source is None:
             return

@@ -34,3 +34,11 @@ def too_long(seconds: float) -> AudioError:
     return AudioError(
         f"it holds more than {seconds:.0f} seconds of audio; send it in several messages"
     )
+
+
+def unknown_file() -> AudioError:
+    """Returns the error of bytes that are no file which is recognised."""
+    return AudioError(
+        "this is no audio file that is recognised; send WAV, FLAC, MP3, MP4, WebM, Ogg or another "
+        "common format"
+    )

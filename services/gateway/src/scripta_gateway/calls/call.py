@@ -244,7 +244,7 @@ class Call:
         try:
             await self._enter_audio(audio.data, size)
         except BadAudio as error:
-            self._refuse(f"Audio cannot be decoded: {error}", error)
+            self._refuse_audio(error)
         else:
             self._channels.first.inflow.accept(told.Accepted(size) if self._policy.acks else None)
 
@@ -327,9 +327,12 @@ class Call:
                 self._enter(pcm, 0)
                 await self._wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
-            refused = told.Refused(f"Audio cannot be decoded: {error}", error)
-            self._record.refused()
-            self._channels.first.inflow.refuse(refused)
+            if not self._policy.refusals_end:
+                refused = told.Refused(f"Audio cannot be decoded: {error}", error)
+                self._record.refused()
+                self._channels.first.inflow.refuse(refused)
+            elif not self._channels.seconds:
+                self._refuse_audio(error)
         await self._tell_doubt()
 
     async def _open_voices(self) -> None:
@@ -356,10 +359,16 @@ class Call:
         for channel in self._channels:
             await self._tools.hub.held_audio.wait_for_room(channel.session)
 
+    def _refuse_audio(self, error: BadAudio) -> None:
+        message = f"Audio cannot be decoded: {error}"
+        self._refuse(message, BadAudio(message) if self._policy.refusals_end else error)
+
     def _refuse(self, message: str, detail: object = None) -> None:
         if isinstance(detail, BadAudio) and not self._policy.goes_on_after_bad_audio:
             raise detail
         self._record.refused()
+        if self._policy.refusals_end:
+            raise detail if isinstance(detail, ScriptaError) else BadRequest(message)
         self._channels.first.inflow.refuse(told.Refused(message, detail))
 
     # What goes out.

@@ -20,7 +20,7 @@ from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.transports import asgi, body
 from scripta_gateway.transports.asgi import WebSocketTransport
-from scripta_gateway.transports.base import Gone, Refusal, Request
+from scripta_gateway.transports.base import Gone, Greeting, Refusal, Request
 from scripta_gateway.transports.body import HttpTransport
 from scripta_gateway.transports.tcp import TcpTransport
 
@@ -84,9 +84,11 @@ async def serve_body(
     async def fail(refusal: Refusal) -> None:
         await answer(response_of(refusal, handshake))
 
-    transport = HttpTransport(receive, send, fail)
-    greeting = codec.greet(opening.opened)
-    transport.greet(replace(greeting, headers={**greeting.headers, **handshake.headers}))
+    def greet() -> Greeting:
+        greeting = codec.greet(opening.opened)
+        return replace(greeting, headers={**greeting.headers, **handshake.headers})
+
+    transport = HttpTransport(receive, send, fail, greet)
     await Call(transport, dialect, codec, opening, tools).run()
 
 

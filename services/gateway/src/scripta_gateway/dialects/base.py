@@ -35,6 +35,8 @@ class Policy:
             all of the one before it has been told; otherwise they are refused.
         goes_on_after_bad_audio: Whether audio that can not be decoded is refused and the call goes
             on; otherwise the call ends by it.
+        refusals_end: Whether the first message that is refused ends the call: its client has one
+            answer to hear, and no more.
     """
 
     acks: bool = True
@@ -45,6 +47,7 @@ class Policy:
     last_words: bool = False
     renews: bool = False
     goes_on_after_bad_audio: bool = True
+    refusals_end: bool = False
 
 
 class Codec(Protocol):
@@ -66,7 +69,7 @@ class Codec(Protocol):
         ...
 
     def greet(self, opened: Opened) -> Greeting:
-        """Returns what goes with the answer to the handshake."""
+        """Returns what goes with the answer to a handshake, or to a request once it begins."""
         ...
 
     def read(self, frame: Frame) -> Sequence[Ask]:

@@ -210,7 +210,7 @@ def outcome_of_error(error: ScriptaError) -> Outcome:
             return Outcome.SUPERSEDED
         case Draining():
             return Outcome.HANDED_OVER
-        case UnsupportedLanguage() | TooManyRefusals() | BadAudio():
+        case BadRequest() | UnknownModel() | UnsupportedLanguage() | TooManyRefusals() | BadAudio():
             return Outcome.REJECTED
         case _:
             return Outcome.FAILED

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from scripta_gateway.bounds import BODY_PIECE_BYTES
 from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Refusal, Request
 from scripta_gateway.transports.events import Oversized
 
@@ -26,41 +27,54 @@ def request_of(scope: Scope, request_id: str) -> Request:
 
 
 class HttpTransport:
-    """One request: its body in pieces as they come, and an answer that begins with its first frame.
+    """One request: its body in pieces, and an answer that begins with its first frame.
 
     Args:
         receive: Returns the next ASGI message.
         send: Sends an ASGI message.
         refuse: Sends an answer instead of frames.
+        greet: Returns what goes with the answer; asked when the answer begins.
     """
 
     def __init__(
-        self, receive: Receive, send: Send, refuse: Callable[[Refusal], Awaitable[None]]
+        self,
+        receive: Receive,
+        send: Send,
+        refuse: Callable[[Refusal], Awaitable[None]],
+        greet: Callable[[], Greeting],
     ) -> None:
         self._receive = receive
         self._send = send
         self._refuse = refuse
-        self._greeting = Greeting()
+        self._greet = greet
+        # What has come and is not enough for a piece.
+        self._begun = bytearray()
         # Whether the whole body has come, and whether that has been told.
         self._complete = self._told = False
         self._answering = False
 
-    def greet(self, greeting: Greeting) -> None:
-        """Keeps what goes with the answer, which begins with its first frame."""
-        self._greeting = greeting
-
     async def receive(self) -> Frame | Oversized | None:
-        """Returns the next piece of the body; as ``Transport.receive``."""
-        while True:
-            if self._complete and not self._told:
-                self._told = True
-                return None
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Gone(_BROKEN)
-            self._complete = not message.get("more_body", False)
-            if body := message.get("body", b""):
-                return bytes(body)
+        """Returns the next piece of the body; as ``Transport.receive``.
+
+        Small pieces are put together: each costs an entry in the log.
+        """
+        while len(self._begun) < BODY_PIECE_BYTES and not self._complete:
+            await self._receive_more()  # cancelled, what has come is kept
+        if self._begun:
+            piece = bytes(self._begun)
+            self._begun.clear()
+            return piece
+        while self._told:
+            await self._receive_more()  # nothing comes any more, until the client leaves
+        self._told = True
+        return None
+
+    async def _receive_more(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Gone(_BROKEN)
+        self._complete = not message.get("more_body", False)
+        self._begun += message.get("body", b"")
 
     async def send(self, frame: Frame) -> None:
         """Sends a piece of the answer; as ``Transport.send``."""
@@ -81,7 +95,8 @@ class HttpTransport:
         if self._answering:
             return
         self._answering = True
-        headers = {"content-type": self._greeting.media_type, **self._greeting.headers}
+        greeting = self._greet()
+        headers = {"content-type": greeting.media_type, **greeting.headers}
         start: Message = {
             "type": "http.response.start",
             "status": 200,

@@ -103,8 +103,11 @@ class HttpProtocol(BoundedRequests):
         self._read()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Lets an answer that is under way be finished."""
-        if not self._busy:
+        """Lets an answer that is under way be finished, unless it is one to a recording.
+
+        It takes too long to go on with for a client that has most probably left.
+        """
+        if not self._busy or self._takes_audio:
             return None
         self.cycle.keep_alive = False
         return True
@@ -143,7 +146,7 @@ class HttpProtocol(BoundedRequests):
     def on_headers_complete(self) -> None:
         """Begins to answer; from now on a body of audio is waited for piece by piece."""
         super().on_headers_complete()
-        self._uploads = self.body_limit != REQUEST_BODY_BYTES
+        self._uploads = self._takes_audio
         if self._uploads:
             self._stop_waiting()
             self._body.start()
@@ -197,6 +200,10 @@ class HttpProtocol(BoundedRequests):
         self.transport.close()
 
     # Reading.
+
+    @property
+    def _takes_audio(self) -> bool:
+        return self.body_limit != REQUEST_BODY_BYTES
 
     @property
     def _busy(self) -> bool:

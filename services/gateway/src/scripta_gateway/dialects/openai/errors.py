@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scripta_common.errors import ScriptaError, UnknownModel, UnsupportedLanguage
+from scripta_common.errors import BadRequest, ScriptaError, UnknownModel, UnsupportedLanguage
 from scripta_gateway.transports.base import Refusal
 
 _OWN_WORDS: Final[Mapping[type[ScriptaError], tuple[int, str, str]]] = {
@@ -18,6 +18,18 @@ _OWN_WORDS: Final[Mapping[type[ScriptaError], tuple[int, str, str]]] = {
 """HTTP status, code and parameter of errors for which the vendor has words of its own."""
 
 
+class BadField(BadRequest):
+    """A field of a request has a value that is not served.
+
+    Attributes:
+        param: The field.
+    """
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
 def fault(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
     """Returns the error object for what a client has wrong."""
     return {"type": "invalid_request_error", "code": code, "message": message, "param": param}
@@ -25,6 +37,8 @@ def fault(message: str, code: str | None = None, param: str | None = None) -> di
 
 def described(error: ScriptaError) -> dict[str, Any]:
     """Returns the error object of an error."""
+    if isinstance(error, BadField):
+        return fault(str(error), "invalid_value", error.param)
     _, code, param = _OWN_WORDS.get(type(error), (0, error.code, None))
     ours = error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return fault(str(error), code, param) | ({"type": "server_error"} if ours else {})
@@ -44,8 +58,13 @@ _NO_SECRETS: Final = _answer(
     HTTPStatus.NOT_FOUND,
     fault("Client secrets are not made here; connect to /v1/realtime without one", "not_served"),
 )
+_NO_TRANSLATIONS: Final = _answer(
+    HTTPStatus.NOT_FOUND,
+    fault("Translation is not served; transcribe with /v1/audio/transcriptions", "not_served"),
+)
 NOT_SERVED: Final[Mapping[str, Refusal]] = {
     "/v1/realtime/client_secrets": _NO_SECRETS,
     "/v1/realtime/transcription_sessions": _NO_SECRETS,
+    "/v1/audio/translations": _NO_TRANSLATIONS,
 }
 """What a POST to a path is answered of which clients have to know that it is not served."""
