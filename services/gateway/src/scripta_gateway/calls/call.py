@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from scripta_common.errors import (
-    BadAudio,
     BadRequest,
     Draining,
     ScriptaError,
@@ -31,11 +30,9 @@ from scripta_common.errors import (
 )
 from scripta_common.tracing import NO_SPAN
 from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Recorded, Speech
-from scripta_gateway.audio.decoder import AudioDecoder
-from scripta_gateway.audio.doubt import warning
-from scripta_gateway.audio.voices import split
 from scripta_gateway.bounds import LAST_WORDS_SECONDS, MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
+from scripta_gateway.calls.audio_intake import AudioIntake
 from scripta_gateway.calls.channels import Channel, Channels
 from scripta_gateway.calls.idle_clock import IdleClock, Patience
 from scripta_gateway.calls.opening import Opening, open_beside
@@ -98,8 +95,6 @@ class Call:
         # Whether the client knows how to come back to its session.
         self._can_come_back = opening.opened.resumed
         self._record = CallRecord(session, dialect.name)
-        self._decoder = AudioDecoder(self._options.format, budget=tools.budget)
-        self._arrived = 0.0
         # Seconds of audio in the sessions before the one at hand, and whether it makes way for
         # another.
         self._behind = 0.0
@@ -114,6 +109,15 @@ class Call:
         self._channels = Channels(session, self._tell, self._clock)
         for other in opening.others:
             self._channels.add(other)
+        self._intake = AudioIntake(
+            self._channels,
+            self._options.format,
+            dialect.policy,
+            tools,
+            self._record,
+            self._tell,
+            self._add_voices,
+        )
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
         # Held while the frames of one thing are sent: they stand together.
@@ -140,7 +144,7 @@ class Call:
                 self._tools.hub.leave(
                     channel.session, comes_back=comes_back, outcome=self._record.outcome
                 )
-            await self._decoder.close()
+            await self._intake.close()
             self._record.closed(code)
 
     async def _converse(self) -> int:
@@ -188,14 +192,14 @@ class Call:
         handled = 0
         while True:
             frame = await self._transport.receive()
-            self._arrived = time.monotonic()
-            self._clock.message(self._arrived)
+            self._intake.arrived = time.monotonic()
+            self._clock.message(self._intake.arrived)
             async with self._handling:
                 wanted = self._read(frame)
                 del frame  # it may be large, and what it asks for may take its time
                 for ask in wanted:
                     await self._carry_out(ask)
-                await self._wait_for_room()
+                await self._intake.wait_for_room()
             now = time.monotonic()
             self._clock.held_up(now)  # until now it was not read from
             for channel in self._channels:
@@ -217,7 +221,7 @@ class Call:
     async def _carry_out(self, ask: Ask) -> None:
         match ask:
             case asks.Audio():
-                await self._take_audio(ask)
+                await self._intake.take(ask)
             case asks.Finalize(index):
                 if not self._channels.ending:
                     await self._finalize(Reason.FINALIZE, index)
@@ -228,7 +232,7 @@ class Call:
             case asks.Configure():
                 await self._configure(ask)
             case asks.Refuse(message, detail):
-                self._refuse(message, detail)
+                self._intake.refuse(message, detail)
             case asks.Reply():
                 self._channels.first.inflow.reply(ask)
             case asks.Note(detail):
@@ -236,55 +240,18 @@ class Call:
             case asks.KeepAlive():
                 pass
 
-    async def _take_audio(self, audio: asks.Audio) -> None:
-        if self._channels.ending:
-            self._refuse("The stream has ended; open a new connection for more audio")
-            return
-        size = len(audio.data) if audio.size is None else audio.size
-        try:
-            await self._enter_audio(audio.data, size)
-        except BadAudio as error:
-            self._refuse_audio(error)
-        else:
-            self._channels.first.inflow.accept(told.Accepted(size) if self._policy.acks else None)
-
-    async def _enter_audio(self, message: bytes, size: int) -> None:
-        """Decodes a message and enters its audio into the session.
-
-        Its audio comes in slices. The next one is decoded when there is room for the one before,
-        so that a small message that holds hours of audio is never held as a whole.
-
-        Raises:
-            BadAudio: It can not be decoded; what of it was decoded before stays entered, and the
-                session goes on.
-        """
-        last: bytes | None = None
-        try:
-            async for pcm in self._decoder.feed(message):
-                await self._open_voices()
-                if last is not None:
-                    self._enter(last, 0, more=True)
-                    await self._wait_for_room()
-                last = pcm
-        except BadAudio:
-            if last is not None:
-                self._enter(last, 0)
-            raise
-        self._enter(last or b"", size)
-        await self._tell_doubt()
-
     async def _finalize(self, reason: Reason, index: int | None = None) -> None:
-        await self._enter_rest(end=False)
+        await self._intake.take_rest(end=False)
         self._channels.finalize(reason, index)
 
     async def _clear(self) -> None:
         if not self._channels.ending:
-            await self._enter_rest(end=False)  # what the decoder holds back is dropped, too
+            await self._intake.take_rest(end=False)  # what the decoder holds back is dropped, too
             self._channels.clear()
 
     async def _end(self) -> None:
         if not self._channels.ending:
-            await self._enter_rest(end=True)
+            await self._intake.take_rest(end=True)
             self._channels.end()
 
     async def _configure(self, ask: asks.Configure) -> None:
@@ -292,7 +259,7 @@ class Call:
             try:
                 await self._change(ask.options)
             except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
-                self._refuse(str(error), error if ask.detail is None else ask.detail)
+                self._intake.refuse(str(error), error if ask.detail is None else ask.detail)
                 return
         self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind))
 
@@ -302,9 +269,7 @@ class Call:
             await self._renew(options)
         else:
             await self._tools.hub.configure(session, options.session, upload=options.upload)
-        if options.format != self._options.format:
-            await self._decoder.close()
-            self._decoder = AudioDecoder(options.format, budget=self._tools.budget)
+        await self._intake.change(options.format)
         self._options = options
 
     async def _renew(self, options: Options) -> None:
@@ -320,56 +285,12 @@ class Call:
         self._serve(self._channels.renew(session))
         self._renewing = False
 
-    async def _enter_rest(self, *, end: bool) -> None:
-        try:
-            async for pcm in self._decoder.flush(end=end):
-                await self._open_voices()
-                self._enter(pcm, 0)
-                await self._wait_for_room()
-        except BadAudio as error:  # a file that was cut short; the boundary stands all the same
-            if not self._policy.refusals_end:
-                refused = told.Refused(f"Audio cannot be decoded: {error}", error)
-                self._record.refused()
-                self._channels.first.inflow.refuse(refused)
-            elif not self._channels.seconds:
-                self._refuse_audio(error)
-        await self._tell_doubt()
-
-    async def _open_voices(self) -> None:
-        """Opens a session for each further voice, once the audio says how many there are."""
-        missing = self._decoder.voices - self._channels.count
-        if missing > 0:  # cancelled while it opens them, none is left
-            first = self._channels.first.session
-            for session in await open_beside(self._tools.hub, first, missing):
-                self._serve(self._channels.add(session))
-            await self._tell(told.Voices(self._channels.count))
-
-    def _enter(self, pcm: bytes, message_bytes: int, *, more: bool = False) -> None:
-        self._channels.enter(
-            split(pcm, self._channels.count),
-            message_bytes,
-            at_rest=self._decoder.at_rest,
-            more=more,
-            arrived=self._arrived,
-            ends_file=self._decoder.between_files,
-        )
-
-    async def _wait_for_room(self) -> None:
-        await self._channels.wait_for_room()
-        for channel in self._channels:
-            await self._tools.hub.held_audio.wait_for_room(channel.session)
-
-    def _refuse_audio(self, error: BadAudio) -> None:
-        message = f"Audio cannot be decoded: {error}"
-        self._refuse(message, BadAudio(message) if self._policy.refusals_end else error)
-
-    def _refuse(self, message: str, detail: object = None) -> None:
-        if isinstance(detail, BadAudio) and not self._policy.goes_on_after_bad_audio:
-            raise detail
-        self._record.refused()
-        if self._policy.refusals_end:
-            raise detail if isinstance(detail, ScriptaError) else BadRequest(message)
-        self._channels.first.inflow.refuse(told.Refused(message, detail))
+    async def _add_voices(self, count: int) -> None:
+        """Opens a session for each further voice; cancelled meanwhile, none is left."""
+        first = self._channels.first.session
+        for session in await open_beside(self._tools.hub, first, count):
+            self._serve(self._channels.add(session))
+        await self._tell(told.Voices(self._channels.count))
 
     # What goes out.
 
@@ -380,13 +301,6 @@ class Call:
             for frame in frames:
                 await self._outlet.send(frame)
         return bool(frames)
-
-    async def _tell_doubt(self) -> None:
-        doubt = self._decoder.take_doubt()
-        if doubt is not None:
-            metrics.DOUBTS[doubt].inc()
-            logger.warning("raw audio looks wrong", extra={"looks_like": doubt.value})
-            await self._tell(told.Warned(warning(doubt)))
 
     async def _deliver(self, channel: Channel) -> None:
         # Cancelled while it sends, the result is sent again if the client comes back for it.
