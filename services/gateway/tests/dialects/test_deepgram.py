@@ -208,6 +208,14 @@ def test_configure_is_answered() -> None:
     assert failure["description"]
 
 
+def test_numerals_can_be_had_in_mid_stream() -> None:
+    one = codec()
+    for numerals, transcript in ((True, "550"), (False, "five five oh")):
+        one.read(json.dumps({"type": "Configure", "features": {"numerals": numerals}}))
+        (result,) = write(one, final(1.5, text="Five five oh.", words=()))
+        assert result["channel"]["alternatives"][0]["transcript"] == transcript
+
+
 def test_audio_that_was_too_large_ends_the_call() -> None:
     """Guards against words that are lost without a sound."""
     (ask,) = codec().oversized(is_text=False, limit=9)

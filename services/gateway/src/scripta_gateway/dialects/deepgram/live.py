@@ -25,10 +25,15 @@ _IDLE_SECONDS: Final = 10.0
 _SCHEMES: Final = ("token", "bearer")
 
 
+class _Features(msgspec.Struct):
+    numerals: bool | None = None
+
+
 class _Message(msgspec.Struct):
     """A client's text message."""
 
     type: str
+    features: _Features | None = None
     channel: Annotated[int, msgspec.Meta(ge=0)] | None = None
     keyterms: list[str] | None = None
 
@@ -125,6 +130,8 @@ class LiveCodec:
     def _configured(self, message: _Message) -> str:
         answer = {"request_id": self._results.id}
         if not message.keyterms:
+            if message.features is not None and message.features.numerals is not None:
+                self._results.write_numerals(message.features.numerals)
             return _message("ConfigureSuccess", answer)
         answer["code"] = "CONFIGURE_KEYTERMS_NOT_SUPPORTED"
         answer["description"] = "No model here can be given key terms."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -54,6 +55,10 @@ class Results:
         self.model = model
         self.model_uuid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"scripta:model:{model}"))
         self._info = {"name": model, "version": "latest", "arch": "scripta"}
+
+    def write_numerals(self, numerals: bool) -> None:
+        """Takes that the client wants number words as digits from now on, or not."""
+        self._rules = replace(self._rules, numerals=numerals)
 
     @property
     def origin(self) -> dict[str, Any]:
