@@ -6,6 +6,9 @@ They speak at the same time, so that the module takes as long as one of them.
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import sys
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,12 +17,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from recordings import beckett, shipped_path
-from vendors import Heard, run, started
+from vendors import ROOT, Heard, environment, run, started
 
 from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
+PAGE = ROOT / "docs" / "clients.md"
 WAV = shipped_path("beckett.wav")
 EVENTS = {"vad_events": "true", "utterance_end_ms": "1000"}
 CLIENTS: dict[str, dict[str, Any]] = {
@@ -157,3 +161,40 @@ async def test_transcriber_that_dies_in_mid_sentence_is_not_noticed(
             assert found.errors() == [], name
             assert found.words().split() == of(heard, name).words().split(), name
             assert len(found.of("closed")) <= 1, name
+
+
+EXAMPLES = {
+    "deepgram python": ("deepgram-7", "python", "-c"),
+    "deepgram python 3": ("deepgram-3", "python", "-c"),
+    "deepgram node": ("deepgram-js", "node", "-e"),
+}
+
+
+async def printed_by(stack: Stack, name: str) -> str:
+    """Returns what an example of the page prints; nothing where its package can not be had."""
+    client, program, option = EXAMPLES[name]
+    try:
+        home = await environment(client)
+    except pytest.skip.Exception:
+        return ""
+    marked = rf"<!-- example: {name} -->\s*```\w+\n(.*?)^```"
+    [code] = re.findall(marked, PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    process = await asyncio.create_subprocess_exec(
+        *(home / "bin" / program if program == "python" else program, option),
+        *(code.replace("localhost:8000", f"localhost:{stack.port}"), WAV),
+        env={**os.environ, "NODE_PATH": str(home / "node_modules")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=sys.stderr,
+    )
+    async with asyncio.timeout(60):
+        printed, _ = await process.communicate()
+    return printed.decode()
+
+
+async def test_the_examples_of_the_page_print_the_words() -> None:
+    async with Stack() as stack:
+        printed = await asyncio.gather(*(printed_by(stack, name) for name in EXAMPLES))
+    if not any(printed):
+        pytest.skip("no package of the vendor can be installed here")
+    for name, text in zip(EXAMPLES, printed, strict=True):
+        assert not text or beckett().error_rate(text) == 0.0, (name, text)
