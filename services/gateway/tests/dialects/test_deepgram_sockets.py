@@ -193,10 +193,23 @@ async def test_refusals_have_the_vendors_form(start_server: Any, redis: object) 
         assert body["err_code"] in response.headers["dg-error"]
 
 
-async def test_drain_closes_with_a_code_by_which_clients_come_back(server: Any) -> None:
+async def test_drain_tells_the_last_words_and_closes_so_that_clients_come_back(
+    server: Any, working: Any
+) -> None:
+    """Guards words of clients that do not come back, and the one for JavaScript, which does."""
     async with call(server) as client:
-        await server.hub.drain()
-        assert (await closed(client))[0] == 1012
+        await client.send(SECOND)
+        await hear(client, type="Results")
+        await client.send(SECOND)
+        draining = asyncio.create_task(server.hub.drain())
+        messages: list[Message] = []
+        async with asyncio.timeout(20):
+            with suppress(ConnectionClosed):
+                while True:
+                    messages.append(json.loads(await client.recv()))
+        assert [message["type"] for message in messages if message["is_final"]] == ["Results"]
+        assert client.close_code == 1012
+        await draining
 
 
 async def test_browsers_hear_their_subprotocol(server: Any) -> None:

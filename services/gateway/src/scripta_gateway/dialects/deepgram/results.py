@@ -15,6 +15,7 @@ from typing import Any, Final
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Word
 from scripta_gateway.dialects.deepgram.query import Query
+from scripta_gateway.text.estimates import words_of
 from scripta_gateway.transports.base import Request
 
 UNKNOWN_CONFIDENCE: Final = 0.9
@@ -93,7 +94,7 @@ class Results:
         words: list[dict[str, Any]] = []
         languages: dict[str, None] = {}
         for result in results:
-            spoken = self._rules.apply(result.text, _words_of(result))
+            spoken = self._rules.apply(result.text, words_of(result))
             said = [self._word(word, getattr(result, "confidence", None)) for word in spoken.words]
             language = getattr(result, "language", None)
             if self._query.multilingual and language:
@@ -119,14 +120,3 @@ class Results:
             "confidence": UNKNOWN_CONFIDENCE if known is None else round(known, 4),
             **({"punctuated_word": word.text} if punctuated else {}),
         }
-
-
-def _words_of(result: FinalResult | Interim) -> tuple[Word, ...]:
-    """Returns the words of a result; their times are estimates where it has none."""
-    if isinstance(result, FinalResult) and result.words:
-        return result.words
-    texts, start = result.text.split(), result.start
-    each = (result.end - start) / max(1, len(texts))
-    return tuple(
-        Word(text, start + each * at, start + each * (at + 1)) for at, text in enumerate(texts)
-    )
