@@ -65,7 +65,7 @@ def final(end: float, reason: Reason = Reason.ENDPOINT, **more: Any) -> told.Dec
         ("", {}),
         ("interim_results=True", {"interim_results": True}),
         ("interim_results=TRUE&interim_results=false", {}),
-        ("endpointing=25", {"endpointing_ms": 300}),
+        ("endpointing=25", {"endpointing_ms": 500}),
         ("endpointing=700", {"endpointing_ms": 700}),
         ("endpointing=9999", {"endpointing_ms": 9999}),
         ("endpointing=true", {}),

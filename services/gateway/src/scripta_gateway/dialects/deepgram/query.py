@@ -31,8 +31,9 @@ _RAW: Final = {"linear16": None, "linear32": None, "mulaw": 8_000, "alaw": 8_000
 """Encodings without a header, each with its rate where that goes without saying."""
 _RATE: Final = 16_000
 _SHORTEST_SILENCE_MS: Final = 1_000
-_SHORTEST_ENDPOINT_MS: Final = 300
-"""Clients ask for 10 or 25; so short a silence is within sentences, and costs words."""
+_SHORTEST_ENDPOINT_MS: Final = 500
+"""Clients ask for 10, 25 or 300 ms. So short a silence is within sentences, and a cut there costs
+words: of one recording none were wrong at 500 ms and one in ten at 300."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOST_NAMED: Final = 32
 
