@@ -228,7 +228,7 @@ async def test_session_whose_client_can_not_know_its_token_waits_for_nobody(
         raise ConnectionResetError
 
     monkeypatch.setattr(server.hub, "leave", note)
-    monkeypatch.setattr("starlette.websockets.WebSocket.accept", gone)
+    monkeypatch.setattr("scripta_gateway.transports.asgi.WebSocketTransport.accept", gone)
     with pytest.raises((InvalidStatus, OSError, EOFError, ConnectionClosed)):
         await server.connect("events=true")
     await until(lambda: left == [False])
