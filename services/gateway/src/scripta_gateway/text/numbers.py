@@ -42,6 +42,10 @@ _ORDINALS: Final = {
     **{f"{word[:-1]}ieth": value for word, value in _TENS.items()},
 }
 _OH: Final = frozenset({"oh", "o"})
+_CENTURIES: Final = range(11, 21)
+"""Those in which years are said in two parts."""
+_TIMES: Final = {"double": 2, "triple": 3}
+_JOINS: Final = frozenset({"and", "point", "hundred", "hundredth", "thousandth", *_SCALES})
 _SUFFIXES: Final = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -135,10 +139,10 @@ def _one_by_one(parts: Sequence[str]) -> tuple[int, str] | None:
 def _year(parts: Sequence[str]) -> tuple[int, str] | None:
     if len(parts) < 2 or not (century := _TEENS.get(parts[0]) or _TENS.get(parts[0])):
         return None
-    if parts[1] in _OH and len(parts) > 2 and parts[2] in _UNITS:
+    if parts[1] in _OH and century in _CENTURIES and len(parts) > 2 and parts[2] in _UNITS:
         return 3, f"{century}0{_UNITS[parts[2]]}"
     used, rest = _below_hundred(parts[1:])
-    if not used or rest < 10 or century < 10:
+    if not used or rest < 10 or century not in _CENTURIES:
         return None
     follows = parts[1 + used : 2 + used]
     if follows and (follows[0] in _SCALES or follows[0] == "hundred"):
@@ -184,6 +188,8 @@ def _below_thousand(parts: Sequence[str], *, joined: bool) -> tuple[int, int]:
     value, at = value * 100, at + 1
     further = at + 1 if parts[at : at + 1] == ["and"] else at
     used, rest = _below_hundred(parts[further:])
+    if parts[further + used : further + used + 1] == ["hundred"]:
+        return at, value  # another number begins there
     return (further + used, value + rest) if used else (at, value)
 
 
@@ -222,3 +228,71 @@ def _decimals(parts: Sequence[str]) -> str:
             break
         digits += str(_UNITS.get(word, 0))
     return digits
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Words that say numbers, whatever stands between them.
+
+    Attributes:
+        first: Number of the first word.
+        after: Number just past the last one.
+        digits: How many digits they come to, about.
+    """
+
+    first: int
+    after: int
+    digits: int
+
+
+def find_stretches(words: Sequence[str]) -> Iterator[Stretch]:
+    """Yields all that may be a number, in words or in digits; rather too much than too little.
+
+    A lone "one" and a lone ordinal below ten are no numbers: they are words of order and pronouns.
+
+    Args:
+        words: Words in lower case, without punctuation.
+    """
+    at = 0
+    while at < len(words):
+        after = at
+        while after < len(words) and _numeric(words[after]):
+            after += 1
+        first, end = at, after
+        while first < end and words[first] in _JOINS:
+            first += 1
+        while first < end and (words[end - 1] in {"and", "point", *_TIMES, *_OH}):
+            end -= 1
+        digits = _digits_of(words[first:end])
+        if digits and not (end - first == 1 and _is_common(words[first])):
+            yield Stretch(first, end, digits)
+        at = max(after, at + 1)
+
+
+def _numeric(word: str) -> bool:
+    return is_digits(word) or all(_may_be(part) or part in _TIMES for part in word.split("-"))
+
+
+def _is_common(word: str) -> bool:
+    return word == "one" or _ORDINALS.get(word, 10) < 10
+
+
+def _digits_of(words: Sequence[str]) -> int:
+    total, times, after_tens = 0, 1, False
+    for part in (part for word in words for part in _parts(word)):
+        if is_digits(part):
+            count = sum(char.isdigit() for char in part)
+        elif part in _UNITS or part in _OH or _ORDINALS.get(part, 10) < 10:
+            count = 0 if after_tens else times
+        elif part in _TEENS or part in _TENS or part in _ORDINALS:
+            count = 2
+        else:
+            count = 2 if part.startswith("hundred") else 3 if part in _SCALES else 0
+        after_tens = part in _TENS
+        times = _TIMES.get(part, 1)
+        total += count
+    return total
+
+
+def _parts(word: str) -> Sequence[str]:
+    return (word,) if is_digits(word) else word.split("-")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scripta_common.wire import Word
-from scripta_gateway.text.numbers import find_runs, is_digits
+from scripta_gateway.text.numbers import find_runs, find_stretches
 from scripta_gateway.text.pieces import Piece, ends_here, join, split
 
 FILLERS: Final = frozenset(
@@ -19,8 +19,13 @@ FILLERS: Final = frozenset(
 )
 _PROFANE: Final = re.compile(
     r"(mother)?fuck\w*|(bull|horse|dip)?shit(s|ty|ting|heads?)?|bitch(es|y|ing)?|bastards?|cunts?|"
-    r"assholes?|dickheads?|pricks?|twats?|wank(ers?|ing)?|bollocks|goddamn(ed)?|slut(s|ty)?|whores?"
+    r"assholes?|dickheads?|pricks?|twats?|wank(ers?|ing)?|bollocks|goddamn(ed)?|slut(s|ty)?|whores?|"
+    r"shite|crap(py)?|arse(holes?)?|ass(es)?"
 )
+_SIGNS: Final = frozenset("$€£¥%°")
+"""Signs that are said, and so are no punctuation."""
+_WIDE_MARKS: Final = frozenset("。，、！？；：「」")
+_ABBREVIATION: Final = re.compile(r"(\w\.)+\w")
 _SSN_DIGITS: Final = 9
 _CARD_DIGITS: Final = range(13, 20)
 
@@ -142,25 +147,23 @@ def _with_numerals(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _redacted(pieces: Sequence[Piece], kinds: frozenset[str]) -> list[Piece]:
-    """Hides numbers: what is said in words or in digits, a run of several counts as one."""
-    numbered = _with_numerals(pieces)
+    """Hides numbers, in words or in digits; those that follow each other count as one.
+
+    Punctuation between them is no end: who dictates a number makes pauses.
+    """
     found: list[Piece] = []
     counts: dict[str, int] = {}
     at = 0
-    while at < len(numbered):
-        after = at
-        while after < len(numbered) and is_digits(numbered[after].core):
-            after += 1
-        digits = sum(char.isdigit() for piece in numbered[at:after] for char in piece.core)
-        kind = _kind(digits, kinds)
+    for stretch in find_stretches(_open(pieces)):
+        kind = _kind(stretch.digits, kinds)
         if kind is None:
-            after = max(after, at + 1)
-            found += _as_heard(numbered[at:after], pieces)
-        else:
-            counts[kind] = counts.get(kind, 0) + 1
-            found.append(join(numbered[at:after], f"[{kind}_{counts[kind]}]", fixed=True))
-        at = after
-    return found
+            continue
+        counts[kind] = counts.get(kind, 0) + 1
+        hidden = pieces[stretch.first : stretch.after]
+        found += pieces[at : stretch.first]
+        found.append(join(hidden, f"[{kind}_{counts[kind]}]", fixed=True))
+        at = stretch.after
+    return [*found, *pieces[at:]]
 
 
 def _kind(digits: int, kinds: frozenset[str]) -> str | None:
@@ -171,12 +174,6 @@ def _kind(digits: int, kinds: frozenset[str]) -> str | None:
     return "NUMBER" if "numbers" in kinds and digits else None
 
 
-def _as_heard(changed: Sequence[Piece], pieces: Sequence[Piece]) -> list[Piece]:
-    """Returns the pieces that the changed ones were made of."""
-    first, after = changed[0].first, changed[-1].after
-    return [piece for piece in pieces if first <= piece.first < after]
-
-
 def _masked(piece: Piece) -> Piece:
     if piece.fixed or not _PROFANE.fullmatch(piece.bare):
         return piece
@@ -184,12 +181,16 @@ def _masked(piece: Piece) -> Piece:
 
 
 def _plain(piece: Piece) -> Piece:
-    if piece.fixed:
-        core = piece.core
-    elif any(char.isalnum() for char in piece.core):
-        core = piece.core.lower()
-    else:
-        core = ""  # a dash or the like
+    core = piece.core
+    if not piece.fixed:
+        core = core.lower() if any(map(str.isalnum, core)) else ""  # a dash or the like
+        core = "".join(char for char in core if char not in _WIDE_MARKS)
+    if core and core[:1] != "[":
+        if _ABBREVIATION.fullmatch(core) and piece.trail[:1] == ".":
+            core += "."
+        before = "".join(char for char in piece.lead if char in _SIGNS)
+        behind = "".join(char for char in piece.trail if char in _SIGNS)
+        core = f"{before}{core}{behind}"
     return Piece("", core, "", piece.first, piece.after, piece.fixed)
 
 
