@@ -28,7 +28,7 @@ from scripta_gateway.calls.idle_clock import Patience
 from scripta_gateway.calls.serving import serve_body, serve_stream, serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
-from scripta_gateway.dialects.deepgram import LiveDialect
+from scripta_gateway.dialects.deepgram import LiveDialect, PrerecordedDialect
 from scripta_gateway.dialects.deepgram.models import MODELS
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
@@ -204,7 +204,11 @@ def _streams(
 def _recordings(settings: GatewaySettings) -> dict[str, Dialect]:
     """Returns the dialects that take a recording in the body of a POST, by the path of each."""
     openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
-    return {"/v1/audio/transcriptions": RecordingsDialect(openai_names)}
+    deepgram_names = ModelNames(MODELS, settings.own_models())
+    return {
+        "/v1/audio/transcriptions": RecordingsDialect(openai_names),
+        "/v1/listen": PrerecordedDialect(deepgram_names),
+    }
 
 
 class _Recordings:

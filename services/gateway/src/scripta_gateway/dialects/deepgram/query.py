@@ -67,6 +67,9 @@ class Query(Struct, frozen=True):
     language: _Language | None = None
     detect_language: bool = False
     model: _Model | None = None
+    utterances: bool = False
+    utt_split: Annotated[float, Meta(ge=0)] = 0.8
+    paragraphs: bool = False
     tag: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
