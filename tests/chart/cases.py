@@ -128,6 +128,33 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
             }
         },
     },
+    "open ports": {
+        "none": {},
+        "both": {
+            "gateway": {
+                "settings": {"voskPort": 2700, "wyomingPort": 10300},
+                "openPorts": {
+                    "vosk": {
+                        "from": [{"ipBlock": {"cidr": "10.9.0.0/16"}}],
+                        "service": {
+                            "type": "LoadBalancer",
+                            "annotations": {"example.com/internal": "true"},
+                            "nodePort": 30270,
+                            "externalTrafficPolicy": "Cluster",
+                            "loadBalancerClass": "example.com/lb",
+                            "loadBalancerSourceRanges": ["10.9.0.0/16"],
+                        },
+                    }
+                },
+            }
+        },
+        "one": {
+            "gateway": {
+                "settings": {"wyomingPort": 10300},
+                "openPorts": {"wyoming": {"service": {"type": "LoadBalancer", "nodePort": 31030}}},
+            }
+        },
+    },
     "front": {
         "none": {},
         "ingress": {"gateway": {"ingress": {"enabled": True, "hosts": ["a.example", "b.example"]}}},

@@ -74,6 +74,18 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("needs a host", values(("gateway.ingress.enabled", True))),
     ("needs a Gateway", values(("gateway.route.enabled", True))),
     ("does nothing on a ClusterIP", values(("gateway.service.nodePort", 30080))),
+    ("which is the gateway's own port", values(("gateway.settings.voskPort", 8000))),
+    (
+        "which is vosk's port",
+        values(("gateway.settings.voskPort", 2700), ("gateway.settings.wyomingPort", 2700)),
+    ),
+    (
+        "openPorts.wyoming.service.nodePort does nothing on a ClusterIP",
+        values(
+            ("gateway.settings.wyomingPort", 10300),
+            ("gateway.openPorts.wyoming.service.nodePort", 31030),
+        ),
+    ),
     ("above its maxReplicas", values(("gateway.autoscaling.minReplicas", 11))),
     (
         "above its maxReplicas",

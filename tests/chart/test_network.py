@@ -138,6 +138,48 @@ def test_further_egress_can_be_added() -> None:
         assert allowed(release, service, Peer({"app": "otel"}, namespace="otel"), 4317)
 
 
+def _open(**of_vosk: Any) -> Release:
+    settings = {"voskPort": 2700, "wyomingPort": 10300}
+    ports = {"vosk": of_vosk, "wyoming": {}}
+    return render({"gateway": {"settings": settings, "openPorts": ports}})
+
+
+@pytest.mark.parametrize("port", [2700, 10300])
+def test_ports_without_keys_let_in_nobody_but_the_releases_own_test(port: int) -> None:
+    """Guards against strangers who speak: the protocols there know no keys."""
+    release = _open()
+    there = peers(release)
+    for stranger in (STRANGER, BROWSER, PROMETHEUS, there["transcriber"], there["broker"]):
+        assert not allowed(release, stranger, there["gateway"], port)
+    assert allowed(release, BROWSER, there["gateway"], 8000)
+    assert allowed(release, there["test"], there["gateway"], port)
+
+
+def test_port_without_keys_is_open_to_whom_it_lists_and_the_other_is_not() -> None:
+    release = _open(**{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]})
+    there = peers(release)
+    assert allowed(release, BROWSER, there["gateway"], 2700)
+    assert not allowed(release, STRANGER, there["gateway"], 2700)
+    assert not allowed(release, BROWSER, there["gateway"], 10300)
+
+
+def test_port_without_keys_is_closed_to_all_where_there_is_no_test() -> None:
+    """Guards against a rule without peers, which would let everybody in."""
+    settings = {"voskPort": 2700}
+    release = render({"gateway": {"settings": settings}, "test": {"enabled": False}})
+    gateway = peers(release)["gateway"]
+    assert not allowed(release, STRANGER, gateway, 2700)
+    assert not allowed(release, gateway, gateway, 2700)
+
+
+@pytest.mark.parametrize("port", [2700, 10300])
+def test_ports_without_keys_are_not_there_unless_they_are_asked_for(port: int) -> None:
+    release = render()
+    assert not allowed(release, peers(release)["test"], peers(release)["gateway"], port)
+    assert peers(release)["gateway"].ports == {"http": 8000}
+    assert len(release.all("Service")) == 2
+
+
 def test_without_policies_all_is_open() -> None:
     release = render(CHOICES["network"]["open"])
     assert release.all("NetworkPolicy") == []

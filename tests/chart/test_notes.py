@@ -128,6 +128,21 @@ def test_address_is_that_of_the_service(service: str) -> None:
     assert expected[service] in release.notes
 
 
+def test_ports_without_keys_are_said_to_be_open_to_all_who_reach_them() -> None:
+    assert "MAY SPEAK" not in render().notes
+    settings = {"voskPort": 2700, "wyomingPort": 10300}
+    listed = {"vosk": {"from": [{"podSelector": {}}]}}
+    values = {"gateway": {"settings": settings, "openPorts": listed}}
+    notes = render(values).notes
+    assert "EVERYBODY WHO REACHES SUCH A PORT MAY SPEAK" in notes
+    assert f"ws://talk-scripta-gateway-vosk.{NAMESPACE}.svc:2700" in notes
+    assert f"tcp://talk-scripta-gateway-wyoming.{NAMESPACE}.svc:10300" in notes
+    assert "Who is listed in gateway.openPorts.vosk.from reaches it" in notes
+    assert "Nobody reaches it yet: list who may in gateway.openPorts.wyoming.from" in notes
+    open_to_all = render(merged(values, {"networkPolicy": {"enabled": False}})).notes
+    assert open_to_all.count("Every pod of the cluster reaches it") == 2
+
+
 @pytest.mark.parametrize("front", CHOICES["front"])
 def test_plain_text_is_warned_of(front: str) -> None:
     notes = render(CHOICES["front"][front]).notes

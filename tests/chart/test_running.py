@@ -15,8 +15,12 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
+from starlette.routing import Route, WebSocketRoute
 
 from scripta_common import keys
+from scripta_common.tracing import Tracing
+from scripta_gateway.app import create_app
+from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker
 
 from .rendering import Object, Release, default, render
@@ -25,7 +29,7 @@ from .running import LocalPod
 pytestmark = [pytest.mark.chart, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-CLIENT_FACING = {"/", "/ws", "/page", "/health"}
+CLIENT_FACING = {"/", "/ws", "/v1", "/vosk", "/page", "/health"}
 INSIDE = ("/metrics", "/config", "/livez", "/readyz")
 SLOW_MACHINE = {"transcriber": {"startupSeconds": 120}}
 
@@ -109,11 +113,26 @@ async def test_broker_runs_with_the_configuration_of_the_chart(running: Running)
 async def test_what_is_exposed_exists_and_what_is_inside_is_not_exposed(running: Running) -> None:
     paths = {each["path"] for each in default("gateway.exposedPaths")}
     assert paths == CLIENT_FACING
-    for path in paths - {"/ws", "/page"}:
+    for path in ("/", "/health"):
         assert (await running.gateway.get(path)).status_code == 200
     for path in INSIDE:
         assert (await running.gateway.get(path)).status_code == 200, "the test names a wrong path"
         assert not any(_exposes(each, path) for each in default("gateway.exposedPaths"))
+
+
+async def test_paths_of_every_dialect_are_exposed() -> None:
+    """Guards a dialect that works everywhere but behind an Ingress."""
+    settings = GatewaySettings(vosk_port=2700)
+    app = create_app(settings, "gateway", Tracing())
+    spoken = {
+        route.path
+        for route in app.routes
+        if isinstance(route, WebSocketRoute)
+        or (isinstance(route, Route) and "POST" in (route.methods or ()))
+    }
+    assert spoken >= {"/ws", "/vosk", "/v1/realtime", "/v1/listen"}
+    for path in spoken - {"/{path:path}"}:
+        assert any(_exposes(each, path) for each in default("gateway.exposedPaths")), path
 
 
 async def test_page_loads_through_what_is_exposed(running: Running) -> None:

@@ -53,7 +53,7 @@ def test_services_lead_to_a_port_of_their_component(values: Values) -> None:
         (component,) = matched(release, {"matchLabels": spec["selector"]})
         assert component == component_of(each)
         for port in spec["ports"]:
-            assert release.pod(component).port(port["targetPort"]) in (8000, 6379)
+            assert release.pod(component).port(port["targetPort"]) in (8000, 6379, 2700, 10300)
 
 
 @each_case
@@ -152,7 +152,8 @@ def test_pods_of_a_component_are_kept_apart_from_each_other_only(values: Values)
 @each_case
 def test_routes_and_stateful_sets_name_services_of_the_release(values: Values) -> None:
     release = render(values)
-    gateway = release.one("Service", "gateway")
+    name = release.one("Deployment", "gateway")["metadata"]["name"]
+    (gateway,) = [each for each in release.all("Service") if each["metadata"]["name"] == name]
     (port,) = gateway["spec"]["ports"]
     for each in release.all("Ingress"):
         for rule in each["spec"]["rules"]:
