@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_address_is_that_of_the_service(service: str) -> None:
 def test_ports_without_keys_are_said_to_be_open_to_all_who_reach_them() -> None:
     assert "MAY SPEAK" not in render().notes
     settings = {"voskPort": 2700, "wyomingPort": 10300}
-    listed = {"vosk": {"from": [{"podSelector": {}}]}}
+    listed: dict[str, Any] = {"vosk": {"from": [{"podSelector": {}}]}}
     values = {"gateway": {"settings": settings, "openPorts": listed}}
     notes = render(values).notes
     assert "EVERYBODY WHO REACHES SUCH A PORT MAY SPEAK" in notes
