@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -167,3 +169,19 @@ async def test_closed_scheduler_refuses_jobs(one: Scheduler) -> None:
     one.close()
     with pytest.raises(RuntimeError):
         await asyncio.wait_for(one.run(Priority.FINAL, lambda: 5), 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads")
+async def test_threads_behind_leave_the_processors_to_others() -> None:
+    """Guards live speech: a decode of a recording can not be interrupted, only slowed down."""
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    behind, before = Scheduler(1, behind=True), Scheduler(1)
+    try:
+        assert await behind.run(Priority.FINAL, niceness) == 19
+        assert await before.run(Priority.FINAL, niceness) == niceness() < 19
+    finally:
+        behind.close()
+        before.close()

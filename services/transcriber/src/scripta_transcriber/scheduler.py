@@ -10,13 +10,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_LOWEST: Final = 19
 
 
 class Priority(IntEnum):
@@ -43,10 +48,16 @@ class Scheduler:
 
     Args:
         threads: Number of worker threads.
+        behind: Whether its threads leave the processors to all others. A call of an engine can not
+            be interrupted, so a job that is only queued behind others would still hold them up.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+    def __init__(self, threads: int, *, behind: bool = False) -> None:
+        self._pool = ThreadPoolExecutor(
+            threads,
+            thread_name_prefix="behind" if behind else "engine",
+            initializer=_give_way if behind else None,
+        )
         self._queue: list[_Entry] = []
         self._arrivals = itertools.count()
         self._idle = threads
@@ -100,6 +111,12 @@ class Scheduler:
                         future.set_result(result)
         finally:
             self._idle += 1
+
+
+def _give_way() -> None:
+    """Gives the calling thread the lowest priority; only Linux knows priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
 
 
 def _call(job: Callable[[], T]) -> T:

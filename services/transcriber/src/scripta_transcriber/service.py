@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scripta_common import keys
 from scripta_common.broker import Broker
@@ -73,6 +74,7 @@ class TranscriberService:
         self._roster = Roster(self._broker)
         self._presence = Presence(self._roster, self._id, self._describe)
         self._scheduler = Scheduler(settings.threads)
+        self._behind = Scheduler(settings.threads, behind=True)
         self._worker: Worker | None = None
         self._probes = ProbeServer(
             settings.health_host,
@@ -106,6 +108,7 @@ class TranscriberService:
                 await asyncio.wait([task])
             await self._presence.leave()
             self._scheduler.close()
+            self._behind.close()
             await self._broker.aclose()
             self._probes.should_exit = True
             await asyncio.wait([probes])
@@ -141,13 +144,16 @@ class TranscriberService:
             interim_seconds=self._settings.interim_seconds,
         )
 
+        uploads = replace(tools, scheduler=self._behind, listening=Listening(self._behind))
+
         def transcribe(claim: Claim) -> Transcription:
             asked, choice = claim.options, self._engines.choose(claim.options)
             options = SegmenterOptions(asked.endpointing_ms, asked.language, asked.max_segment_ms)
             capabilities = choice.engine.capabilities
             watch = SpeechWatch.of(claim)
             segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector, watch)
-            return Transcription(claim, segmenter, choice, tools, watch)
+            work_with = uploads if asked.upload else tools
+            return Transcription(claim, segmenter, choice, work_with, watch)
 
         self._worker = Worker(
             self._log,

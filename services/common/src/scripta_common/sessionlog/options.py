@@ -24,6 +24,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
             transcriber's default.
         word_times: Whether finals have their words with times; without them a final is cheaper.
         speech_events: Whether anybody wants to be told when speech begins and ends.
+        upload: Whether it is a recording: live sessions go before it.
         silence_ms: Silence behind speech, by the audio's clock, that is told once, as are the
             beginning and the end of speech then; ``None``: none.
     """
@@ -39,6 +40,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     word_times: bool = True
     speech_events: bool = False
     silence_ms: int | None = None
+    upload: bool = False
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

@@ -155,7 +155,7 @@ class Hub:
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
         options = msgspec.structs.replace(
-            options, client_id=number, pool=route.pool, model=route.model
+            options, client_id=number, pool=route.pool, model=route.model, upload=upload
         )
         session = Session(self._log, sid, options, self._limits, place=place, token_digest=digest)
         self._held.hold_new(session)
@@ -194,6 +194,7 @@ class Hub:
             traceparent=had.traceparent,
             pool=route.pool,
             model=route.model,
+            upload=upload,
         )
         session.configure(options, place)
 
