@@ -40,7 +40,7 @@ pytestmark = pytest.mark.unit
         ("secret", "***"),
         ("redis://:s%40cret@[::1]:6379/0", "redis://:***@[::1]:6379/0"),
         ("redis://:se:c@ret@host:1/0", "redis://:***@host:1/0"),
-        ("redis://user:@host:1/0", "redis://user:***@host:1/0"),
+        ("redis://user:@host:1/0", "redis://***@host:1/0"),
     ],
 )
 def test_password_is_masked_and_all_else_shown(url: str, shown: str) -> None:

@@ -87,9 +87,9 @@ def mask_password(url: str) -> str:
     address, question, query = rest.partition("?")
     netloc, slash, place = address.partition("/")
     credentials, at, hosts = netloc.rpartition("@")
-    name, colon, _ = credentials.partition(":")
+    name, _, secret = credentials.partition(":")
     if credentials:
-        credentials = f"{name}:{_MASK}" if colon else _MASK
+        credentials = f"{name}:{_MASK}" if secret else _MASK
     options = [
         f"{quote(option)}={quote(value, safe='/') if option in SHOWN_OPTIONS else _MASK}"
         for option, value in parse_qsl(query, keep_blank_values=True)
