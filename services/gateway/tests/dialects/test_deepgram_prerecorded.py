@@ -48,11 +48,14 @@ def test_answer_has_words_and_metadata() -> None:
     assert not codec.options.session.interim_results
     assert codec.read(b"ab") == (asks.Audio(b"ab"),)
     assert codec.finish() == (asks.End(),)
+    codec.write(told.Opened("s", 1, "moonshine-tiny-en"))
     codec.write(told.Decided(0, final(1, 0.0, "Hello, world.")))
     (frame,) = codec.write(told.Ended(2.0))
     found = json.loads(frame)
     assert found["metadata"]["sha256"] == hashlib.sha256(b"ab").hexdigest()
     assert found["metadata"]["duration"] == 2.0
+    (info,) = found["metadata"]["model_info"].values()
+    assert info["name"] == "moonshine-tiny-en"
     (channel,) = found["results"]["channels"]
     (alternative,) = channel["alternatives"]
     assert alternative["transcript"] == "Hello, world."

@@ -55,8 +55,6 @@ class PrerecordedCodec:
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns ids and what is ignored."""
-        if opened.model:
-            self._results.name(opened.model)
         ignored = ", ".join(self._query.ignored)
         named = {"scripta-ignored": ignored} if ignored else {}
         return Greeting({"dg-request-id": self._results.id, **named})
@@ -78,6 +76,8 @@ class PrerecordedCodec:
     def write(self, news: told.Told) -> Sequence[Frame]:
         """Returns the answer once all is there."""
         match news:
+            case told.Opened(model=str() as model):
+                self._results.name(model)
             case told.Voices(count):
                 self._finals = [[] for _ in range(count)]
             case told.Decided(channel, result):
