@@ -329,6 +329,9 @@ def test_interims_only_for_who_asks_and_with_estimated_words() -> None:
         ("numerals=true", "call 12 then 550123456"),
         ("redact=ssn&redact=pii&numerals=true", "call 12 then [SSN_1]"),
         ("redact=numbers", "call [NUMBER_1] then [NUMBER_2]"),
+        ("redact=true", "call [NUMBER_1] then [NUMBER_2]"),
+        ("redact=Numbers", "call [NUMBER_1] then [NUMBER_2]"),
+        ("redact=PCI,SSN&numerals=true", "call 12 then [SSN_1]"),
         ("replace=call:Phone&replace=then:", "Phone 12 five five oh one two three four five six"),
     ],
 )

@@ -126,8 +126,8 @@ def _one_by_one(parts: Sequence[str]) -> tuple[int, str] | None:
     for word in parts:
         if word in _UNITS:
             digits += str(_UNITS[word])
-        elif word in _OH and digits:
-            digits += "0"
+        elif word in _OH and (len(digits) > 1 or (digits and parts[2:3] and parts[2] in _UNITS)):
+            digits += "0"  # behind one digit it may be "two o'clock", or astonishment
         else:
             break
     follows = parts[len(digits) : len(digits) + 1]

@@ -27,7 +27,7 @@ _SIGNS: Final = frozenset("$€£¥%°")
 _WIDE_MARKS: Final = frozenset("。，、！？；：「」")
 _ABBREVIATION: Final = re.compile(r"(\w\.)+\w")
 _SSN_DIGITS: Final = 9
-_CARD_DIGITS: Final = range(13, 20)
+_CARD_DIGITS: Final = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,10 @@ def _redacted(pieces: Sequence[Piece], kinds: frozenset[str]) -> list[Piece]:
 
 
 def _kind(digits: int, kinds: frozenset[str]) -> str | None:
-    if "pci" in kinds and digits in _CARD_DIGITS:
+    """Returns what so many digits are, if that is to be hidden; with more beside them, too."""
+    if "pci" in kinds and digits >= _CARD_DIGITS:
         return "CREDIT_CARD"
-    if "ssn" in kinds and digits == _SSN_DIGITS:
+    if "ssn" in kinds and digits >= _SSN_DIGITS:
         return "SSN"
     return "NUMBER" if "numbers" in kinds and digits else None
 

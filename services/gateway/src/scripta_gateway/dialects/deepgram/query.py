@@ -24,6 +24,7 @@ _LISTS: Final = frozenset({"replace", "redact", "tag", "extra"})
 _REDACTED: Final = {
     **{kind: kind for kind in ("numbers", "pci", "ssn")},
     "aggressive_numbers": "numbers",
+    "true": "numbers",
 }
 _FULFILLED: Final = frozenset({"no_delay", "mip_opt_out", "callback_method", "ignored"})
 """What is so in any case: nothing is held back, and nothing is kept to learn from."""
@@ -86,9 +87,12 @@ class Query(Struct, frozen=True):
             if said in _ABSENT or name in _FULFILLED:
                 continue
             effect = said == "false" or name in cls.__struct_fields__
-            if name in _LISTS:
+            if name == "redact":  # in whatever way it is written: nothing may stay by a slip
+                kinds = tuple(kind.strip() for kind in said.split(","))
+                given[name] = (*given.get(name, ()), *kinds)
+                effect = {*_REDACTED, "false"}.issuperset(kinds)
+            elif name in _LISTS:
                 given[name] = (*given.get(name, ()), value)
-                effect = name != "redact" or said in (*_REDACTED, "false")
             elif name in cls.__struct_fields__:
                 given[name] = value
             if not effect and _NAME.fullmatch(name):
