@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripta_common.wire import Ended, Final, Interim, Reason, Recorded, Speech, SpeechKind
-from scripta_gateway.speech_news import SpeechNews
+from scripta_gateway.sessions.speech_news import SpeechNews
 
 pytestmark = pytest.mark.unit
 

@@ -22,7 +22,7 @@ TEXTS = {Kind.FINAL_TRANSCRIPT: "final", Kind.INTERIM_TRANSCRIPT: "interim"}
 
 
 class Utterances:
-    """Knows whether an utterance is still without its words."""
+    """Remembers whether an utterance still lacks its words."""
 
     def __init__(self) -> None:
         self.open = False

@@ -44,7 +44,7 @@ def answer(*finals: tuple[int, Final], voices: int = 1, **query: str) -> dict[st
 
 def test_answer_has_words_and_metadata() -> None:
     codec = DIALECT.begin(request(model="nova-3", smart_format="true"))
-    assert codec.options.upload
+    assert codec.options.session.upload
     assert not codec.options.session.interim_results
     assert codec.read(b"ab") == (asks.Audio(b"ab"),)
     assert codec.finish() == (asks.End(),)

@@ -57,7 +57,7 @@ def test_a_form_asks_for_a_session_and_its_audio() -> None:
     configure, audio, note, end = asked({"model": "whisper-1", "language": "de"})
     assert isinstance(configure, asks.Configure)
     options = configure.options
-    assert options.upload
+    assert options.session.upload
     assert options.format.files_only
     assert (options.session.model, options.session.language) == ("base", "de")
     assert not options.session.word_times

@@ -61,7 +61,7 @@ class LeaseTrace:
     def decoded(
         self, call: EngineCall[Transcript], segment: Segment, engine: str, model: str
     ) -> None:
-        """Takes that an engine with a model has heard the last utterance."""
+        """Records that an engine with a model has heard the last utterance."""
         if not self._open:
             return
         now = time.perf_counter()
@@ -78,7 +78,7 @@ class LeaseTrace:
         decode.end(_unix_ns(call.ended, now))
 
     def committed(self, began: float, results: Sequence[Recorded], checkpoint: int) -> None:
-        """Takes that all that is open has been committed.
+        """Records that all that is open has been committed.
 
         Args:
             began: When it was first tried, on the monotonic clock.
@@ -97,14 +97,14 @@ class LeaseTrace:
             self._arrivals = [mark for mark in self._arrivals if mark[0] > checkpoint]
 
     def engine_failed(self, code: str) -> None:
-        """Takes that the engine could not decode the last utterance."""
+        """Records that the engine could not decode the last utterance."""
         if self._open:
             utterance = self._open.pop()
             utterance.fail(code)
             utterance.end()
 
     def session_failed(self, code: str) -> None:
-        """Takes that the session can not go on."""
+        """Records that the session can not go on."""
         self._span.fail(code)
 
     def end(self, ending: Ending) -> None:

@@ -40,7 +40,7 @@ class Misfits:
         log: The session log.
         roster: Who is in the fleet.
         pool: The transcriber's pool.
-        have: Tells whether a session with this model can be served here.
+        have: Returns whether a session with this model can be served here.
         gone: Seconds for which nobody has a model until it is gone.
     """
 

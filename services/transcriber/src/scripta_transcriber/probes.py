@@ -23,7 +23,7 @@ class ProbeServer(uvicorn.Server):
     Args:
         host: Address to listen on.
         port: Port to listen on.
-        started: Tells whether the model is loaded.
+        started: Returns whether the model is loaded.
         readiness: Returns why the transcriber can not take work, ``None`` if it can.
     """
 

@@ -24,7 +24,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
             transcriber's default.
         word_times: Whether finals have their words with times; without them a final is cheaper.
         speech_events: Whether anybody wants to be told when speech begins and ends.
-        upload: Whether it is a recording: live sessions go before it.
+        upload: Whether it can wait, as a recording can: live sessions go before it.
         silence_ms: Silence behind speech, by the audio's clock, that is told once, as are the
             beginning and the end of speech then; ``None``: none.
     """

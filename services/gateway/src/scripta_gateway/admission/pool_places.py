@@ -233,16 +233,15 @@ class Place:
         upload: Whether its session can wait for a slot.
 
     Attributes:
-        upload: Whether its session can wait for a slot.
         most: Sessions that the pool may have, by what was known when it was reserved.
         begun: Whether the broker may have heard of its session.
     """
 
     def __init__(self, pool: PoolPlaces, held: Reservations, most: int, *, upload: bool) -> None:
-        self.upload = upload
         self.most = most
         self.begun = False
         self._pool = pool
+        self._upload = upload
         self._held = held
         self._number = held.hold(time.monotonic())
 
@@ -259,7 +258,7 @@ class Place:
             BrokerUnavailable: The broker does not answer; it can be said again.
         """
         who = Newcomer(sid, options, token_digest)
-        if self.upload:
+        if self._upload:
             await self._pool.join_upload(self, who)
         else:
             await self._pool.join_live(self, who)

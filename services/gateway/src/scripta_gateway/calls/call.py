@@ -21,19 +21,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from scripta_common.errors import (
-    BadRequest,
-    Draining,
-    ScriptaError,
-    UnknownModel,
-    UnsupportedLanguage,
-)
-from scripta_common.tracing import NO_SPAN
-from scripta_common.wire import Ended, Failed, Final, Interim, Reason, Recorded, Speech
-from scripta_gateway.bounds import LAST_WORDS_SECONDS, MAX_MESSAGES_A_TURN
+from scripta_common.errors import BadRequest, ScriptaError, UnknownModel, UnsupportedLanguage
+from scripta_common.wire import Reason
+from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.audio_intake import AudioIntake
 from scripta_gateway.calls.channels import Channel, Channels
+from scripta_gateway.calls.delivery import Delivery
 from scripta_gateway.calls.idle_clock import IdleClock, Patience
 from scripta_gateway.calls.opening import Opening, open_beside
 from scripta_gateway.calls.outlet import Outlet
@@ -99,9 +93,8 @@ class Call:
         # another.
         self._behind = 0.0
         self._renewing = False
-        # Why the call ends when its last words are told, and when it ends at the latest.
-        self._farewell: Draining | None = None
-        self._leaves_at: float | None = None
+        end = self._hear_no_more if self._policy.last_words else None
+        self._delivery = Delivery(self._tell, self._record, end)
         now = time.monotonic()
         patience = _patience(dialect.policy, tools.patience)
         self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
@@ -268,7 +261,7 @@ class Call:
         if session.spoken and self._policy.renews:
             await self._renew(options)
         else:
-            await self._tools.hub.configure(session, options.session, upload=options.upload)
+            await self._tools.hub.configure(session, options.session)
         await self._intake.change(options.format)
         self._options = options
 
@@ -279,7 +272,7 @@ class Call:
         self._renewing = True
         await self._end()
         await before.over.wait()  # cancelled, the call ends, and the session with it
-        session = await hub.renew(before.session, options.session, upload=options.upload)
+        session = await hub.renew(before.session, options.session)
         self._behind += before.session.seconds
         self._record.renewed(session)
         self._serve(self._channels.renew(session))
@@ -303,63 +296,20 @@ class Call:
         return bool(frames)
 
     async def _deliver(self, channel: Channel) -> None:
-        # Cancelled while it sends, the result is sent again if the client comes back for it.
-        while True:
-            for result in await self._next_results(channel):
-                if isinstance(result, Ended):
-                    await channel.inflow.finish()
-                    channel.over.set()
-                    if self._channels.over:
-                        await self._finish()
-                    return
-                if isinstance(result, Speech):
-                    await self._tell(told.Heard(channel.index, result))
-                else:
-                    await self._deliver_one(channel, result)
+        await self._delivery.run(channel)
+        if self._channels.over:
+            await self._finish()
 
-    async def _deliver_one(self, channel: Channel, result: Final | Failed | Interim) -> None:
-        delivery = NO_SPAN
-        news: Told
-        match result:
-            case Failed():
-                raise closing.failure(result)
-            case Final():
-                delivery = channel.session.begin_delivery(result)
-                news = told.Decided(channel.index, result)
-            case Interim():
-                news = told.Guess(channel.index, result)
-        if await self._tell(news):
-            delivery.end()
-            self._record.sent(channel.session, result)
-
-    async def _next_results(self, channel: Channel) -> Sequence[Recorded | Interim | Speech]:
-        try:
-            async with asyncio.timeout_at(self._leaves_at):
-                return await channel.session.next_results()
-        except TimeoutError:
-            assert self._farewell is not None  # it has set the time
-            raise self._farewell from None
-        except Draining as farewell:
-            if not self._policy.last_words:
-                raise
-            await self._leave(farewell)
-            channel.session.go_on()
-            return ()
-
-    async def _leave(self, farewell: Draining) -> None:
+    async def _hear_no_more(self) -> None:
         """Ends the stream at what has arrived; the rest is another gateway's to hear."""
-        if self._farewell is not None:
-            return
-        self._farewell = farewell
-        self._leaves_at = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
         receiving = self._until_over[0]
         receiving.cancel()
         await asyncio.wait([receiving])
         await self._end()
 
     async def _finish(self) -> None:
-        if self._farewell is not None:
-            raise self._farewell
+        if self._delivery.farewell is not None:
+            raise self._delivery.farewell
         if self._renewing:
             return
         await self._tell(told.Ended(self._behind + self._channels.seconds))

@@ -63,7 +63,7 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
     span = handshake.begin()
     token = ResumeToken.make() if codec.resumable else None
     options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
-    session = await hub.open(options, token, upload=codec.options.upload)
+    session = await hub.open(options, token)
     session.span = span
     opened = _opened(hub, session, resumed=False, reason=reason, token=token)
     try:
@@ -90,7 +90,7 @@ async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, 
     opened: list[Session] = []
     try:
         for _ in range(count):
-            opened.append(await hub.open(session.options, upload=session.upload))
+            opened.append(await hub.open(session.options))
     except BaseException:
         for other in opened:
             hub.leave(other, comes_back=False)

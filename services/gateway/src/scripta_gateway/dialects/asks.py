@@ -19,13 +19,11 @@ class Options:
 
     Attributes:
         format: What the client says about its audio.
-        session: What concerns the transcriber; the pool and the numbers in it are not asked for.
-        upload: Whether the call can wait for a slot, behind live ones.
+        session: What concerns the session; the pool and the numbers in it are not asked for.
     """
 
     format: AudioFormat = field(default_factory=AudioFormat)
     session: SessionOptions = field(default_factory=SessionOptions)
-    upload: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class Turns:
         return [*stopped, *_changed(turn, Step.ENDED)]
 
     def hear(self, speech: Speech) -> list[Change]:
-        """Takes that speech has begun or ended."""
+        """Records that speech has begun or ended."""
         at = self.behind + speech.at
         speaking = self._found[-1] if self._found and self._found[-1].end is None else None
         match speech.kind:

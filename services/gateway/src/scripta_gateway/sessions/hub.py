@@ -24,7 +24,7 @@ from scripta_common.metrics import LOOP_LAG
 from scripta_common.sessionlog import Doorbell, GatewayLog, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
 from scripta_gateway.access.tokens import ResumeToken, make_session_id
-from scripta_gateway.admission.admission import Admission
+from scripta_gateway.admission.admission import Admission, Route
 from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.places import Places
 from scripta_gateway.admission.pool_places import Place
@@ -126,15 +126,12 @@ class Hub:
         except TimeoutError:
             raise BrokerUnavailable from None
 
-    async def open(
-        self, options: SessionOptions, token: ResumeToken | None = None, *, upload: bool = False
-    ) -> Session:
+    async def open(self, options: SessionOptions, token: ResumeToken | None = None) -> Session:
         """Opens a session with a place in its pool; it goes in line with its first audio.
 
         Args:
             options: What is asked of it.
             token: By which its client can take it up again; ``None``: nobody can.
-            upload: Whether it can wait for a slot, behind live sessions.
 
         Raises:
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
@@ -144,7 +141,7 @@ class Hub:
             BrokerUnavailable: The broker does not answer.
         """
         await self._check_room()
-        route, place = await self._places.reserve(options.model, options.language, upload=upload)
+        route, place = await self._reserve(options)
         try:
             self._held.make_room()
         except ScriptaError:
@@ -155,7 +152,7 @@ class Hub:
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
         options = msgspec.structs.replace(
-            options, client_id=number, pool=route.pool, model=route.model, upload=upload
+            options, client_id=number, pool=route.pool, model=route.model
         )
         session = Session(self._log, sid, options, self._limits, place=place, token_digest=digest)
         self._held.hold_new(session)
@@ -163,9 +160,7 @@ class Hub:
         metrics.SESSIONS_OPENED.inc()
         return session
 
-    async def configure(
-        self, session: Session, options: SessionOptions, *, upload: bool = False
-    ) -> None:
+    async def configure(self, session: Session, options: SessionOptions) -> None:
         """Gives other options to a session that nothing was entered into; its number stays.
 
         Cancelled or refused, the session keeps the options that it had.
@@ -173,7 +168,6 @@ class Hub:
         Args:
             session: The session.
             options: What is asked of it now.
-            upload: Whether it can wait for a slot.
 
         Raises:
             BadRequest: Its client has sent audio.
@@ -184,42 +178,39 @@ class Hub:
         had = session.options
         route = await self._places.route(options.model, options.language)
         place: Place | None = None
-        if route.pool != had.pool or upload != session.upload:
-            route, place = await self._places.reserve(
-                options.model, options.language, upload=upload
-            )
+        if route.pool != had.pool or options.upload != had.upload:
+            route, place = await self._reserve(options)
         options = msgspec.structs.replace(
             options,
             client_id=had.client_id,
             traceparent=had.traceparent,
             pool=route.pool,
             model=route.model,
-            upload=upload,
         )
         session.configure(options, place)
 
-    async def renew(
-        self, before: Session, options: SessionOptions, *, upload: bool = False
-    ) -> Session:
+    async def renew(self, before: Session, options: SessionOptions) -> Session:
         """Opens a session for the client of one that is over; it goes on in the same trace.
 
         Args:
             before: The session that is over.
             options: What is asked of the new one.
-            upload: Whether it can wait for a slot.
 
         Raises:
             ScriptaError: As ``open``.
         """
         self.leave(before, comes_back=False, outcome=Outcome.COMPLETED)
         options = msgspec.structs.replace(options, traceparent=before.options.traceparent)
-        session = await self.open(options, upload=upload)
+        session = await self.open(options)
         session.span = before.span
         return session
 
     async def check(self, options: SessionOptions) -> None:
         """Raises ``UnknownModel`` or ``UnsupportedLanguage`` if nobody can serve the options."""
         await self._places.route(options.model, options.language)
+
+    async def _reserve(self, options: SessionOptions) -> tuple[Route, Place]:
+        return await self._places.reserve(options.model, options.language, upload=options.upload)
 
     async def resume(self, token: ResumeToken, index: int) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.

@@ -21,7 +21,7 @@ from scripta_gateway.bounds import DROP_STEP, MAX_UNDELIVERED
 from scripta_gateway.sessions.deliveries import Deliveries
 from scripta_gateway.sessions.exchange import Exchange, News
 from scripta_gateway.sessions.log_writer import LogWriter
-from scripta_gateway.speech_news import SpeechNews
+from scripta_gateway.sessions.speech_news import SpeechNews
 from scripta_gateway.telemetry.latency import Stopwatch
 
 _RETRY_FIRST: Final = 0.05

@@ -30,7 +30,7 @@ from scripta_gateway.sessions.exchange import Exchange
 from scripta_gateway.sessions.ledger import Ledger
 from scripta_gateway.sessions.log_writer import Limits, LogWriter
 from scripta_gateway.sessions.outflow import Outflow
-from scripta_gateway.speech_news import SpeechNews
+from scripta_gateway.sessions.speech_news import SpeechNews
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.latency import Stopwatch
 
@@ -186,11 +186,6 @@ class Session:
     def too_far_ahead(self) -> bool:
         """Whether so much is entered and not written that no more may be entered now."""
         return self._exchange.too_far_ahead
-
-    @property
-    def upload(self) -> bool:
-        """Whether it goes in line as an upload, which can wait."""
-        return self._place is not None and self._place.upload
 
     def configure(self, options: SessionOptions, place: Place | None) -> None:
         """Takes other options; only before anything is entered.

@@ -150,12 +150,12 @@ class Stopwatch:
         self._interim = mark if isinstance(mark, _Mark) else None
 
     def sent(self, final: FinalResult, now: float) -> Latency | Untimed:
-        """Takes that a final has been sent; returns how late it was."""
+        """Records that a final has been sent; returns how late it was."""
         mark = self._finals.pop(final.index, Untimed.MISSED)
         return mark.sent(now) if isinstance(mark, _Mark) else mark
 
     def sent_interim(self, interim: Interim, now: float) -> Latency | None:
-        """Takes that an interim has been sent; returns how late, if it was its segment's first."""
+        """Records that an interim has been sent; returns how late its segment's first one was."""
         mark, self._interim = self._interim, None
         first, self._told = interim.start > self._told, max(self._told, interim.start)
         return mark.sent(now) if mark is not None and first else None

@@ -47,8 +47,8 @@ class PrerecordedCodec:
         self._request = request
         self._query = query
         wanted = query.options(own_name)
-        session = msgspec.structs.replace(wanted.session, interim_results=False)
-        self.options = replace(wanted, session=session, upload=True)
+        session = msgspec.structs.replace(wanted.session, interim_results=False, upload=True)
+        self.options = replace(wanted, session=session)
         self._results = Results(request, query)
         self._digest = hashlib.sha256()
         self._finals: list[list[FinalResult]] = [[]]

@@ -58,7 +58,7 @@ class Results:
         self._info = {"name": model, "version": "latest", "arch": "scripta"}
 
     def write_numerals(self, numerals: bool) -> None:
-        """Takes that the client wants number words as digits from now on, or not."""
+        """Sets whether number words become digits from now on."""
         self._rules = replace(self._rules, numerals=numerals)
 
     @property

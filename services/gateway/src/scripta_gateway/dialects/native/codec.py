@@ -36,7 +36,6 @@ class NativeCodec:
                 encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels
             ),
             query.options(),
-            query.upload,
         )
         self.resumable = query.events
         self.returns = None if query.resume is None else Return(query.resume, query.from_)

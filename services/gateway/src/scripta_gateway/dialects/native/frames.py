@@ -102,7 +102,7 @@ class Query(BaseModel):
         return query
 
     def options(self) -> SessionOptions:
-        """Returns what of this concerns the transcriber."""
+        """Returns what of this concerns the session."""
         return SessionOptions(
             language=None if self.language == "auto" else self.language,
             interim_results=self.interim_results,
@@ -110,6 +110,7 @@ class Query(BaseModel):
             max_segment_ms=self.max_segment,
             model=self.model,
             word_times=self.word_times,
+            upload=self.upload,
         )
 
 

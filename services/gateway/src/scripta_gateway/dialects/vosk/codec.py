@@ -21,7 +21,11 @@ from scripta_gateway.dialects.asks import Ask, Options
 from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.names import DialectName
+from scripta_gateway.text import TextRules
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
+
+_PLAIN = TextRules(punctuated=False)
+"""Vosk's models write lower case without punctuation."""
 
 _SAMPLE_RATE = 8000
 """What Vosk's server takes audio for, unless it is told."""
@@ -127,15 +131,16 @@ class VoskCodec:
     def _reply(self) -> str:
         if self._unheard:
             return self._result()
-        return _json({"partial": _plain(self._partial)})
+        return _json({"partial": _PLAIN.apply(self._partial).text})
 
     def _result(self) -> str:
         heard, self._unheard = self._unheard, []
         result: dict[str, Any] = {}
-        words = [_word(word) for final in heard for word in final.words]
+        said = [_PLAIN.apply(final.text, final.words) for final in heard]
+        words = [_word(word) for spoken in said for word in spoken.words]
         if words and self._config.words:
             result["result"] = words
-        result["text"] = " ".join(text for final in heard if (text := _plain(final.text)))
+        result["text"] = " ".join(spoken.text for spoken in said if spoken.text)
         if self._config.max_alternatives > 0:
             confidence = min((final.confidence or 0.0 for final in heard), default=0.0)
             return _json({"alternatives": [{**result, "confidence": round(confidence, 6)}]})
@@ -164,18 +169,12 @@ class VoskDialect:
         return Refusal(error.http_status, _json({"error": str(error)}))
 
 
-def _plain(text: str) -> str:
-    """Returns text as Vosk's models write it: lower case, without punctuation."""
-    kept = "".join(char if char.isalnum() or char in "'-" else " " for char in text.lower())
-    return " ".join(word.strip("'-") or "" for word in kept.split()).strip()
-
-
 def _word(word: Word) -> dict[str, Any]:
     return {
         "conf": 1.0 if word.confidence is None else round(word.confidence, 6),
         "end": round(word.end, 3),
         "start": round(word.start, 3),
-        "word": _plain(word.text),
+        "word": word.text,
     }
 
 

@@ -96,8 +96,9 @@ class Wanted:
             language=self.language,
             model=own_name(self.model),
             word_times=words or self.logprobs or self.shape in _TIMED,
+            upload=True,
         )
-        return Options(AudioFormat(files_only=True), session, upload=True)
+        return Options(AudioFormat(files_only=True), session)
 
     @property
     def media_type(self) -> str:

@@ -71,7 +71,7 @@ class SpeechNews:
         return [told for speech in waiting for told in self.hear(speech)]
 
     def clear(self, at: float) -> list[Speech]:
-        """Takes that what is undecided up to a time is dropped; returns what the client is told."""
+        """Records that undecided audio up to a time is dropped; returns what the client is told."""
         self._held.clear()
         told = self._stop(self._started, at) if self._open else []
         self._until = max(self._until, at)
