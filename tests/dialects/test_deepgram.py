@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from recordings import beckett, shipped_path
-from vendors import ROOT, Heard, environment, run, started
+from vendors import ROOT, Found, Heard, attempt, environment, of, run, started
 
 from scripta_local.stack import Stack
 
@@ -50,17 +50,13 @@ DISTURBED = ("deepgram-3", "deepgram-7", "deepgram-js", "livekit-deepgram", "pip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def heard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Heard | str]]:
+async def heard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Found]:
     """What each client has heard, or why it can not be installed."""
     both = stereo(tmp_path_factory.mktemp("channels") / "both.wav")
 
     async def one(stack: Stack, name: str) -> Heard | str:
-        client = name.partition(" ")[0]
-        try:
-            wav = both if name in CHANNELS else WAV
-            return await run(client, "live", stack.url, wav, strict=True, **ALL[name])
-        except pytest.skip.Exception as why:
-            return str(why)
+        client, wav = name.partition(" ")[0], both if name in CHANNELS else WAV
+        return await attempt(run(client, "live", stack.url, wav, strict=True, **ALL[name]))
 
     async with Stack() as stack:
         found = await asyncio.gather(*(one(stack, name) for name in ALL))
@@ -80,15 +76,8 @@ def stereo(path: Path) -> Path:
     return path
 
 
-def of(heard: dict[str, Heard | str], name: str) -> Heard:
-    found = heard[name]
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
-
-
 @pytest.mark.parametrize("name", CLIENTS)
-async def test_each_client_hears_the_words(heard: dict[str, Heard | str], name: str) -> None:
+async def test_each_client_hears_the_words(heard: Found, name: str) -> None:
     """Guards the promise: only the address is changed."""
     client = of(heard, name)
     assert client.errors() == []
@@ -97,9 +86,7 @@ async def test_each_client_hears_the_words(heard: dict[str, Heard | str], name: 
 
 
 @pytest.mark.parametrize("name", SDKS)
-async def test_every_message_fits_the_vendors_own_model(
-    heard: dict[str, Heard | str], name: str
-) -> None:
+async def test_every_message_fits_the_vendors_own_model(heard: Found, name: str) -> None:
     client = of(heard, name)
     assert client.problems() == []
     assert set(client.unknown()) <= OURS
@@ -110,7 +97,7 @@ async def test_every_message_fits_the_vendors_own_model(
 
 
 @pytest.mark.parametrize("name", CHANNELS)
-async def test_each_channel_has_its_own_words(heard: dict[str, Heard | str], name: str) -> None:
+async def test_each_channel_has_its_own_words(heard: Found, name: str) -> None:
     client = of(heard, name)
     assert (client.errors(), client.problems()) == ([], [])
     assert beckett().error_rate(client.words(channel=0)) == 0.0
@@ -120,7 +107,7 @@ async def test_each_channel_has_its_own_words(heard: dict[str, Heard | str], nam
     assert metadata["channels"] == 2
 
 
-async def test_finalize_is_answered(heard: dict[str, Heard | str]) -> None:
+async def test_finalize_is_answered(heard: Found) -> None:
     client = of(heard, "deepgram-5")
     (answer,) = [each for each in client.messages("Results") if each.get("from_finalize")]
     assert answer["start"] + answer["duration"] == pytest.approx(3.0, abs=0.2)
@@ -129,9 +116,7 @@ async def test_finalize_is_answered(heard: dict[str, Heard | str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["deepgram-7", "deepgram-js"])
-async def test_speech_is_told_when_it_begins_and_when_it_is_over(
-    heard: dict[str, Heard | str], name: str
-) -> None:
+async def test_speech_is_told_when_it_begins_and_when_it_is_over(heard: Found, name: str) -> None:
     client = of(heard, name)
     assert len(client.messages("SpeechStarted")) >= 5
     over = client.messages("UtteranceEnd")[-1]
@@ -143,7 +128,7 @@ async def test_speech_is_told_when_it_begins_and_when_it_is_over(
 
 
 async def test_transcriber_that_dies_in_mid_sentence_is_not_noticed(
-    heard: dict[str, Heard | str],
+    heard: Found,
 ) -> None:
     """Guards each client's words, and its connection, while another transcriber takes over."""
     there = [name for name in DISTURBED if not isinstance(heard[name], str)]

@@ -24,7 +24,7 @@ import soxr
 import trustme
 from forwarder import Forwarder
 from recordings import beckett, words
-from vendors import Heard, environment, run, started
+from vendors import Found, Heard, environment, of, run, started
 from websockets.asyncio.client import ClientConnection, connect
 
 from scripta_local.stack import Stack
@@ -60,7 +60,6 @@ OWN_OF_BETA = {f"transcription_{key}" for key in OWN} | {
     "transcription_session.updated: session.input_audio_noise_reduction",
     "conversation.item.input_audio_transcription.completed: languages",
 }
-Found = dict[str, Heard | str]
 
 
 class Raw:
@@ -212,13 +211,6 @@ async def run_the_example(wav: Path) -> str:
         async with asyncio.timeout(60):
             printed, _ = await process.communicate()
     return printed.decode()
-
-
-def of(heard: Found, name: str) -> Heard:
-    found = heard[name]
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
 
 
 @pytest.mark.parametrize("name", [*CALM, *DISTURBED])

@@ -13,7 +13,7 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -197,6 +197,26 @@ async def run(name: str, mode: str, url: str, wav: Path | str, **options: Any) -
     """Runs a client to its end and returns what it heard."""
     async with started(name, mode, url, wav, **options) as running:
         return await running.done()
+
+
+Found = dict[str, Heard | str]
+"""What each of several clients has heard, or why it can not be installed."""
+
+
+async def attempt(heard: Awaitable[Heard]) -> Heard | str:
+    """Returns what a client hears, or why it can not be installed."""
+    try:
+        return await heard
+    except pytest.skip.Exception as why:
+        return str(why)
+
+
+def of(found: Found, name: str) -> Heard:
+    """Returns what a client has heard; skips the test if it could not be installed."""
+    heard = found[name]
+    if isinstance(heard, str):
+        pytest.skip(heard)
+    return heard
 
 
 async def environment(name: str) -> Path:
