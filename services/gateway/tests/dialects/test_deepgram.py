@@ -25,6 +25,7 @@ from scripta_gateway.dialects.deepgram import LiveCodec, LiveDialect
 from scripta_gateway.dialects.deepgram.models import MODELS
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.transports.base import Request
+from scripta_gateway.transports.frames import close_frame
 
 pytestmark = pytest.mark.unit
 
@@ -410,7 +411,7 @@ def test_each_error_has_its_close(error: ScriptaError, code: int, reason: str) -
     close = codec().close(error)
     assert close.code == code
     assert reason in close.reason
-    assert len(close.reason.encode()) <= 123
+    assert len(close_frame(close.code, close.reason)) <= 127
     assert write(codec(), told.Failed(error)) == []
 
 

@@ -15,6 +15,7 @@ from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.dialects.vosk.codec import VoskCodec
 from scripta_gateway.transports.base import Request
+from scripta_gateway.transports.frames import close_frame
 
 pytestmark = pytest.mark.unit
 
@@ -120,6 +121,6 @@ def test_failure_closes_with_its_reason(codec: VoskCodec) -> None:
     assert codec.write(told.Failed(error)) == ()
     close = codec.close(error)
     assert close.code == 1013
-    assert len(close.reason.encode()) <= 123
+    assert len(close_frame(close.code, close.reason)) <= 127
     refusal = VoskDialect().refuse(REQUEST, error)
     assert refusal.status == 503

@@ -87,7 +87,7 @@ class Close:
 
     Attributes:
         code: WebSocket close code.
-        reason: WebSocket close reason; at most 123 bytes.
+        reason: WebSocket close reason; the transport shortens it to what fits into a frame.
         refusal: The same as an HTTP answer, for a transport that has sent nothing yet.
     """
 

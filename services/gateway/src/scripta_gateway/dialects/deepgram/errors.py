@@ -24,7 +24,6 @@ _CLOSES: Final = {
     BadAudio: Close(1008, "DATA-0000: The payload cannot be decoded as audio."),
 }
 _OURS: Final = 1011
-_LONGEST_REASON: Final = 123
 
 
 def refusal(request: Request, error: ScriptaError) -> Refusal:
@@ -48,4 +47,4 @@ def close_of(error: ScriptaError | None) -> Close:
         if isinstance(error, kind):
             return close
     reason = f"NET-0000: {error}" if error.close_code == _OURS else str(error)
-    return Close(error.close_code, reason.encode()[:_LONGEST_REASON].decode(errors="ignore"))
+    return Close(error.close_code, reason)

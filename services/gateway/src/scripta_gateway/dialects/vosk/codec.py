@@ -115,7 +115,7 @@ class VoskCodec:
         """Returns the close code of an error, with its words as the reason."""
         if error is None:
             return Close(1000)
-        return Close(error.close_code, str(error).encode()[:123].decode(errors="ignore"))
+        return Close(error.close_code, str(error))
 
     def _wanted(self) -> Options:
         config = self._config
