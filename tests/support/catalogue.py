@@ -79,7 +79,8 @@ GATEWAY: Final = (
         {
             **_DIALECT,
             "reason": _one_of(
-                "bad_request unknown_model unsupported_language draining gateway_full "
+                "bad_request unauthorized forbidden over_limit unknown_model unsupported_language "
+                "draining gateway_full "
                 "no_capacity broker_unavailable other"
             ),
         },

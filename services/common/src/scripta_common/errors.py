@@ -4,6 +4,9 @@
 
     ScriptaError
     ├── BadRequest            options that can not be served; refused before the upgrade
+    ├── Unauthorized          no key, or one that is not known here
+    ├── Forbidden             the key is known and does not allow this
+    ├── OverLimit             the caller has used what its limits allow
     ├── UnknownModel          no transcriber has the model that was asked for
     ├── BadAudio              audio that can not be decoded; the connection goes on
     ├── TooManyRefusals       the client goes on sending what is refused
@@ -43,6 +46,41 @@ class BadRequest(ScriptaError):
     code = "bad_request"
     close_code = 1008
     http_status = 400
+
+
+class Unauthorized(ScriptaError):
+    """The caller shows no key, or one that is unknown, has expired or was revoked.
+
+    The message never repeats what was shown.
+    """
+
+    code = "unauthorized"
+    close_code = 1008
+    http_status = 401
+
+
+class Forbidden(ScriptaError):
+    """The caller is known, and may not do this; the message says what its key lacks."""
+
+    code = "forbidden"
+    close_code = 1008
+    http_status = 403
+
+
+class OverLimit(ScriptaError):
+    """The caller has used what its limits allow; others are served.
+
+    Attributes:
+        retry_after: Whole seconds until it may be worth to try again.
+    """
+
+    code = "over_limit"
+    close_code = 1008
+    http_status = 429
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnknownModel(ScriptaError):

@@ -1,6 +1,7 @@
 """Names of everything on the broker, in one place.
 
 All keys of a session share the hash tag ``{sid}``, so that scripts over them work in a Cluster.
+So do all that count for a tenant, with ``{tenant:NAME}``.
 """
 
 from __future__ import annotations
@@ -52,6 +53,16 @@ def results(sid: str) -> str:
 def gateway_channel(gateway_id: str) -> str:
     """Pub/sub channel on which a gateway hears of results."""
     return f"{PREFIX}gateway:{gateway_id}"
+
+
+def of_tenant(tenant: str, what: str) -> str:
+    """Returns the name of what is counted for a tenant; all of one tenant share a hash tag.
+
+    Args:
+        tenant: The tenant; names in a key file can not break the tag.
+        what: What is kept there.
+    """
+    return f"{PREFIX}{{tenant:{tenant}}}:{what}"
 
 
 URGENT: Final = "!"

@@ -27,6 +27,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         upload: Whether it can wait, as a recording can: live sessions go before it.
         silence_ms: Silence behind speech, by the audio's clock, that is told once, as are the
             beginning and the end of speech then; ``None``: none.
+        tenant: For whom the session is; empty where callers need no key.
+        key: Id of the key that it was opened with; empty where callers need none.
     """
 
     language: str | None = None
@@ -41,6 +43,8 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     speech_events: bool = False
     silence_ms: int | None = None
     upload: bool = False
+    tenant: str = ""
+    key: str = ""
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

@@ -16,12 +16,15 @@ from scripta_common.errors import (
     BadRequest,
     BrokerUnavailable,
     Draining,
+    Forbidden,
     GatewayFull,
     NoCapacity,
+    OverLimit,
     ScriptaError,
     SessionIdle,
     Superseded,
     TooManyRefusals,
+    Unauthorized,
     UnknownModel,
     UnsupportedLanguage,
 )
@@ -79,6 +82,9 @@ _LEFT: Final = frozenset({1000, 1001, 1005})
 """Close codes of clients that leave in good form: done, going away, none given."""
 _REFUSALS: Final = (
     BadRequest,
+    Unauthorized,
+    Forbidden,
+    OverLimit,
     UnknownModel,
     UnsupportedLanguage,
     Draining,

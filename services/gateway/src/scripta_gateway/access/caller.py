@@ -1,0 +1,78 @@
+"""Who calls: the key, the tenant, and what both allow. Pure data.
+
+The caller is known before any dialect runs. It goes with the session: into the log, which counts
+for the tenant, and to whoever takes the session up again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class Scope(StrEnum):
+    """What a key can be allowed to do."""
+
+    TRANSCRIBE = "transcribe"
+    """To open sessions, post recordings and list models."""
+    TOKENS = "tokens"
+    """To make short-lived tokens for others."""
+    USAGE = "usage"
+    """To read what its tenant has used."""
+
+
+ALL_SCOPES: Final = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant or a key may use; ``None``: as much as there is.
+
+    Attributes:
+        sessions: Sessions at a time.
+        sessions_a_minute: New sessions a minute.
+        audio_seconds_a_day: Seconds of audio a day, by UTC.
+        upload_bytes: Largest body in bytes of a recording that is posted.
+        share: Part of a pool's slots, more than 0 and at most 1, when others wait.
+    """
+
+    sessions: int | None = None
+    sessions_a_minute: int | None = None
+    audio_seconds_a_day: float | None = None
+    upload_bytes: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One caller.
+
+    Attributes:
+        key: Id of the key; never the key itself. Empty for the anonymous caller.
+        tenant: The tenant; empty for the anonymous caller.
+        scopes: What the caller may do.
+        models: Our own names of the models that it may use; empty: all.
+        origins: Origins of the pages that may use the key in a browser; empty: those that the
+            gateway allows everybody.
+        own: What the key may use.
+        shared: What the tenant may use, all its keys together.
+        issued_at: Unix time in seconds of a token; ``None`` if the key itself was shown.
+    """
+
+    key: str = ""
+    tenant: str = ""
+    scopes: frozenset[Scope] = ALL_SCOPES
+    models: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    own: Quota = field(default_factory=Quota)
+    shared: Quota = field(default_factory=Quota)
+    issued_at: float | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether it is nobody in particular, since callers need no key."""
+        return not self.key
+
+
+ANONYMOUS: Final = Caller()
