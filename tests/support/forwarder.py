@@ -4,17 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 HOST = "127.0.0.1"
 _BLOCK_BYTES = 65_536
+_CLOSE = 0x88
+_LONGEST_CLOSE = 2 + 125
 
 
 class Spent(Exception):
     """A connection has had its share."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """A connection that was passed on.
+
+    Attributes:
+        began: When, on the monotonic clock.
+        ended: When its server closed it, on the same clock.
+        last: The last bytes from the server.
+    """
+
+    began: float
+    ended: float | None = None
+    last: bytes = b""
+
+    def see(self, data: bytes) -> None:
+        """Takes what the server has sent; nothing: it has closed."""
+        self.last = (self.last + data)[-_LONGEST_CLOSE:]
+        if self.ended is None and (not data or self.close is not None):
+            self.ended = time.monotonic()
+
+    @property
+    def close(self) -> tuple[int, str] | None:
+        """Code and reason of the WebSocket's closing frame, if it is what the server sent last."""
+        for at in range(len(self.last) - 4, -1, -1):
+            if self.last[at] == _CLOSE and self.last[at + 1] == len(self.last) - at - 2:
+                code, reason = self.last[at + 2 : at + 4], self.last[at + 4 :]
+                return int.from_bytes(code), reason.decode(errors="replace")
+        return None
 
 
 class Forwarder:
@@ -29,6 +63,7 @@ class Forwarder:
 
     Attributes:
         blocked: Whether new connections are closed at once.
+        passages: All connections that have reached a target, in their order.
     """
 
     def __init__(
@@ -46,6 +81,7 @@ class Forwarder:
         self._delay = delay
         self._certificate = certificate
         self.blocked = False
+        self.passages: list[Passage] = []
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -79,6 +115,10 @@ class Forwarder:
         for writer in self._writers:
             writer.transport.abort()
 
+    def prefer(self, port: int) -> None:
+        """Tries a target before all others from now on."""
+        self._targets.sort(key=lambda target: target != port)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -94,11 +134,13 @@ class Forwarder:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await self._reach()
+        passage = Passage(time.monotonic())
+        self.passages.append(passage)
         self._writers |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._pump(reader, far_writer, self._allowance))
-                tasks.create_task(self._pump(far_reader, writer, None))
+                tasks.create_task(self._pump(far_reader, writer, None, passage.see))
         finally:
             self._writers -= {writer, far_writer}
             far_writer.transport.abort()
@@ -113,12 +155,17 @@ class Forwarder:
         raise ConnectionRefusedError("no target answers")
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, allowance: int | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        allowance: int | None,
+        see: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         left = allowance
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(_BLOCK_BYTES):
+                see(data)
                 if left is not None:
                     data, left = data[:left], left - len(data)
                 if self._delay:
@@ -128,6 +175,7 @@ class Forwarder:
                     await writer.drain()
                 if left is not None and left <= 0:
                     raise Spent
+        see(b"")
         if self._delay:
             await asyncio.sleep(self._delay)
         writer.close()

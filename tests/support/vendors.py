@@ -135,6 +135,15 @@ class Running:
 
         await self.until(enough, seconds=GRACE + 4 * seconds)
 
+    async def ready(self) -> None:
+        """Waits until a client that was started with ``hold=True`` could begin."""
+        await self.until(lambda heard: heard.of("ready"))
+
+    def begin(self) -> None:
+        """Lets such a client begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+
     async def done(self) -> Heard:
         """Waits until the client has ended by itself; fails if it crashed."""
         await self._reader
@@ -181,6 +190,7 @@ async def started(
             *command,
             *_flags(options),
             env=_variables(home, options.get("ca")),
+            stdin=asyncio.subprocess.PIPE if options.get("hold") else None,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             limit=LINE_BYTES,

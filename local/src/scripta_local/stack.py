@@ -183,14 +183,17 @@ class Stack:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def add_gateway(self) -> int:
+    async def add_gateway(self, env: Mapping[str, str] | None = None) -> int:
         """Starts one more, on a port of its own; returns its place once it is ready.
+
+        Args:
+            env: Variables that only this one has.
 
         Raises:
             NotReady: As ``wait_ready``.
         """
         place = len(self._gateways)
-        service = await self._start_gateway(f"gateway-{place + 1}", free_port(self._host))
+        service = await self._start_gateway(f"gateway-{place + 1}", free_port(self._host), env)
         await self._until_ready(service)
         return place
 
@@ -256,8 +259,10 @@ class Stack:
         }
         return Child(name, command, env=env, console=self._console, backoff=self._backoff)
 
-    async def _start_gateway(self, name: str, port: int) -> Service:
-        own = {"APP_HOST": self._host, "APP_PORT": str(port)}
+    async def _start_gateway(
+        self, name: str, port: int, env: Mapping[str, str] | None = None
+    ) -> Service:
+        own = {**(env or {}), "APP_HOST": self._host, "APP_PORT": str(port)}
         service = Service(self._child(name, self._commands.gateway, own), self._host, port)
         self._gateways.append(service)
         self._gateway_ports.append(port)

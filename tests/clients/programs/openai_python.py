@@ -94,6 +94,7 @@ async def hear(
             created += event.type == "session.created"
             if event.type == "session.created" and created > 1:
                 # The package has connected again: the new session knows nothing of the old one.
+                turns.start_again()
                 await connection.session.update(session=session)
     except Exception as error:
         tell_error(error)
@@ -115,13 +116,23 @@ async def speak(connection: Any, turns: Turns, options: argparse.Namespace) -> N
     buffer = connection.input_audio_buffer
     async for step in steps(speech_of(options), options):
         if step.what == "audio":
-            await buffer.append(audio=base64.b64encode(step.data).decode())
+            await append(buffer, step.data, options)
         elif step.what == "commit":
             turns.asked += 1
             await buffer.commit()
     if options.vad == "none" and not options.plain_end:
         turns.asked += 1
         await buffer.commit()
+
+
+async def append(buffer: Any, audio: bytes, options: argparse.Namespace) -> None:
+    """Appends audio; between a close and its connecting again the package raises, and goes on."""
+    try:
+        await buffer.append(audio=base64.b64encode(audio).decode())
+    except ConnectionClosed:
+        if not options.reconnect:
+            raise
+        tell("lost", seconds=len(audio) / 2 / RATE)
 
 
 async def beta(options: argparse.Namespace) -> None:

@@ -39,6 +39,11 @@ class Turns:
             self.ended += 1
         self._changed.set()
 
+    def start_again(self) -> None:
+        """Learns of a new connection: what was open on the one before is never completed."""
+        self.open.clear()
+        self._changed.set()
+
     def close(self) -> None:
         """Learns that nothing more will come."""
         self.over = True

@@ -17,6 +17,9 @@ Main = Callable[[argparse.Namespace], Awaitable[None]]
 def run(modes: dict[str, Main]) -> None:
     """Runs the mode that the command line names, for as long as its limit allows."""
     options = _parser(list(modes)).parse_args()
+    if options.hold:
+        tell("ready")
+        sys.stdin.readline()
     asyncio.run(_bounded(modes[options.mode], options))
 
 
@@ -62,6 +65,7 @@ def _parser(modes: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("wav", help="a WAV of s16le, or what the mode sends as it is")
     parser.add_argument("--key", default="key")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for all of it")
+    parser.add_argument("--hold", action="store_true", help="begin when a line comes in")
     parser.add_argument("--strict", action="store_true", help="validate each message")
     parser.add_argument("--query", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--model")

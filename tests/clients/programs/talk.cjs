@@ -122,6 +122,10 @@ function* paused(second, seconds, keepalive) {
 
 async function run(modes) {
   const options = readOptions();
+  if (options.hold) {
+    tell("ready");
+    await new Promise((resolve) => process.stdin.once("data", resolve));
+  }
   const limit = setTimeout(() => {
     tell("limit", { seconds: options.limit });
     process.exit(3);
