@@ -103,6 +103,13 @@ LAST_WORDS_SECONDS: Final = 5.0
 """How long a gateway that goes away waits for what was said until then, for clients who would not
 hear of it otherwise: a final takes a second or less."""
 
+PAUSE_SECONDS: Final = 2.0
+"""How long such a gateway waits for a pause in which it can end a call without cutting a word. It
+is a part of the time for the last words: finals take a second, and all has to fit into a drain."""
+
+UTTERANCE_SECONDS: Final = 4.0
+"""The same for the end of a call that is one utterance: most are shorter."""
+
 MAX_REFUSALS_IN_A_ROW: Final = 1000
 """Refused messages without an accepted one between them: such a client does not heed the errors."""
 

@@ -194,7 +194,7 @@ async def test_last_words_are_told_before_a_leaving_gateway_closes(
 async def test_a_leaving_gateway_does_not_wait_for_ever(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scripta_gateway.calls.delivery.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("scripta_gateway.calls.leaving.LAST_WORDS_SECONDS", 0.2)
     async with call(server) as client:
         await committing(client)
         await append(client, bytes(BYTES_A_SECOND))

@@ -19,6 +19,7 @@ from realtime_events import (
     write,
 )
 
+from scripta_common.errors import Draining
 from scripta_common.wire import Reason, SpeechKind, Word
 from scripta_gateway.dialects import asks, told
 
@@ -271,3 +272,15 @@ def test_times_go_on_in_the_next_session_of_a_call() -> None:
     write(one, told.Configured(ask.detail, behind=4.0))
     (started,) = write(one, heard(SpeechKind.STARTED, 0.5))
     assert started["audio_start_ms"] == 4500
+
+
+def test_what_was_heard_and_not_committed_is_told_before_the_end() -> None:
+    """Guards words of clients that find turns themselves: another gateway knows none of them."""
+    one = committing()
+    append(one, 2.0)
+    write(one, final("It was.", 0, 2, Reason.LENGTH))
+    events = write(one, told.Failed(Draining("Connect again.")))
+    assert kinds(events) == ["committed", "item added", "item done", "completed"]
+    assert events[-1]["transcript"] == "It was."
+    assert events[-1]["usage"]["seconds"] == 2.0
+    assert write(one, told.Failed(Draining("Connect again."))) == []

@@ -9,6 +9,7 @@ work; the first that ends ends the others:
    it is for.
 3. One a channel delivers results.
 4. One watches for silence.
+5. One waits until this gateway goes, and ends the call then.
 
 No client has more than a few messages handled before all others have their turn.
 """
@@ -21,43 +22,32 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from scripta_common.errors import BadRequest, ScriptaError, UnknownModel, UnsupportedLanguage
+from scripta_common.errors import Draining, ScriptaError
 from scripta_common.wire import Reason
 from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.audio_intake import AudioIntake
 from scripta_gateway.calls.channels import Channel, Channels
 from scripta_gateway.calls.delivery import Delivery
-from scripta_gateway.calls.idle_clock import IdleClock, Patience
+from scripta_gateway.calls.idle_clock import IdleClock
+from scripta_gateway.calls.leaving import Leaving
 from scripta_gateway.calls.opening import Opening, open_beside
 from scripta_gateway.calls.outlet import Outlet
 from scripta_gateway.calls.record import CallRecord
+from scripta_gateway.calls.renewal import Renewal
 from scripta_gateway.calls.silence import SilenceWatch
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects import asks, told
-from scripta_gateway.dialects.asks import Ask, Options
-from scripta_gateway.dialects.base import Codec, Dialect, Policy
+from scripta_gateway.dialects.asks import Ask
+from scripta_gateway.dialects.base import Codec, Dialect
 from scripta_gateway.dialects.told import Told
+from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import Outcome
 from scripta_gateway.transports.base import Frame, Gone, Transport
 from scripta_gateway.transports.events import Oversized
 
 logger = logging.getLogger(__name__)
-
-_NEVER = 1e9
-"""Seconds after which nothing happens any more."""
-
-
-def _patience(policy: Policy, setting: Patience) -> Patience:
-    """Returns how long a client of a dialect may be silent."""
-    return Patience(
-        flush=setting.flush if policy.flushes else _NEVER,
-        live=setting.live if policy.flushes else _NEVER,
-        close=setting.close if policy.close is None else policy.close,
-        first=setting.first if policy.first is None else policy.first,
-        audio=setting.close,
-    )
 
 
 class Call:
@@ -79,37 +69,35 @@ class Call:
         opening: Opening,
         tools: Tools,
     ) -> None:
-        session = opening.session
+        session, policy = opening.session, dialect.policy
         self._transport = transport
-        self._policy = dialect.policy
         self._codec = codec
         self._opened = opening.opened
-        self._options = codec.options
         self._tools = tools
         # Whether the client knows how to come back to its session.
         self._can_come_back = opening.opened.resumed
         self._record = CallRecord(session, dialect.name)
-        # Seconds of audio in the sessions before the one at hand, and whether it makes way for
-        # another.
-        self._behind = 0.0
-        self._renewing = False
-        end = self._hear_no_more if self._policy.last_words else None
-        self._delivery = Delivery(self._tell, self._record, end)
-        now = time.monotonic()
-        patience = _patience(dialect.policy, tools.patience)
-        self._clock = IdleClock(patience, now, goes_on=session.connection > 1)
+        # Why the call ends once its last words are told.
+        self._farewell: Draining | None = None
+        self._leaving = Leaving(policy, self._hear_no_more)
+        self._delivery = Delivery(self._tell, self._record, self._leaving)
+        patience = tools.patience.under(policy)
+        self._clock = IdleClock(patience, time.monotonic(), goes_on=session.connection > 1)
         self._outlet = Outlet(transport)
         self._channels = Channels(session, self._tell, self._clock)
         for other in opening.others:
             self._channels.add(other)
         self._intake = AudioIntake(
             self._channels,
-            self._options.format,
-            dialect.policy,
+            codec.options.format,
+            policy,
             tools,
             self._record,
             self._tell,
             self._add_voices,
+        )
+        self._renewal = Renewal(
+            codec.options, self._channels, self._intake, policy, tools.hub, self._end, self._go_on
         )
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
@@ -153,8 +141,11 @@ class Call:
         )
         try:
             async with self._tasks:
-                for work, name in ((self._receive(), "receive"), (silence.run(), "watch")):
-                    self._until_over.append(self._tasks.create_task(work, name=name))
+                self._until_over += [
+                    self._tasks.create_task(self._receive(), name="receive"),
+                    self._tasks.create_task(silence.run(), name="watch"),
+                    self._tasks.create_task(self._leaving.run(), name="leave"),
+                ]
                 for channel in self._channels:
                     self._serve(channel)
         except* Exception as group:
@@ -223,7 +214,7 @@ class Call:
             case asks.End():
                 await self._end()
             case asks.Configure():
-                await self._configure(ask)
+                await self._renewal.configure(ask)
             case asks.Refuse(message, detail):
                 self._intake.refuse(message, detail)
             case asks.Reply():
@@ -247,36 +238,10 @@ class Call:
             await self._intake.take_rest(end=True)
             self._channels.end()
 
-    async def _configure(self, ask: asks.Configure) -> None:
-        if ask.options != self._options:
-            try:
-                await self._change(ask.options)
-            except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
-                self._intake.refuse(str(error), error if ask.detail is None else ask.detail)
-                return
-        self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind))
-
-    async def _change(self, options: Options) -> None:
-        session = self._channels.first.session
-        if session.spoken and self._policy.renews:
-            await self._renew(options)
-        else:
-            await self._tools.hub.configure(session, options.session)
-        await self._intake.change(options.format)
-        self._options = options
-
-    async def _renew(self, options: Options) -> None:
-        """Goes on with another session, once all of the one at hand has been told."""
-        hub, before = self._tools.hub, self._channels.first
-        await hub.check(options.session)
-        self._renewing = True
-        await self._end()
-        await before.over.wait()  # cancelled, the call ends, and the session with it
-        session = await hub.renew(before.session, options.session)
-        self._behind += before.session.seconds
+    def _go_on(self, session: Session) -> None:
+        """Goes on with another session in place of the one that is over."""
         self._record.renewed(session)
         self._serve(self._channels.renew(session))
-        self._renewing = False
 
     async def _add_voices(self, count: int) -> None:
         """Opens a session for each further voice; cancelled meanwhile, none is left."""
@@ -300,19 +265,25 @@ class Call:
         if self._channels.over:
             await self._finish()
 
-    async def _hear_no_more(self) -> None:
-        """Ends the stream at what has arrived; the rest is another gateway's to hear."""
+    async def _hear_no_more(self, farewell: Draining) -> None:
+        """Ends the stream at what has arrived; the rest is another gateway's to hear.
+
+        Cancelled, the call is over, and there is nothing to end.
+        """
+        if self._channels.ending:
+            return  # its client has ended it, and gets all of it
+        self._farewell = farewell
         receiving = self._until_over[0]
         receiving.cancel()
         await asyncio.wait([receiving])
         await self._end()
 
     async def _finish(self) -> None:
-        if self._delivery.farewell is not None:
-            raise self._delivery.farewell
-        if self._renewing:
+        if self._farewell is not None:
+            raise self._farewell
+        if self._renewal.under_way:
             return
-        await self._tell(told.Ended(self._behind + self._channels.seconds))
+        await self._tell(told.Ended(self._renewal.seconds))
         await self._transport.close(self._codec.close(None))
         for task in self._until_over:
             task.cancel()

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from scripta_common.errors import Draining
 from scripta_common.wire import Ended, Failed, Final, Interim, Recorded, Speech
-from scripta_gateway.bounds import LAST_WORDS_SECONDS
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.channels import Channel
+from scripta_gateway.calls.leaving import Leaving
 from scripta_gateway.calls.record import CallRecord
 from scripta_gateway.dialects import told
 from scripta_gateway.dialects.told import Told
@@ -21,25 +21,18 @@ class Delivery:
     Args:
         tell: Tells the client something; returns whether the client heard of it.
         record: Where results are counted.
-        end: Ends the stream at what has arrived, for a client that is told its last words before
-            this gateway goes away; ``None`` for one that is sent away at once.
-
-    Attributes:
-        farewell: Why the call ends once its last words are told.
+        leaving: How the call ends when this gateway goes away.
     """
 
     def __init__(
         self,
         tell: Callable[[Told], Awaitable[bool]],
         record: CallRecord,
-        end: Callable[[], Awaitable[None]] | None,
+        leaving: Leaving,
     ) -> None:
         self._tell = tell
         self._record = record
-        self._end = end
-        self.farewell: Draining | None = None
-        # When the call ends at the latest, by the event loop's clock.
-        self._leaves_at: float | None = None
+        self._leaving = leaving
 
     async def run(self, channel: Channel) -> None:
         """Delivers the results of a channel up to its last one.
@@ -61,9 +54,11 @@ class Delivery:
                     case Speech():
                         await self._tell(told.Heard(channel.index, result))
                     case Interim():
+                        self._leaving.guessed(channel.index, result)
                         if await self._tell(told.Guess(channel.index, result)):
                             self._record.sent(channel.session, result)
                     case Final():
+                        self._leaving.decided(channel.index)
                         await self._deliver_final(channel, result)
 
     async def _deliver_final(self, channel: Channel, result: Final) -> None:
@@ -74,17 +69,12 @@ class Delivery:
 
     async def _next_results(self, channel: Channel) -> Sequence[Recorded | Interim | Speech]:
         try:
-            async with asyncio.timeout_at(self._leaves_at):
+            async with asyncio.timeout_at(self._leaving.until):
                 return await channel.session.next_results()
         except TimeoutError:
-            assert self.farewell is not None  # it has set the time
-            raise self.farewell from None
+            assert self._leaving.farewell is not None  # it has set the time
+            raise self._leaving.farewell from None
         except Draining as farewell:
-            if self._end is None:
-                raise
-            if self.farewell is None:
-                self.farewell = farewell
-                self._leaves_at = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
-                await self._end()
+            self._leaving.begin(farewell)
             channel.session.go_on()
             return ()

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from scripta_gateway.calls.rhythm import Rhythm
+from scripta_gateway.dialects.base import Policy
+
+_NEVER = 1e9
+"""Seconds after which nothing happens any more."""
 
 
 class Due(Enum):
@@ -37,6 +41,16 @@ class Patience:
     close: float
     first: float
     audio: float | None = None
+
+    def under(self, policy: Policy) -> Patience:
+        """Returns how long a client of a dialect may be silent; itself is the gateway's setting."""
+        return Patience(
+            flush=self.flush if policy.flushes else _NEVER,
+            live=self.live if policy.flushes else _NEVER,
+            close=self.close if policy.close is None else policy.close,
+            first=self.first if policy.first is None else policy.first,
+            audio=self.close,
+        )
 
 
 class IdleClock:

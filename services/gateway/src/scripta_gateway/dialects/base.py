@@ -31,6 +31,8 @@ class Policy:
         audio_in_text: Whether text messages bring audio, and so may be large.
         last_words: Whether a gateway that goes away tells what was said before it closes the call;
             for clients that begin anew elsewhere, and have no other way to it.
+        utterance: Whether a call is one utterance, most of which are short: a gateway that goes
+            gives its client the time to end it. Only with ``last_words``.
         renews: Whether other options behind the first audio begin another session of the call, once
             all of the one before it has been told; otherwise they are refused.
         goes_on_after_bad_audio: Whether audio that can not be decoded is refused and the call goes
@@ -45,6 +47,7 @@ class Policy:
     first: float | None = None
     audio_in_text: bool = False
     last_words: bool = False
+    utterance: bool = False
     renews: bool = False
     goes_on_after_bad_audio: bool = True
     refusals_end: bool = False

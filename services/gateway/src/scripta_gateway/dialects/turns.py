@@ -131,6 +131,14 @@ class Turns:
         turn.previous, self._last = self._last, turn
         return [*stopped, *_changed(turn, Step.ENDED)]
 
+    def leave(self) -> list[Change]:
+        """Returns that a turn is complete that the client would have ended: no more comes of it."""
+        turn, self._open = self._open, None
+        if turn is None:
+            return []
+        turn.end = self.behind + turn.finals[-1].end if turn.finals else turn.start
+        return [*self.close(turn), *_changed(turn, Step.COMPLETED)] if turn.finals else []
+
     def hear(self, speech: Speech) -> list[Change]:
         """Records that speech has begun or ended."""
         at = self.behind + speech.at

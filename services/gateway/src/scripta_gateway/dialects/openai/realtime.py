@@ -208,7 +208,7 @@ class RealtimeCodec:
         for turn in self._turns.undecided:
             events += self._written(self._turns.close(turn))
             events.append(self._event(f"{_TRANSCRIPTION}.failed", turn, **failed))
-        return events
+        return events + self._written(self._turns.leave())
 
     def _written(self, changes: Sequence[Change]) -> list[str]:
         return [event for change in changes for event in self._events_of(change)]

@@ -94,7 +94,7 @@ class VoskCodec:
         return (asks.End(),)
 
     def write(self, news: told.Told) -> Sequence[Frame]:
-        """Returns a reply to audio, a refusal, or the result of a ``reset`` or ``eof``."""
+        """Returns a reply to audio, a refusal, or a result: of a command, or the last one."""
         match news:
             case told.Accepted():
                 return (self._reply(),)
@@ -108,6 +108,8 @@ class VoskCodec:
                 if result.reason is Reason.FINALIZE:
                     return (self._result(),)
             case told.Ended():
+                return (self._result(),)
+            case told.Failed() if self._unheard:
                 return (self._result(),)
         return ()
 
@@ -155,7 +157,7 @@ class VoskDialect:
     """
 
     name = DialectName.VOSK
-    policy = Policy()
+    policy = Policy(last_words=True)
 
     def __init__(self, set_by_operator: dict[str, str] | None = None) -> None:
         self._models = ModelNames((), set_by_operator or {})

@@ -1,0 +1,84 @@
+"""How a call ends whose gateway goes, and whose client can not take its session up elsewhere.
+
+Such a client begins anew at another gateway. What it was saying is cut in two then, and what it
+sends while the last words are transcribed is lost. So the cut is made where nobody speaks, if that
+comes soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from scripta_common.errors import Draining
+from scripta_common.wire import Interim
+from scripta_gateway.bounds import LAST_WORDS_SECONDS, PAUSE_SECONDS, UTTERANCE_SECONDS
+from scripta_gateway.dialects.base import Policy
+
+
+class Leaving:
+    """One call's end when its gateway goes.
+
+    Args:
+        policy: What its dialect leaves to the call.
+        end: Ends the stream at what has arrived, if its client has not ended it meanwhile.
+
+    Attributes:
+        farewell: Why the call ends; ``None`` while the gateway stays.
+        until: When the call ends at the latest, on the clock of the event loop.
+    """
+
+    def __init__(self, policy: Policy, end: Callable[[Draining], Awaitable[None]]) -> None:
+        self._policy = policy
+        self._end = end
+        self.farewell: Draining | None = None
+        self.until: float | None = None
+        self._begun = asyncio.Event()
+        # Channels with an interim that no final has come for.
+        self._speaking: set[int] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def guessed(self, channel: int, interim: Interim) -> None:
+        """Records that somebody speaks on a channel."""
+        if interim.text:
+            self._speaking.add(channel)
+            self._quiet.clear()
+
+    def decided(self, channel: int) -> None:
+        """Records a final: somebody has paused, or has spoken for long."""
+        self._speaking.discard(channel)
+        if not self._speaking:
+            self._quiet.set()
+
+    def begin(self, farewell: Draining) -> None:
+        """Records that the gateway goes; of each channel's news the first counts.
+
+        Raises:
+            Draining: The farewell, for a client that is sent away at once.
+        """
+        if not self._policy.last_words:
+            raise farewell
+        if self.farewell is None:
+            self.farewell = farewell
+            self.until = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
+            self._begun.set()
+
+    async def run(self) -> None:
+        """Ends the stream once the gateway goes and nobody speaks, or after a bounded time.
+
+        A client whose call is one utterance is given the time to end it. One that is sent away at
+        once needs none of this. Cancelled, the call is over already.
+        """
+        if not self._policy.last_words:
+            return
+        await self._begun.wait()
+        assert self.farewell is not None  # it has begun
+        if self._policy.utterance:
+            await asyncio.sleep(UTTERANCE_SECONDS)
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._quiet.wait()
+        await self._end(self.farewell)
