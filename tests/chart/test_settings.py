@@ -318,6 +318,8 @@ def _bounds(field: FieldInfo) -> dict[str, float]:
 
 def _another(schema: dict[str, Any], value: Any) -> Any:
     """Returns a value that the schema allows and that is not the default."""
+    if "examples" in schema:
+        return schema["examples"][0]
     if "enum" in schema:
         return next(each for each in schema["enum"] if each != value)
     if schema["type"] == "string":

@@ -16,6 +16,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
+from scripta_gateway.access.entrance import Entrance
+from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.app import VOSK_PATH, create_app
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
@@ -53,7 +55,7 @@ class GatewayServer(uvicorn.Server):
         }
         super().__init__(
             uvicorn.Config(
-                Ports(app, self._ports),
+                Entrance(Ports(app, self._ports), TrustedProxies.parse(settings.trusted_proxies)),
                 host=settings.app_host,
                 port=settings.app_port,
                 http=http_class(edge),
@@ -61,6 +63,7 @@ class GatewayServer(uvicorn.Server):
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # uvicorn would believe whoever is on this machine
                 server_header=False,
             )
         )

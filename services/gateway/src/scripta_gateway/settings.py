@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator
 
 from scripta_common.settings import CommonSettings
+from scripta_gateway.access.proxies import TrustedProxies
 
 
 class GatewaySettings(CommonSettings):
@@ -29,6 +30,12 @@ class GatewaySettings(CommonSettings):
         le=65535,
         description="Port for clients of Wyoming's protocol, such as Home Assistant, which have no "
         "keys, so that everybody who reaches the port may speak. 0: none",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies, with commas between, whose X-Forwarded-For "
+        "is believed: read from the right, as far as they are listed. Without it the client is the "
+        "other end of the socket",
     )
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
@@ -123,6 +130,12 @@ class GatewaySettings(CommonSettings):
         """Returns the own name of a model by the name that clients use, as it is set."""
         pairs = self.model_names.split(",") if self.model_names else ()
         return dict(pair.split("=", 1) for pair in pairs)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_addresses(cls, text: str) -> str:
+        TrustedProxies.parse(text)
+        return text
 
     @field_validator("broker_patience_seconds")
     @classmethod

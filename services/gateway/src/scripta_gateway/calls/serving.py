@@ -101,7 +101,7 @@ async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) 
         tools: What the call works with.
     """
     handshake = Handshake(None, tools.tracing, dialect.name)
-    request = Request(id=handshake.request_id, at=time.time())
+    request = Request(id=handshake.request_id, at=time.time(), client=transport.peer)
     try:
         codec = dialect.begin(request)
         opening = await open_call(tools.hub, codec, handshake)

@@ -6,6 +6,7 @@ import time
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from scripta_gateway.access.proxies import peer_of
 from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Request
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
@@ -23,6 +24,7 @@ def request_of(websocket: WebSocket, request_id: str) -> Request:
         query=websocket.query_params.multi_items(),
         headers=dict(websocket.headers),
         subprotocols=websocket.scope.get("subprotocols", ()),
+        client=peer_of(websocket.scope.get("client")),
     )
 
 

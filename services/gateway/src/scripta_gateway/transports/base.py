@@ -39,6 +39,7 @@ class Request:
         query: Query parameters in order, a name perhaps more than once.
         headers: Headers, names in lower case; of a name that comes twice the last.
         subprotocols: WebSocket subprotocols that the client offers.
+        client: Address of the client, as far as proxies that are trusted know it; may be empty.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Request:
     query: Sequence[tuple[str, str]] = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subprotocols: Sequence[str] = field(default=(), repr=False)
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from scripta_gateway.access.proxies import peer_of
 from scripta_gateway.bounds import BODY_PIECE_BYTES
 from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Refusal, Request
 from scripta_gateway.transports.events import Oversized
@@ -23,6 +24,7 @@ def request_of(scope: Scope, request_id: str) -> Request:
         path=scope["path"],
         query=QueryParams(scope["query_string"]).multi_items(),
         headers=dict(Headers(scope=scope)),
+        client=peer_of(scope.get("client")),
     )
 
 

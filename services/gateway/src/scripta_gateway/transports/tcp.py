@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
+from scripta_gateway.access.proxies import peer_of
 from scripta_gateway.transports.base import Close, Frame, Gone
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.farewell import Farewell
@@ -29,6 +30,11 @@ class TcpTransport:
         self._reader = reader
         self._writer = writer
         self._ended = False
+
+    @property
+    def peer(self) -> str:
+        """Address of the other end of the socket; empty if it has none."""
+        return peer_of(self._writer.get_extra_info("peername"))
 
     async def receive(self) -> Frame | Oversized | None:
         """Returns the next bytes; as ``Transport.receive``."""
