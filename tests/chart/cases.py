@@ -130,6 +130,7 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "open ports": {
         "none": {},
+        "not even the operator's": {"gateway": {"settings": {"adminPort": 0}}},
         "both": {
             "gateway": {
                 "settings": {"voskPort": 2700, "wyomingPort": 10300},

@@ -20,7 +20,8 @@ from .environment import environment
 from .rendering import Pod
 
 _POLL_SECONDS = 0.05
-_PORTS = ("APP_PORT", "HEALTH_PORT")
+_PORTS = {"http": "APP_PORT", "admin": "ADMIN_PORT", "health": "HEALTH_PORT"}
+"""The variable that sets a port of a container, by the port's name."""
 _LOOPBACK = {"APP_HOST": "127.0.0.1", "HEALTH_HOST": "127.0.0.1"}
 
 
@@ -29,7 +30,7 @@ class LocalPod:
 
     Attributes:
         pod: What it is made from.
-        port: Where it listens in place of the container's one port.
+        ports: Where it listens in place of the container's ports, by their names.
     """
 
     def __init__(self, pod: Pod, redis_url: str) -> None:
@@ -40,7 +41,7 @@ class LocalPod:
             redis_url: The broker that takes the place of the release's.
         """
         self.pod = pod
-        self.port = free_port()
+        self.ports = {port["name"]: free_port() for port in self.container["ports"]}
         self._redis_url = redis_url
         self._process: asyncio.subprocess.Process | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
@@ -53,7 +54,7 @@ class LocalPod:
 
     async def __aenter__(self) -> Self:
         given = environment(self.pod)
-        ports = {name: str(self.port) for name in _PORTS if name in given}
+        ports = {_PORTS[name]: str(port) for name, port in self.ports.items()}
         service = self.pod.component.partition("-")[0]
         self._process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name(f"scripta-{service}")),
@@ -82,10 +83,24 @@ class LocalPod:
         await self._process.wait()
         self._log.close()
 
-    async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
-        """Returns the answer to a GET; raises ``httpx.TransportError`` if nobody listens."""
+    async def get(
+        self, path: str, headers: dict[str, str] | None = None, *, port: str = ""
+    ) -> httpx.Response:
+        """Returns the answer to a GET; raises ``httpx.TransportError`` if nobody listens.
+
+        Args:
+            path: Path.
+            headers: Headers.
+            port: Name of the port; the first unless it is given.
+        """
+        number = self.ports[port or next(iter(self.ports))]
         async with httpx.AsyncClient(timeout=5) as client:
-            return await client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+            return await client.get(f"http://127.0.0.1:{number}{path}", headers=headers)
+
+    async def metrics(self) -> str:
+        """Returns what it answers to a scrape."""
+        port = next(port for port in ("admin", "health", "http") if port in self.ports)
+        return (await self.get("/metrics", port=port)).text
 
     async def passes(self, probe: str) -> None:
         """Waits until a probe passes, as long as the kubelet would.
@@ -94,9 +109,9 @@ class LocalPod:
             AssertionError: It did not, or the process has ended; with what it logged last.
         """
         spec = self.container[probe]
-        path = spec["httpGet"]["path"]
+        path, port = spec["httpGet"]["path"], spec["httpGet"]["port"]
         deadline = time.monotonic() + spec["periodSeconds"] * spec["failureThreshold"]
-        while not await self._answers(path):
+        while not await self._answers(path, port):
             if self.exit_code is not None or time.monotonic() > deadline:
                 self._log.seek(0)
                 tail = self._log.read().decode(errors="replace")[-2000:]
@@ -117,8 +132,8 @@ class LocalPod:
         """How it has ended; ``None`` while it runs."""
         return self._process.returncode if self._process is not None else None
 
-    async def _answers(self, path: str) -> bool:
+    async def _answers(self, path: str, port: str) -> bool:
         try:
-            return (await self.get(path)).status_code == 200
+            return (await self.get(path, port=port)).status_code == 200
         except httpx.TransportError:
             return False

@@ -75,6 +75,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("needs a Gateway", values(("gateway.route.enabled", True))),
     ("does nothing on a ClusterIP", values(("gateway.service.nodePort", 30080))),
     ("which is the gateway's own port", values(("gateway.settings.voskPort", 8000))),
+    ("which is the gateway's own port", values(("gateway.settings.adminPort", 8000))),
+    ("which is the operator's port", values(("gateway.settings.voskPort", 8001))),
     (
         "which is vosk's port",
         values(("gateway.settings.voskPort", 2700), ("gateway.settings.wyomingPort", 2700)),

@@ -8,7 +8,7 @@ import pytest
 
 from .cases import CHOICES, cases, combined
 from .network import Peer, allowed
-from .rendering import Release, Values, render
+from .rendering import Release, Values, merged, render
 
 pytestmark = pytest.mark.chart
 
@@ -102,7 +102,8 @@ def test_helm_test_reaches_the_gateway(values: Values) -> None:
 @each_case
 def test_prometheus_reaches_all_that_has_metrics(values: Values) -> None:
     release = render(values)
-    assert allowed(release, PROMETHEUS, peers(release)["gateway"], 8000)
+    gateway = peers(release)["gateway"]
+    assert allowed(release, PROMETHEUS, gateway, gateway.ports.get("admin", 8000))
     for name, service in services(release).items():
         if name != "gateway":
             assert allowed(release, PROMETHEUS, service, 8001)
@@ -114,6 +115,7 @@ def test_clients_from_anywhere_reach_gateways_and_nothing_else() -> None:
     assert allowed(release, BROWSER, there["gateway"], 8000)
     assert not allowed(release, BROWSER, there["transcriber"], 8001)
     assert not allowed(release, STRANGER, there["gateway"], 9000)
+    assert not allowed(release, BROWSER, there["gateway"], 8001)
 
 
 def test_gateways_can_be_closed_to_all_but_the_named() -> None:
@@ -122,7 +124,21 @@ def test_gateways_can_be_closed_to_all_but_the_named() -> None:
     assert allowed(release, Peer(None, address="10.1.1.1"), there["gateway"], 8000)
     assert not allowed(release, BROWSER, there["gateway"], 8000)
     assert not allowed(release, Peer({"app": "x"}, address="192.0.2.1"), there["gateway"], 8000)
-    assert not allowed(release, Peer({"app": "x"}, address="192.0.2.1"), there["transcriber"], 8001)
+    for name in ("gateway", "transcriber"):
+        assert not allowed(release, Peer({"app": "x"}, address="192.0.2.1"), there[name], 8001)
+        assert allowed(release, PROMETHEUS, there[name], 8001)
+    scraper = Peer(PROMETHEUS.labels, namespace="monitoring", address="192.0.2.1")
+    assert allowed(release, scraper, there["gateway"], 8001)
+    assert not allowed(release, scraper, there["gateway"], 8000)
+
+
+def test_prometheus_reaches_gateways_without_a_port_for_it() -> None:
+    values = merged(CHOICES["network"]["narrow"], {"gateway": {"settings": {"adminPort": 0}}})
+    release = render(values)
+    gateway = peers(release)["gateway"]
+    assert gateway.ports == {"http": 8000}
+    assert allowed(release, PROMETHEUS, gateway, 8000)
+    assert not allowed(release, BROWSER, gateway, 8000)
 
 
 def test_services_reach_nothing_that_they_do_not_need() -> None:
@@ -176,7 +192,7 @@ def test_port_without_keys_is_closed_to_all_where_there_is_no_test() -> None:
 def test_ports_without_keys_are_not_there_unless_they_are_asked_for(port: int) -> None:
     release = render()
     assert not allowed(release, peers(release)["test"], peers(release)["gateway"], port)
-    assert peers(release)["gateway"].ports == {"http": 8000}
+    assert peers(release)["gateway"].ports == {"http": 8000, "admin": 8001}
     assert len(release.all("Service")) == 2
 
 

@@ -69,7 +69,8 @@ async def running(broker: Broker) -> AsyncIterator[Running]:
 
 async def answer(pod: LocalPod, probe: str) -> int:
     """Returns the HTTP status that a probe gets now."""
-    return (await pod.get(pod.container[probe]["httpGet"]["path"])).status_code
+    asked = pod.container[probe]["httpGet"]
+    return (await pod.get(asked["path"], port=asked["port"])).status_code
 
 
 async def test_pods_become_ready_by_their_probes(running: Running) -> None:
@@ -79,14 +80,14 @@ async def test_pods_become_ready_by_their_probes(running: Running) -> None:
 
 async def test_probes_name_the_port_that_the_service_listens_on(running: Running) -> None:
     for pod in (running.gateway, running.transcriber):
-        (port,) = pod.container["ports"]
-        assert {pod.container[probe]["httpGet"]["port"] for probe in PROBES} == {port["name"]}
+        named = {port["name"] for port in pod.container["ports"]}
+        assert {pod.container[probe]["httpGet"]["port"] for probe in PROBES} <= named
         told = {
             entry["value"]
             for entry in pod.container["env"]
-            if entry["name"] in ("APP_PORT", "HEALTH_PORT")
+            if entry["name"] in ("APP_PORT", "ADMIN_PORT", "HEALTH_PORT")
         }
-        assert told == {str(port["containerPort"])}
+        assert told == {str(port["containerPort"]) for port in pod.container["ports"]}
 
 
 async def test_liveness_asks_for_no_broker_and_readiness_does(running: Running) -> None:
@@ -116,7 +117,8 @@ async def test_what_is_exposed_exists_and_what_is_inside_is_not_exposed(running:
     for path in ("/", "/health"):
         assert (await running.gateway.get(path)).status_code == 200
     for path in INSIDE:
-        assert (await running.gateway.get(path)).status_code == 200, "the test names a wrong path"
+        answer = await running.gateway.get(path, port="admin")
+        assert answer.status_code == 200, "the test names a wrong path"
         assert not any(_exposes(each, path) for each in default("gateway.exposedPaths"))
 
 
@@ -151,7 +153,7 @@ async def test_page_loads_through_what_is_exposed(running: Running) -> None:
 async def series(pod: LocalPod) -> dict[str, set[str]]:
     """Returns the label names of every series that a pod exports now."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families((await pod.get("/metrics")).text):
+    for family in text_string_to_metric_families(await pod.metrics()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
@@ -205,7 +207,7 @@ async def helm_test(running: Running, folder: Path, **changes: str) -> list[tupl
         "python": sys.executable,
         "/test/speech.py": str(folder / "speech.py"),
         "/speech/speech.wav": str(folder / "speech.wav"),
-        address: f"ws://127.0.0.1:{running.gateway.port}/ws",
+        address: f"ws://127.0.0.1:{running.gateway.ports['http']}/ws",
     }
     ended = []
     for container in release.pod("test").containers:

@@ -123,9 +123,13 @@ def test_annotations_name_the_port_that_serves_metrics() -> None:
         pod = release.pod(component)
         assert pod.annotations["prometheus.io/scrape"] == "true"
         assert pod.annotations["prometheus.io/path"] == "/metrics"
-        (container,) = pod.containers
-        numbers = [str(port["containerPort"]) for port in container["ports"]]
-        assert [pod.annotations["prometheus.io/port"]] == numbers
+        assert pod.annotations["prometheus.io/port"] == "8001"
+        assert pod.port("admin" if component == "gateway" else "health") == 8001
+
+
+def test_metrics_are_scraped_from_the_only_port_if_there_is_no_other() -> None:
+    values = {"gateway": {"settings": {"adminPort": 0}}}
+    assert render(values).pod("gateway").annotations["prometheus.io/port"] == "8000"
 
 
 def test_annotation_of_a_person_wins() -> None:

@@ -48,6 +48,7 @@ OTHER: dict[str, object] = {
     "gateway.openPorts.wyoming.service.nodePort": 31002,
     "gateway.settings.voskPort": 2701,
     "gateway.settings.wyomingPort": 10301,
+    "gateway.settings.adminPort": 9001,
     "gateway.settings.trustedProxies": "10.0.0.0/8",
     "transcriber.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
     "transcriber.autoscaling.targetSlotUtilization": 0.25,

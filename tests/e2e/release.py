@@ -24,6 +24,8 @@ GATEWAY, TRANSCRIBER, BROKER = "gateway", "transcriber", "broker"
 COMPONENTS = (GATEWAY, TRANSCRIBER, BROKER)
 CONTAINERS: Mapping[str, str] = {GATEWAY: "gateway", TRANSCRIBER: "transcriber", BROKER: "valkey"}
 PORTS: Mapping[str, int] = {GATEWAY: 8000, TRANSCRIBER: 8001, BROKER: 6379}
+METRICS_PORT = 8001
+"""Of gateways and of transcribers."""
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
@@ -221,15 +223,15 @@ class Release:
         """Returns the broker's password, as its Secret has it (encoded)."""
         return str(self.kubectl.get("secret", password_name(self.helm.release))["data"]["password"])
 
-    def metrics(self, pod: Pod, component: str) -> str:
-        """Returns what a pod says to a scrape."""
-        with self.kubectl.forward(f"pod/{pod.name}", PORTS[component]) as address:
+    def metrics(self, pod: Pod) -> str:
+        """Returns what a pod of a service says to a scrape."""
+        with self.kubectl.forward(f"pod/{pod.name}", METRICS_PORT) as address:
             answer = httpx.get(f"http://{address}/metrics", timeout=10.0)
         return answer.raise_for_status().text
 
     def demand(self) -> list[float | None]:
         """Returns the demand of the default pool, as each gateway says; ``None`` if it does not."""
-        said = [self.metrics(pod, GATEWAY) for pod in self.pods(GATEWAY)]
+        said = [self.metrics(pod) for pod in self.pods(GATEWAY)]
         return [gauge(text, "scripta_demand_sessions", pool="default") for text in said]
 
     def objects(self) -> frozenset[str]:

@@ -72,7 +72,7 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("component", [GATEWAY, TRANSCRIBER])
 def test_pods_serve_metrics(release: Release, component: str) -> None:
     for pod in release.pods(component):
-        assert f"scripta_{component}_" in release.metrics(pod, component)
+        assert f"scripta_{component}_" in release.metrics(pod)
 
 
 @pytest.mark.parametrize("component", [GATEWAY, TRANSCRIBER, BROKER])

@@ -21,6 +21,7 @@ from .release import (
     GATEWAY,
     INSTANCE_LABEL,
     KINDS,
+    METRICS_PORT,
     PORTS,
     TRANSCRIBER,
     gauge,
@@ -65,7 +66,9 @@ def test_chart_makes_what_the_suite_looks_for(component: str, name: str) -> None
     assert pod.labels[INSTANCE_LABEL] == name
     container = pod.containers[0]
     assert container["name"] == CONTAINERS[component]
-    assert PORTS[component] in [port["containerPort"] for port in container["ports"]]
+    numbers = [port["containerPort"] for port in container["ports"]]
+    assert PORTS[component] in numbers
+    assert (METRICS_PORT in numbers) is (component != BROKER)
 
 
 @pytest.mark.parametrize("name", ["scripta", "speech"])

@@ -20,3 +20,11 @@
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/* Lets in those who scrape metrics. Takes root, port (its name). */}}
+{{- define "scripta.metricsIngress" -}}
+from:
+  {{- toYaml (default (list (dict "namespaceSelector" dict)) .root.Values.networkPolicy.metricsFrom) | nindent 2 }}
+ports:
+  - {port: {{ .port }}, protocol: TCP}
+{{- end -}}

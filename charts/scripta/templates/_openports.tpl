@@ -1,3 +1,12 @@
+{{/* The gateway's port of metrics and probes as JSON: its name and number. */}}
+{{- define "scripta.adminPort" -}}
+{{- with int64 .Values.gateway.settings.adminPort -}}
+{{- dict "name" "admin" "number" . | toJson -}}
+{{- else -}}
+{{- dict "name" "http" "number" 8000 | toJson -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 The open ports that are switched on as JSON: name to the number of the port. An open port has a
 protocol without keys.

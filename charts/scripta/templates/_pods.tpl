@@ -37,7 +37,7 @@ app.kubernetes.io/part-of: scripta
 {{- $annotations := dict "kubectl.kubernetes.io/default-container" .container -}}
 {{- if and .root.Values.monitoring.scrapeAnnotations (not .root.Values.monitoring.podMonitor.enabled) -}}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
-{{- $_ := set $annotations "prometheus.io/port" (toString .port) -}}
+{{- $_ := set $annotations "prometheus.io/port" (include "scripta.text" .port) -}}
 {{- $_ := set $annotations "prometheus.io/path" "/metrics" -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $annotations .values.podAnnotations) -}}

@@ -12,11 +12,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker as BrokerProcess
+from scripta_local.ports import free_port
 
 pytestmark = pytest.mark.asgi
 
@@ -265,3 +267,28 @@ def test_settings_keep_their_documented_names(monkeypatch: pytest.MonkeyPatch) -
     settings = GatewaySettings()
     assert (settings.app_host, settings.app_port) == ("127.0.0.1", 9000)
     assert (settings.redis_url, settings.max_audio_size) == ("redis://there/1", 77)
+
+
+async def test_operators_port_has_what_clients_have_no_business_with(start_server: Any) -> None:
+    """Guards metrics and settings against being read by whoever may speak."""
+    admin_port = free_port()
+    server = await start_server(admin_port=admin_port)
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def status(port: int, path: str) -> int:
+            return (await client.get(f"http://127.0.0.1:{port}{path}")).status_code
+
+        port = int(server.address.rpartition(":")[2])
+        probes = ("/livez", "/readyz", "/health")
+        for path in probes:
+            assert (await status(port, path), await status(admin_port, path)) == (200, 200)
+        for path in ("/metrics", "/config"):
+            assert (await status(port, path), await status(admin_port, path)) == (404, 200)
+        for path in ("/", "/ws", "/v1/models"):
+            assert (await status(port, path), await status(admin_port, path)) == (
+                426 if path == "/ws" else 200,
+                404,
+            )
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"ws://127.0.0.1:{admin_port}/ws", proxy=None)
+    assert refused.value.response.status_code == 404

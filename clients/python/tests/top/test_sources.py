@@ -85,7 +85,7 @@ async def test_each_process_that_does_not_answer_is_told_and_the_others_are_seen
         "no connection",
         "",
         "no answer within 2 s",
-        "HTTP 404",
+        "no metrics here: a gateway has them on its ADMIN_PORT, if it has one",
         "what it exports are not metrics",
         "it is no service of Scripta",
     ]

@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.telemetry import TelemetryConfig
@@ -38,7 +38,7 @@ from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.dialects.openai.recordings import RecordingsDialect
 from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.dialects.wyoming import WyomingDialect
-from scripta_gateway.routes import error_answer, make_router
+from scripta_gateway.routes import error_answer, make_admin_router, make_probes, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
 from scripta_gateway.settings import GatewaySettings
@@ -116,6 +116,9 @@ async def _running(hub: Hub, broker: Broker, gateway_id: str) -> AsyncIterator[N
 def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> FastAPI:
     """Returns the application; its hub is ``app.state.hub``.
 
+    ``app.state.admin`` is the application of the port for whoever runs the gateway: the same if it
+    has none of its own.
+
     Args:
         settings: The gateway's settings.
         gateway_id: Its id, unique among all.
@@ -134,21 +137,17 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         budget=StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions)),
         tracing=tracing,
     )
-    app = FastAPI(
-        title="Scripta gateway",
-        lifespan=lambda _: _running(hub, broker, gateway_id),
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,  # it would say nothing of what counts here, the WebSocket
-        redirect_slashes=False,
-        telemetry=_NO_TELEMETRY,
-    )
+    app = _application(lifespan=lambda _: _running(hub, broker, gateway_id))
     app.state.hub = hub
     read_off = CollectorRegistry()
     read_off.register(FleetCollector(hub.fleet))
     read_off.register(SessionCollector(hub))
     export_build("gateway", settings.scripta_revision)
-    app.include_router(make_router(settings, hub, read_off))
+    app.include_router(make_router())
+    admin = app.state.admin = _application() if settings.admin_port else app
+    admin.include_router(make_admin_router(settings, read_off))
+    for each in {app, admin}:
+        each.include_router(make_probes(hub))
 
     for path, dialect in _websockets(settings).items():
         _mount_websocket(app, path, dialect, tools)
@@ -164,12 +163,27 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])
 
-    @app.websocket("/{path:path}")
-    async def nowhere(websocket: WebSocket) -> None:
-        await websocket.send_denial_response(_NO_WEBSOCKET)
+    for each in {app, admin}:
+        each.add_api_websocket_route("/{path:path}", _no_websocket)
+    return app
 
+
+def _application(**options: Any) -> FastAPI:
+    app = FastAPI(
+        title="Scripta gateway",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,  # it would say nothing of what counts here, the WebSocket
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+        **options,
+    )
     app.add_exception_handler(HTTPException, _answer_error)
     return app
+
+
+async def _no_websocket(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(_NO_WEBSOCKET)
 
 
 def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:

@@ -1,8 +1,8 @@
-"""HTTP of the gateway: the page, its configuration, its health and its metrics."""
+"""HTTP of the gateway: the page and probes; metrics and settings for who runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -19,12 +19,29 @@ from scripta_gateway.telemetry.scrapes import Scrapes
 _READ: Final = ["GET", "HEAD"]
 
 
-def make_router(settings: GatewaySettings, hub: Hub, read_off: CollectorRegistry) -> APIRouter:
-    """Returns the HTTP routes.
+def make_router() -> APIRouter:
+    """Returns the HTTP routes of the page and of the native dialect's path."""
+    return _read_only({"/": _root, "/page/{name}": _asset, "/ws": _upgrade_required})
+
+
+def make_probes(hub: Hub) -> APIRouter:
+    """Returns the routes that tell if the gateway is alive and ready.
+
+    Args:
+        hub: All sessions of the gateway.
+    """
+
+    async def readyz() -> Response:
+        return await _readiness(hub)
+
+    return _read_only({"/livez": _livez, "/readyz": readyz, "/health": readyz})
+
+
+def make_admin_router(settings: GatewaySettings, read_off: CollectorRegistry) -> APIRouter:
+    """Returns the HTTP routes for whoever runs the gateway.
 
     Args:
         settings: The gateway's settings.
-        hub: All its sessions.
         read_off: Metrics that are worked out when they are asked for.
     """
     scrapes = Scrapes(lambda: generate_latest() + generate_latest(read_off))
@@ -33,31 +50,22 @@ def make_router(settings: GatewaySettings, hub: Hub, read_off: CollectorRegistry
     async def metrics() -> Response:
         return Response(await scrapes.text(), media_type=CONTENT_TYPE_LATEST)
 
-    async def readyz() -> Response:
-        return await _readiness(hub)
-
     async def show_config() -> Response:
         return JSONResponse(config)
 
-    routes: dict[str, Callable[..., Awaitable[Response]]] = {
-        "/": _root,
-        "/page/{name}": _asset,
-        "/config": show_config,
-        "/livez": _livez,
-        "/readyz": readyz,
-        "/health": readyz,
-        "/metrics": metrics,
-        "/ws": _upgrade_required,
-    }
-    router = APIRouter()
-    for path, route in routes.items():
-        router.add_api_route(path, route, methods=_READ, response_model=None)
-    return router
+    return _read_only({"/config": show_config, "/metrics": metrics})
 
 
 def error_answer(status: int, error: str, headers: dict[str, str] | None = None) -> Response:
     """Returns an HTTP error in the form of the native dialect's error frames."""
     return JSONResponse({"status": "error", "error": error}, status, headers)
+
+
+def _read_only(routes: Mapping[str, Callable[..., Awaitable[Response]]]) -> APIRouter:
+    router = APIRouter()
+    for path, route in routes.items():
+        router.add_api_route(path, route, methods=_READ, response_model=None)
+    return router
 
 
 async def _root(request: Request) -> Response:

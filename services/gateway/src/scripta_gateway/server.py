@@ -13,6 +13,8 @@ import time
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
@@ -24,7 +26,7 @@ from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.http import http_class
 from scripta_gateway.transports.listeners import CannotListen, listen
-from scripta_gateway.transports.ports import Ports
+from scripta_gateway.transports.ports import OneWebSocket, Ports
 from scripta_gateway.transports.tcp import TcpServer
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class GatewayServer(uvicorn.Server):
         self._drain_seconds = settings.drain_seconds
         self._tracing = tracing
         self._hub: Hub = app.state.hub
-        self._ports = {settings.vosk_port: VOSK_PATH} if settings.vosk_port else {}
+        self._ports = _other_ports(settings, app)
         edge = Edge.of(settings, app.state.uploads)
         self._streams = {
             port: TcpServer(edge.sockets, serve) for port, serve in app.state.streams.items()
@@ -106,3 +108,13 @@ class GatewayServer(uvicorn.Server):
         await asyncio.to_thread(self._tracing.close, FLUSH_SECONDS)
         # uvicorn would end the process by the signal that it got, and not with exit code 0.
         self._captured_signals.clear()
+
+
+def _other_ports(settings: GatewaySettings, app: FastAPI) -> dict[int, ASGIApp]:
+    """Returns what is served by HTTP on further ports."""
+    ports: dict[int, ASGIApp] = {}
+    if settings.vosk_port:
+        ports[settings.vosk_port] = OneWebSocket(app, VOSK_PATH)
+    if settings.admin_port:
+        ports[settings.admin_port] = app.state.admin
+    return ports

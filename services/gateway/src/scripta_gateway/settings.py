@@ -31,6 +31,13 @@ class GatewaySettings(CommonSettings):
         description="Port for clients of Wyoming's protocol, such as Home Assistant, which have no "
         "keys, so that everybody who reaches the port may speak. 0: none",
     )
+    admin_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, /config and whatever else is for those who run it, with the "
+        "probes; APP_PORT serves none of it then but the probes. 0: APP_PORT serves all",
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of proxies, with commas between, whose X-Forwarded-For "

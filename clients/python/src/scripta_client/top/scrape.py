@@ -51,6 +51,10 @@ class Processes:
             return Scrape(None, "no connection")
         except httpx.HTTPError as error:
             return Scrape(None, str(error) or type(error).__name__)
+        if status == httpx.codes.NOT_FOUND:
+            return Scrape(
+                None, "no metrics here: a gateway has them on its ADMIN_PORT, if it has one"
+            )
         if status != httpx.codes.OK:
             return Scrape(None, f"HTTP {status}")
         return parse(text)

@@ -1,4 +1,4 @@
-"""Ports on which one dialect is spoken, whatever path a client asks for."""
+"""Ports on which something else is served than on the main one."""
 
 from __future__ import annotations
 
@@ -9,27 +9,42 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Ports:
-    """An application that serves some ports by one WebSocket path each, and nothing else there.
+    """An application that picks another one by the port that a client came in by.
 
     Args:
-        app: The application of all other ports.
-        paths: Path of the WebSocket by port.
+        app: The application of all other ports, and of the lifespan.
+        others: Applications by port.
     """
 
-    def __init__(self, app: ASGIApp, paths: Mapping[int, str]) -> None:
+    def __init__(self, app: ASGIApp, others: Mapping[int, ASGIApp]) -> None:
         self._app = app
-        self._paths = paths
+        self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, one WebSocket or the application's lifespan."""
-        path = self._paths.get(_port(scope))
-        if path is None:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
-        else:
-            error = {"status": "error", "error": "This port is for WebSockets only"}
-            await JSONResponse(error, 426, {"Upgrade": "websocket"})(scope, receive, send)
+        await self._others.get(_port(scope), self._app)(scope, receive, send)
+
+
+class OneWebSocket:
+    """An application of one WebSocket, whatever path a client asks for, and of nothing else.
+
+    Args:
+        app: The application that has it.
+        path: Its path there.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request or one WebSocket."""
+        if scope["type"] == "websocket":
+            path = {"path": self._path, "raw_path": self._path.encode()}
+            await self._app({**scope, **path}, receive, send)
+            return
+        error = {"status": "error", "error": "This port is for WebSockets only"}
+        await JSONResponse(error, 426, {"Upgrade": "websocket"})(scope, receive, send)
 
 
 def _port(scope: Scope) -> int:
