@@ -23,6 +23,7 @@ OF_OPERATORS = {
     *("app_host", "app_port", "redis_url", "log_level", "log_format", "scripta_revision"),
     *("otel_exporter_otlp_endpoint", "otel_exporter_otlp_traces_endpoint"),
     *("lease_seconds", "session_ttl_seconds", "drain_seconds", "drain_spread_seconds"),
+    *("fetch_hosts", "callback_hosts", "outbound_proxy"),
     *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port"),
 }
 """Settings that bound nothing of a client's."""

@@ -217,6 +217,39 @@ AUDIO = Row(
             ],
         ),
         Panel(
+            title="Recordings fetched",
+            description="Recordings that were to be fetched from a URL, by how that ended.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_fetches_total", by=("namespace", "outcome")),
+                    "{{namespace}} {{outcome}}",
+                )
+            ],
+        ),
+        Panel(
+            title="Callbacks",
+            description="Results that were sent to a URL, or given up, and further tries. A target "
+            "that is gone costs its own call alone.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_callbacks_total", by=("namespace", "outcome")),
+                    "{{namespace}} {{outcome}}",
+                ),
+                Query(
+                    per_second("scripta_gateway_callback_retries_total", by=("namespace",)),
+                    "{{namespace}} tried again",
+                ),
+            ],
+        ),
+        Panel(
+            title="Calls with a callback",
+            description="Calls whose results are being sent to a URL, pod by pod.",
+            unit="short",
+            queries=[Query(total("scripta_gateway_callbacks_open", by=POD), POD_LEGEND)],
+        ),
+        Panel(
             title="Audio",
             description="Seconds of audio accepted in a second, pod by pod.",
             unit="suffix:s/s",

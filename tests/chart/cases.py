@@ -133,7 +133,12 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
         "not even the operator's": {"gateway": {"settings": {"adminPort": 0}}},
         "both": {
             "gateway": {
-                "settings": {"voskPort": 2700, "wyomingPort": 10300},
+                "settings": {
+                    "voskPort": 2700,
+                    "wyomingPort": 10300,
+                    "fetchHosts": "audio.example,*.example:8443,[fd00::1]:8080",
+                    "callbackHosts": "*:9443,10.0.0.0/8",
+                },
                 "openPorts": {
                     "vosk": {
                         "from": [{"ipBlock": {"cidr": "10.9.0.0/16"}}],

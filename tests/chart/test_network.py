@@ -118,6 +118,20 @@ def test_clients_from_anywhere_reach_gateways_and_nothing_else() -> None:
     assert not allowed(release, BROWSER, there["gateway"], 8001)
 
 
+def test_gateways_reach_the_public_internet_only_where_clients_may_name_hosts() -> None:
+    """Guards the cluster's own network, and the metadata service of its cloud."""
+    closed = render()
+    assert not allowed(closed, peers(closed)["gateway"], BROWSER, 443)
+    release = render({"gateway": {"settings": {"fetchHosts": "a.example,b.example:8443"}}})
+    there = peers(release)
+    for port in (80, 443, 8443):
+        assert allowed(release, there["gateway"], BROWSER, port)
+        assert not allowed(release, there["transcriber"], BROWSER, port)
+    assert not allowed(release, there["gateway"], BROWSER, 22)
+    for address in ("10.1.2.3", "169.254.169.254", "192.168.1.1"):
+        assert not allowed(release, there["gateway"], Peer(None, address=address), 80)
+
+
 def test_gateways_can_be_closed_to_all_but_the_named() -> None:
     release = render(CHOICES["network"]["narrow"])
     there = peers(release)

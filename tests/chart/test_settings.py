@@ -41,6 +41,7 @@ BY_EXTRA_ENV = {
     "health_host": "as app_host",
     "model_dir": "volumes with models are mounted at /models",
     "device": "an image with NVIDIA's libraries is one of your own",
+    "outbound_proxy": "its URL may have a password in it: from a Secret",
     "scripta_revision": "the image says it",
     "otel_exporter_otlp_endpoint": "tracing.endpoint; OpenTelemetry's operator sets it too",
     "otel_exporter_otlp_traces_endpoint": "another form of otel_exporter_otlp_endpoint",
@@ -142,7 +143,8 @@ def test_setting_without_a_value_can_be_set_as_further_environment(
 ) -> None:
     component = "gateway" if service is GatewaySettings else "transcriber"
     for name in BY_EXTRA_ENV.keys() & service.model_fields.keys():
-        endpoint = "http://collector:4318" if name.endswith("endpoint") else "::"
+        is_url = name.endswith(("endpoint", "proxy"))
+        endpoint = "http://collector:4318" if is_url else "::"
         text = {"model_dir": "/mnt/models", "device": "cuda"}.get(name, endpoint)
         values = {component: {"extraEnv": [{"name": name.upper(), "value": text}]}}
         assert str(getattr(settings(render(values).pod(component)), name)) == text

@@ -95,7 +95,8 @@ GATEWAY: Final = (
         "counter",
         {
             "bound": _one_of(
-                "head_bytes head_seconds body_bytes body_seconds requests connections "
+                "head_bytes head_seconds body_bytes body_seconds fetch_seconds redirects "
+                "callback_bytes requests connections "
                 "silent_connections frame_bytes text_bytes frames unfinished_bytes refusals unread "
                 "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
@@ -116,6 +117,18 @@ GATEWAY: Final = (
             )
         },
     ),
+    Metric(
+        "scripta_gateway_fetches_total",
+        "counter",
+        {"outcome": _one_of("complete refused failed left")},
+    ),
+    Metric(
+        "scripta_gateway_callbacks_total",
+        "counter",
+        {"outcome": _one_of("delivered given_up")},
+    ),
+    Metric("scripta_gateway_callback_retries_total", "counter"),
+    Metric("scripta_gateway_callbacks_open", "gauge"),
     Metric("scripta_gateway_messages_total", "counter"),
     Metric("scripta_gateway_messages_refused_total", "counter", _DIALECT),
     Metric("scripta_gateway_audio_seconds_total", "counter"),

@@ -28,3 +28,28 @@ from:
 ports:
   - {port: {{ .port }}, protocol: TCP}
 {{- end -}}
+
+{{/* Egress to the public internet, for hosts that clients name: on the ports that are listed. */}}
+{{- define "scripta.outboundEgress" -}}
+{{- $settings := .Values.gateway.settings -}}
+{{- $hosts := printf "%s,%s" $settings.fetchHosts $settings.callbackHosts | trimAll "," -}}
+{{- if $hosts -}}
+{{- $ports := list 80 443 -}}
+{{- range splitList "," $hosts -}}
+{{- if regexMatch "^([^:]+|\\[.+\\]):[0-9]+$" . -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" . | int) -}}
+{{- end -}}
+{{- end -}}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    - ipBlock:
+        cidr: "::/0"
+        except: ["::1/128", "64:ff9b::/96", "fc00::/7", "fe80::/10"]
+  ports:
+    {{- range uniq $ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- end -}}
+{{- end -}}

@@ -38,6 +38,10 @@ from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.dialects.openai.recordings import RecordingsDialect
 from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.dialects.wyoming import WyomingDialect
+from scripta_gateway.outbound.fetching import Fetcher
+from scripta_gateway.outbound.posting import Poster
+from scripta_gateway.outbound.resolving import Resolver
+from scripta_gateway.outbound.targets import Allowlist
 from scripta_gateway.routes import error_answer, make_admin_router, make_probes, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -126,6 +130,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     """
     broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
     hub = _make_hub(settings, broker, gateway_id)
+    resolve = Resolver().resolve
     tools = Tools(
         hub=hub,
         patience=Patience(
@@ -136,9 +141,21 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         ),
         budget=StreamBudget(settings.max_decoders or decoders_that_fit(settings.max_sessions)),
         tracing=tracing,
+        fetcher=Fetcher(
+            Allowlist.parse("FETCH_HOSTS", settings.fetch_hosts),
+            resolve,
+            largest=settings.max_upload_bytes,
+            proxy=settings.outbound_proxy,
+        ),
+        poster=Poster(
+            Allowlist.parse("CALLBACK_HOSTS", settings.callback_hosts),
+            resolve,
+            settings.outbound_proxy,
+        ),
     )
     app = _application(lifespan=lambda _: _running(hub, broker, gateway_id))
     app.state.hub = hub
+    app.state.poster = tools.poster
     read_off = CollectorRegistry()
     read_off.register(FleetCollector(hub.fleet))
     read_off.register(SessionCollector(hub))

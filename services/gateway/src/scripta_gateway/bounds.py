@@ -30,6 +30,12 @@ class Bound(StrEnum):
     """Bytes of a request's body: of a recording, or on a route that wants none."""
     BODY_SECONDS = "body_seconds"
     """Time between two pieces of a recording that is posted."""
+    FETCH_SECONDS = "fetch_seconds"
+    """Time in which a recording has to be fetched from its URL."""
+    REDIRECTS = "redirects"
+    """Redirects of a URL that a recording is fetched from."""
+    CALLBACK_BYTES = "callback_bytes"
+    """Results that wait for the URLs that they are sent to."""
     REQUESTS = "requests"
     """Requests a second of one connection."""
     CONNECTIONS = "connections"
@@ -142,6 +148,8 @@ thousand bytes."""
 FORM_HELD_BYTES: Final = MIB
 """A file's first bytes that are kept until the fields behind it are known: clients for Node send
 the file first. A minute of MP3."""
+FETCH_REQUEST_BYTES: Final = 64 * KIB
+"""Longest body of a request that names the URL of a recording: a signed URL has a few thousand."""
 HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0
@@ -262,3 +270,41 @@ MAX_STEP_CPU_SECONDS: Final = 10
 
 MAX_CHANNELS: Final = 32
 """More than any recorder has; each one costs memory in every frame."""
+
+# Calls to the outside, to hosts that an operator allows and a client names.
+
+RESOLVE_SECONDS: Final = 5.0
+"""Time to resolve the name of a host: a resolver asks its second server after as long."""
+
+OUTBOUND_CONNECT_SECONDS: Final = 5.0
+"""Time to connect to one address, TLS included: a few round trips, and one lost packet."""
+
+OUTBOUND_READ_SECONDS: Final = 30.0
+"""Time between two pieces of an answer, while it is read: as for a body that is posted."""
+
+FETCH_REDIRECTS: Final = 5
+"""Redirects on the way to a recording: signed links need one or two."""
+
+FETCH_SECONDS: Final = 4 * 3600.0
+"""Time for a whole recording, which is read as it is transcribed: a day of audio at six times real
+time. It ends a target that sends a byte now and then."""
+
+CALLBACK_QUEUE: Final = 64
+"""Results of one call that wait for its target; more wait in the log."""
+
+CALLBACK_BYTES: Final = 64 * MIB
+"""Results that wait for all targets together: answers of thirty hours of speech. Beyond, new calls
+with a callback are refused."""
+
+CALLBACKS_AT_ONCE: Final = 64
+"""Requests to targets that are under way at the same time."""
+
+CALLBACK_TRY_SECONDS: Final = 10.0
+"""Time in which a target has to answer: it only has to store what it gets."""
+
+CALLBACK_SECONDS: Final = 45.0
+"""Time for all tries to deliver one result: a target that restarts needs less. It is shorter than
+``MAX_SEND_SECONDS``, so that a call outlives a target that does not come back."""
+
+CALLBACK_DRAIN_SECONDS: Final = 10.0
+"""How long a gateway that stops waits for results that are in line for their targets."""

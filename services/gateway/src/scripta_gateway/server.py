@@ -21,6 +21,8 @@ from scripta_common.tracing import FLUSH_SECONDS, Tracing
 from scripta_gateway.access.entrance import Entrance
 from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.app import VOSK_PATH, create_app
+from scripta_gateway.bounds import CALLBACK_DRAIN_SECONDS
+from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.edge import Edge
@@ -51,6 +53,7 @@ class GatewayServer(uvicorn.Server):
         self._tracing = tracing
         self._hub: Hub = app.state.hub
         self._ports = _other_ports(settings, app)
+        self._poster: Poster = app.state.poster
         edge = Edge.of(settings, app.state.uploads)
         self._streams = {
             port: TcpServer(edge.sockets, serve) for port, serve in app.state.streams.items()
@@ -102,6 +105,8 @@ class GatewayServer(uvicorn.Server):
                 await self._hub.drain()
         except TimeoutError:
             logger.warning("drain incomplete")
+        left = give_up_at - time.monotonic()
+        await self._poster.drain(min(CALLBACK_DRAIN_SECONDS, left))
         left = int(give_up_at - time.monotonic())
         self.config.timeout_graceful_shutdown = max(_CLOSE_SECONDS, left)
         await super().shutdown(sockets)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field, ValidationInfo, field_validator
 
 from scripta_common.settings import CommonSettings
 from scripta_gateway.access.proxies import TrustedProxies
+from scripta_gateway.outbound.targets import Allowlist
+
+HOSTS_PATTERN: Final = r"^([^\s,]+(,[^\s,]+)*)?$"
 
 
 class GatewaySettings(CommonSettings):
@@ -78,6 +83,28 @@ class GatewaySettings(CommonSettings):
         description="Models that clients of other vendors name, each with the one that it is here: "
         "nova-3=moonshine,whisper-1=whisper. A vendor's name that is not listed is whatever serves",
     )
+    fetch_hosts: str = Field(
+        "",
+        pattern=HOSTS_PATTERN,
+        description="Hosts that recordings may be fetched from, with commas: `audio.example`, "
+        "`*.example`, `*` (every public one), and a port if it is another: `audio.example:8443`. "
+        "What is not on the public internet needs its address or network as well: `10.0.0.0/8`. "
+        "Empty: none",
+    )
+    callback_hosts: str = Field(
+        "",
+        pattern=HOSTS_PATTERN,
+        description="Hosts that results may be sent to where a client asks for a callback; as "
+        "FETCH_HOSTS. Empty: none",
+    )
+    outbound_proxy: str = Field(
+        "",
+        repr=False,
+        pattern=r"^(https?://\S+)?$",
+        description="Proxy for both, as `http://proxy:3128`. It resolves the names of hosts, so "
+        "that which addresses they may have is for it to say. Empty: none, whatever HTTPS_PROXY "
+        "says",
+    )
     max_decoders: int = Field(
         0,
         ge=0,
@@ -143,6 +170,12 @@ class GatewaySettings(CommonSettings):
     def _names_addresses(cls, text: str) -> str:
         TrustedProxies.parse(text)
         return text
+
+    @field_validator("fetch_hosts", "callback_hosts")
+    @classmethod
+    def _names_hosts(cls, hosts: str, info: ValidationInfo) -> str:
+        Allowlist.parse(str(info.field_name).upper(), hosts)
+        return hosts
 
     @field_validator("broker_patience_seconds")
     @classmethod

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from scripta_common.errors import BadAudio, BadRequest, NoCapacity
+from scripta_common.errors import BadAudio, NoCapacity
 from scripta_common.wire import Final, Reason, Word
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.deepgram import PrerecordedDialect
@@ -112,9 +113,30 @@ def test_language_is_told_where_it_was_to_be_found() -> None:
     assert found["results"]["channels"][0]["detected_language"] == "en"
 
 
-def test_url_and_errors_are_answered_in_the_vendors_form() -> None:
-    with pytest.raises(BadRequest, match="post their bytes"):
-        DIALECT.begin(request("application/json"))
+def test_a_recording_that_is_named_is_asked_for() -> None:
+    codec = DIALECT.begin(request("application/json"))
+    assert codec.read(b'{"url": "http://a.exa') == ()
+    assert codec.read(b'mple/"}') == ()
+    assert codec.finish() == (asks.Fetch("http://a.example/"),)
+    assert codec.read(b"ab") == (asks.Audio(b"ab"),)
+    assert codec.finish() == (asks.End(),)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"url": 1}', b"\xff", b"[" * 70_000])
+def test_what_names_no_recording_is_refused(body: bytes) -> None:
+    codec = DIALECT.begin(request("application/json; charset=utf-8"))
+    wanted = codec.read(body) or codec.finish()
+    assert [type(ask) for ask in wanted] == [asks.Refuse]
+
+
+def test_a_callback_gets_the_answer_and_its_client_an_id() -> None:
+    codec = DIALECT.begin(request(callback=" http://a.example/ ", callback_method="PUT"))
+    receipt = json.dumps({"request_id": str(UUID("a" * 32))}, separators=(",", ":"))
+    assert codec.options.callback == asks.Callback("http://a.example/", "PUT", receipt)
+    assert "a.example" not in repr(codec.options)
+
+
+def test_errors_are_answered_in_the_vendors_form() -> None:
     refusal = DIALECT.refuse(request(), NoCapacity("Full."))
     assert refusal.status == 503
     close = DIALECT.begin(request()).close(BadAudio("It is no audio."))

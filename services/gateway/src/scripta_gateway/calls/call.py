@@ -41,6 +41,7 @@ from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Codec, Dialect
 from scripta_gateway.dialects.told import Told
+from scripta_gateway.outbound.fetched import FetchedFrames
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import Outcome
@@ -71,6 +72,8 @@ class Call:
     ) -> None:
         session, policy = opening.session, dialect.policy
         self._transport = transport
+        # Where frames come from: the client, or what is fetched in its place.
+        self._source: Transport | FetchedFrames = transport
         self._codec = codec
         self._opened = opening.opened
         self._tools = tools
@@ -126,6 +129,8 @@ class Call:
                     channel.session, comes_back=comes_back, outcome=self._record.outcome
                 )
             await self._intake.close()
+            if isinstance(self._source, FetchedFrames):
+                await self._source.close()
             self._record.closed(code)
 
     async def _converse(self) -> int:
@@ -175,7 +180,7 @@ class Call:
         self._can_come_back |= self._codec.resumable
         handled = 0
         while True:
-            frame = await self._transport.receive()
+            frame = await self._source.receive()
             self._intake.arrived = time.monotonic()
             self._clock.message(self._intake.arrived)
             async with self._handling:
@@ -206,6 +211,9 @@ class Call:
         match ask:
             case asks.Audio():
                 await self._intake.take(ask)
+            case asks.Fetch(url):
+                recording = await self._tools.fetcher.fetch(url)
+                self._source = FetchedFrames(recording, self._transport)
             case asks.Finalize(index):
                 if not self._channels.ending:
                     await self._finalize(Reason.FINALIZE, index)

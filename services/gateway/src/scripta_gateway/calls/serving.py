@@ -18,6 +18,7 @@ from scripta_gateway.calls.opening import open_call
 from scripta_gateway.calls.refusal import refusing, response_of
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
+from scripta_gateway.outbound.posted import results_to
 from scripta_gateway.transports import asgi, body
 from scripta_gateway.transports.asgi import WebSocketTransport
 from scripta_gateway.transports.base import Gone, Greeting, Refusal, Request
@@ -37,6 +38,7 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
     request = asgi.request_of(websocket, handshake.request_id)
     try:
         codec = dialect.begin(request)
+        tools.poster.check(codec.options.callback)
         opening = await open_call(tools.hub, codec, handshake)
     except ScriptaError as error:
         refusal = dialect.refuse(request, error)
@@ -52,7 +54,8 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
     except BaseException:
         opening.leave(tools.hub)
         raise
-    await Call(transport, dialect, codec, opening, tools).run()
+    with results_to(codec.options.callback, transport, tools.poster) as results:
+        await Call(results, dialect, codec, opening, tools).run()
 
 
 async def serve_body(
@@ -76,6 +79,7 @@ async def serve_body(
 
     try:
         codec = dialect.begin(request)
+        tools.poster.check(codec.options.callback)
         opening = await open_call(tools.hub, codec, handshake)
     except ScriptaError as error:
         await answer(refusing(handshake, error, dialect.refuse(request, error)))
@@ -89,7 +93,8 @@ async def serve_body(
         return replace(greeting, headers={**greeting.headers, **handshake.headers})
 
     transport = HttpTransport(receive, send, fail, greet)
-    await Call(transport, dialect, codec, opening, tools).run()
+    with results_to(codec.options.callback, transport, tools.poster) as results:
+        await Call(results, dialect, codec, opening, tools).run()
 
 
 async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) -> None:
@@ -104,6 +109,7 @@ async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) 
     request = Request(id=handshake.request_id, at=time.time(), client=transport.peer)
     try:
         codec = dialect.begin(request)
+        tools.poster.check(codec.options.callback)
         opening = await open_call(tools.hub, codec, handshake)
     except ScriptaError as error:
         refusal = dialect.refuse(request, error)
@@ -112,4 +118,5 @@ async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) 
             await transport.send(refusal.body)
         return
     codec.greet(opening.opened)
-    await Call(transport, dialect, codec, opening, tools).run()
+    with results_to(codec.options.callback, transport, tools.poster) as results:
+        await Call(results, dialect, codec, opening, tools).run()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from scripta_common.tracing import Tracing
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.calls.idle_clock import Patience
+from scripta_gateway.outbound.fetching import Fetcher
+from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.sessions.hub import Hub
 
 
@@ -19,9 +21,13 @@ class Tools:
         patience: How long a client may be silent, unless its dialect has bounds of its own.
         budget: Compressed streams that may be open at the same time.
         tracing: Where spans begin.
+        fetcher: Fetches recordings.
+        poster: Sends results to URLs.
     """
 
     hub: Hub
     patience: Patience
     budget: StreamBudget
     tracing: Tracing
+    fetcher: Fetcher
+    poster: Poster

@@ -14,16 +14,34 @@ from scripta_gateway.audio.decoder import AudioFormat
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Results go to a URL, and not to the client.
+
+    Attributes:
+        url: The URL; it may have credentials in it.
+        method: HTTP method of the requests that bring them.
+        receipt: What a request is answered once all that it brings has come; ``None`` for a client
+            that stays connected.
+    """
+
+    url: str = field(repr=False)
+    method: str = "POST"
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What is asked of a call's sessions; of each channel the same.
 
     Attributes:
         format: What the client says about its audio.
         session: What concerns the session; the pool and the numbers in it are not asked for.
+        callback: Where results go in place of the client; only at the call's beginning.
     """
 
     format: AudioFormat = field(default_factory=AudioFormat)
     session: SessionOptions = field(default_factory=SessionOptions)
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,19 @@ class Audio:
 
     data: bytes
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The rest of what the client would send is read from a URL; its end ends the stream.
+
+    The codec reads what comes from there as if the client had sent it.
+
+    Attributes:
+        url: The URL; it may have credentials in it.
+    """
+
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +172,4 @@ class Note:
     detail: object
 
 
-Ask = Configure | Audio | Finalize | Clear | KeepAlive | End | Refuse | Reply | Note
+Ask = Configure | Audio | Fetch | Finalize | Clear | KeepAlive | End | Refuse | Reply | Note

@@ -76,6 +76,28 @@ class ResumeRefusal(StrEnum):
     """The client says that it has more results than there are."""
 
 
+class Fetched(StrEnum):
+    """How it ended that a recording was fetched from a URL."""
+
+    COMPLETE = "complete"
+    """All of it was read."""
+    REFUSED = "refused"
+    """It may not be fetched from there."""
+    FAILED = "failed"
+    """Its host does not have it, broke off, or was too slow."""
+    LEFT = "left"
+    """The call ended before."""
+
+
+class Posted(StrEnum):
+    """What became of a result that was to be sent to a URL."""
+
+    DELIVERED = "delivered"
+    """The target took it."""
+    GIVEN_UP = "given_up"
+    """The target did not take it, after all tries or until this gateway stopped."""
+
+
 _OTHER: Final = "other"
 _CLOSE_CODES: Final = (1000, 1001, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013)
 _LEFT: Final = frozenset({1000, 1001, 1005})
@@ -159,6 +181,24 @@ FINALS_UNTIMED = counters(
     "Finals delivered whose latency says nothing or is not known.",
     "reason",
     Untimed,
+)
+FETCHES = counters(
+    "scripta_gateway_fetches_total",
+    "Recordings that were to be fetched from a URL, by how that ended.",
+    "outcome",
+    Fetched,
+)
+CALLBACKS = counters(
+    "scripta_gateway_callbacks_total",
+    "Results that were to be sent to a URL, by what became of them.",
+    "outcome",
+    Posted,
+)
+CALLBACK_RETRIES = counter(
+    "scripta_gateway_callback_retries_total", "Further tries to send a result to a URL."
+)
+CALLBACKS_OPEN = Gauge(
+    "scripta_gateway_callbacks_open", "Calls whose results are being sent to a URL."
 )
 _WHOLE: Final = {
     Delivered.FINAL: histograms(

@@ -15,6 +15,7 @@ _CODES: Final = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
     HTTPStatus.SERVICE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
+_OWN_CODES: Final = {"cannot_fetch": "REMOTE_CONTENT_ERROR"}
 _CLOSES: Final = {
     SessionIdle: Close(
         1011,
@@ -28,7 +29,8 @@ _OURS: Final = 1011
 
 def refusal(request: Request, error: ScriptaError) -> Refusal:
     """Returns the HTTP answer that an error is."""
-    code = _CODES.get(HTTPStatus(error.http_status), error.code.upper())
+    known = _CODES.get(HTTPStatus(error.http_status), error.code.upper())
+    code = _OWN_CODES.get(error.code, known)
     message, asked = str(error), request_id(request)
     body = {"err_code": code, "err_msg": message, "request_id": asked}
     printable = "".join(letter for letter in message if " " <= letter <= "~")

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from scripta_common.errors import BadRequest, ScriptaError
+from scripta_common.errors import ScriptaError
 from scripta_common.wire import Final as FinalResult
+from scripta_gateway.bounds import FETCH_REQUEST_BYTES
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Policy
@@ -27,6 +28,12 @@ _SENTENCES: Final = 5
 """A paragraph ends at a pause, or behind so many sentences."""
 
 Words = list[dict[str, Any]]
+
+
+class _Named(msgspec.Struct):
+    """The body of a request that names a recording."""
+
+    url: str
 
 
 class PrerecordedCodec:
@@ -46,11 +53,14 @@ class PrerecordedCodec:
     ) -> None:
         self._request = request
         self._query = query
-        wanted = query.options(own_name)
+        self._results = Results(request, query)
+        wanted = query.options(own_name, _json({"request_id": self._results.id}))
         session = msgspec.structs.replace(wanted.session, interim_results=False, upload=True)
         self.options = replace(wanted, session=session)
-        self._results = Results(request, query)
         self._digest = hashlib.sha256()
+        # What has come of a request that names a recording; ``None`` where it brings one.
+        named = "json" in request.headers.get("content-type", "")
+        self._named = bytearray() if named else None
         self._finals: list[list[FinalResult]] = [[]]
 
     def greet(self, opened: told.Opened) -> Greeting:
@@ -60,8 +70,12 @@ class PrerecordedCodec:
         return Greeting({"dg-request-id": self._results.id, **named})
 
     def read(self, frame: Frame) -> Sequence[Ask]:
-        """Returns a piece of the recording."""
+        """Returns a piece of the recording, or nothing where one is named."""
         data = frame.encode() if isinstance(frame, str) else frame
+        if self._named is not None:
+            self._named += data
+            too_long = len(self._named) > FETCH_REQUEST_BYTES
+            return (asks.Refuse("A request that names a URL is shorter"),) if too_long else ()
         self._digest.update(data)
         return (asks.Audio(data),)
 
@@ -70,8 +84,15 @@ class PrerecordedCodec:
         return ()
 
     def finish(self) -> Sequence[Ask]:
-        """Returns the end of the recording."""
-        return (asks.End(),)
+        """Returns the end of the recording, or where it is to be read from."""
+        if self._named is None:
+            return (asks.End(),)
+        named, self._named = self._named, None
+        try:
+            return (asks.Fetch(msgspec.json.decode(named, type=_Named).url),)
+        except (msgspec.DecodeError, RecursionError):
+            message = 'Post the bytes of a recording, or {"url": "https://…"} as JSON'
+            return (asks.Refuse(message),)
 
     def write(self, news: told.Told) -> Sequence[Frame]:
         """Returns the answer once all is there."""
@@ -83,7 +104,7 @@ class PrerecordedCodec:
             case told.Decided(channel, result):
                 self._finals[channel].append(result)
             case told.Ended(length):
-                return (msgspec.json.encode(self._answer(length)),)
+                return (_json(self._answer(length)),)
         return ()
 
     def close(self, error: ScriptaError | None) -> Close:
@@ -140,13 +161,15 @@ class PrerecordedDialect:
 
     def begin(self, request: Request) -> PrerecordedCodec:
         """Returns the codec of a request; raises ``BadRequest`` that says what is wrong."""
-        if "json" in request.headers.get("content-type", ""):
-            raise BadRequest("Recordings are not fetched from a URL here; post their bytes")
         return PrerecordedCodec(request, Query.parse(request.query), self._names.own)
 
     def refuse(self, request: Request, error: ScriptaError) -> Refusal:
         """Returns the error in the vendor's form."""
         return errors.refusal(request, error)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _text(words: Words) -> str:

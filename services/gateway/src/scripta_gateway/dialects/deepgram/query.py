@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from scripta_common.errors import BadRequest
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
-from scripta_gateway.dialects.asks import Options
+from scripta_gateway.dialects.asks import Callback, Options
 from scripta_gateway.text import TextRules
 
 _ABSENT: Final = frozenset({"", "none", "null", "undefined"})
@@ -26,7 +26,7 @@ _REDACTED: Final = {
     "aggressive_numbers": "numbers",
     "true": "numbers",
 }
-_FULFILLED: Final = frozenset({"no_delay", "mip_opt_out", "callback_method", "ignored"})
+_FULFILLED: Final = frozenset({"no_delay", "mip_opt_out", "ignored"})
 """What is so in any case: nothing is held back, and nothing is kept to learn from."""
 _RAW: Final = {"linear16": None, "linear32": None, "mulaw": 8_000, "alaw": 8_000}
 """Encodings without a header, each with its rate where that goes without saying."""
@@ -73,6 +73,8 @@ class Query(Struct, frozen=True):
     paragraphs: bool = False
     tag: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    callback: str | None = None
+    callback_method: Literal["post", "put"] = "post"
     ignored: tuple[str, ...] = ()
 
     @classmethod
@@ -82,8 +84,6 @@ class Query(Struct, frozen=True):
         ignored: dict[str, None] = {}
         for name, value in parameters:
             said = value.strip().lower()
-            if name == "callback":
-                raise BadRequest("callback is not served; results come on this connection")
             if said in _ABSENT or name in _FULFILLED:
                 continue
             effect = said == "false" or name in cls.__struct_fields__
@@ -94,7 +94,7 @@ class Query(Struct, frozen=True):
             elif name in _LISTS:
                 given[name] = (*given.get(name, ()), value)
             elif name in cls.__struct_fields__:
-                given[name] = value
+                given[name] = said if name == "callback_method" else value
             if not effect and _NAME.fullmatch(name):
                 ignored[name] = None
         given["ignored"] = tuple(ignored)[:_MOST_NAMED]
@@ -134,8 +134,15 @@ class Query(Struct, frozen=True):
             redacted=frozenset(_REDACTED[kind] for kind in self.redact if kind in _REDACTED),
         )
 
-    def options(self, own_name: Callable[[str | None], str | None]) -> Options:
-        """Returns what this asks of a call; ``own_name`` returns our name of a model."""
+    def options(
+        self, own_name: Callable[[str | None], str | None], receipt: str | None = None
+    ) -> Options:
+        """Returns what this asks of a call.
+
+        Args:
+            own_name: Returns our name of a model.
+            receipt: What a request is answered whose results go to a callback.
+        """
         silence, endpoint = self.utterance_end_ms, int(self.endpointing)
         if endpoint:
             endpoint = max(endpoint, _SHORTEST_ENDPOINT_MS)
@@ -148,4 +155,8 @@ class Query(Struct, frozen=True):
             silence_ms=None if silence is None else max(silence, _SHORTEST_SILENCE_MS),
         )
         rate = self.sample_rate or (_RAW[self.raw] if self.raw else None) or _RATE
-        return Options(AudioFormat(self.raw, rate, self.channels, self.multichannel), session)
+        format = AudioFormat(self.raw, rate, self.channels, self.multichannel)
+        if self.callback is None:
+            return Options(format, session)
+        method = self.callback_method.upper()
+        return Options(format, session, Callback(self.callback.strip(), method, receipt))
