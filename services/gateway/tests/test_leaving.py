@@ -93,6 +93,20 @@ async def test_end_for_which_no_room_comes_is_given_up_in_bounded_time(
     assert "end not recorded" in caplog.messages
 
 
+async def test_what_was_received_is_written_although_the_connection_is_gone(
+    make_hub: MakeHub, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards clients whose connections break so soon that nothing would ever be accepted."""
+    monkeypatch.setattr("scripta_gateway.sessions.upkeep._ROUND_SECONDS", 60)  # it writes, too
+    hub, other, token = await make_hub(), await make_hub(), ResumeToken.make()
+    session = await hub.open(OPTIONS, token)
+    await session._writer.join()
+    session.enter(SECOND, 1)
+    hub.leave(session, comes_back=True)
+    await until(lambda: session.logged == 1)
+    assert (await other.resume(token, 0)).messages == 1
+
+
 async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
     make_hub: MakeHub, own_broker: BrokerProcess, until: Until
 ) -> None:

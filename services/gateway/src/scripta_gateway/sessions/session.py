@@ -282,6 +282,10 @@ class Session:
             self._outflow.notice()  # how it ended stands in the results
         return more
 
+    async def heal(self) -> None:
+        """Writes what the log lacks, as far as there is room; raises as ``write_once``."""
+        await self._writer.heal()
+
     async def next_results(self) -> list[Recorded | Interim | Speech]:
         """Waits for results and returns all there are, in order; an interim comes last.
 
@@ -316,7 +320,7 @@ class Session:
         progress = await self._log.poll(self.sid, self.connection, drop=drop)
         self._outflow.dropped(drop)
         self._outflow.take(self._exchange.polled(progress, confirmed))
-        await self._writer.heal()
+        await self.heal()
         if progress is not None and not progress.over and self.outstanding:
             await self._writer.stay_in_line(progress.owner)
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from scripta_common.errors import BrokerUnavailable, ScriptaError
@@ -91,6 +92,10 @@ class Unattended:
 
     async def _see_off(self, session: Session, outcome: Outcome, wait: float) -> None:
         if wait:
+            # Its client sends again what the log lacks then: on a connection that breaks again and
+            # again, it would never come further.
+            with suppress(ScriptaError):  # the upkeep tries again, or finds that it is lost
+                await session.heal()
             await self._wait(wait)
             self._waiting.discard(session)
         try:
