@@ -121,11 +121,12 @@ SCALING = Row(
         ),
         Panel(
             title="Transcribers",
-            description="Living transcribers of each pool, and how many pods each HPA wants if "
-            "kube-state-metrics is scraped.",
+            description="Living transcribers of each pool, those of an older release that do not "
+            "count usage, and how many pods each HPA wants if kube-state-metrics is scraped.",
             unit="short",
             queries=[
                 Query(fleet("scripta_transcribers"), POOL_LEGEND),
+                Query(fleet("scripta_unmetered_transcribers"), f"{POOL_LEGEND} unmetered"),
                 Query(
                     select(
                         "kube_horizontalpodautoscaler_status_desired_replicas",

@@ -49,7 +49,7 @@ _BROKER: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 _CODES: Final = "1000 1001 1005 1006 1007 1008 1009 1011 1012 1013 other"
 _COMMANDS: Final = (
     "open assign attach restore append poll line withdraw claim commit interim release accuse "
-    "acquit heartbeat reclaim tidy handoff drop enlist roster demand xrange other"
+    "acquit heartbeat reclaim tidy handoff drop enlist roster demand meter xrange other"
 )
 _POOL: Final = {"pool": None}
 
@@ -164,6 +164,7 @@ FLEET: Final = (
     Metric("scripta_demand_sessions", "gauge", _POOL),
     Metric("scripta_slots", "gauge", _POOL),
     Metric("scripta_transcribers", "gauge", _POOL),
+    Metric("scripta_unmetered_transcribers", "gauge", _POOL),
     Metric("scripta_fleet_observation_age_seconds", "gauge"),
 )
 """What every gateway exports of the fleet, the same from each."""

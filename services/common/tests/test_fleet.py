@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from scripta_common.fleet import ALIVE_MS, POOL_PATTERN, REMEMBER_MS, Fleet, Line, Member, Roll
@@ -107,3 +108,10 @@ def test_of_pools_with_one_model_a_living_one_is_taken_and_then_the_least_busy()
 )
 def test_pool_names_fit_into_a_key_and_into_names_of_kubernetes(name: str, good: bool) -> None:
     assert bool(re.fullmatch(POOL_PATTERN, name)) is good
+
+
+def test_transcribers_that_do_not_count_usage_are_noticed() -> None:
+    """Guards a bill during a rollout: a transcriber of an older release counts nothing."""
+    old = member()
+    pools = fleet({"old": old, "new": msgspec.structs.replace(old, meters=True)}).pools
+    assert (pools["default"].transcribers, pools["default"].unmetered) == (2, 1)

@@ -56,6 +56,7 @@ async def test_record_has_the_brokers_time_and_the_hash_a_ttl(roster: Roster, re
         "slots": 8,
         "served": [],
         "finished": 0,
+        "meters": False,
     }
     assert REMEMBER_MS - 10_000 < await redis.pttl(keys.FLEET) <= REMEMBER_MS
 

@@ -24,6 +24,7 @@ from scripta_common.sessionlog import (
     SessionOptions,
     TranscriberLog,
 )
+from scripta_common.usage import Meter
 from scripta_common.wire import (
     Checkpoint,
     Ended,
@@ -44,6 +45,7 @@ from scripta_transcriber.engines.base import (
 )
 from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.metering import Metering
 from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
@@ -141,12 +143,14 @@ class Transcriber:
     bell: Doorbell
     scheduler: Scheduler
     clock: BrokerClock
+    metering: Metering
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> Transcriber:
         self.tasks = [
             asyncio.create_task(self.worker.run(), name="worker"),
             asyncio.create_task(self.bell.run(), name="bell"),
+            asyncio.create_task(self.metering.run(), name="metering"),
         ]
         return self
 
@@ -196,6 +200,7 @@ async def make_transcriber(
         half = log(broker, name, lease=lease, ttl=60)
         engine = engine or LetterEngine(model)
         scheduler, clock = Scheduler(2), BrokerClock()
+        metering = Metering(Meter(broker, clock, days=1))
         tools = Tools(
             log=half,
             scheduler=scheduler,
@@ -203,6 +208,7 @@ async def make_transcriber(
             rounds=Rounds(rounds),
             quarantine=Quarantine(half),
             clock=clock,
+            metering=metering,
             interim_seconds=interim_seconds,
         )
 
@@ -221,7 +227,8 @@ async def make_transcriber(
         worker = Worker(half, slots=slots, transcribe=transcribe, misfits=misfits)
         channel = keys.transcriber_channel(name)
         bell = Doorbell(broker, channel, on_ring=worker.ring, on_join=worker.ring_all)
-        made.append(Transcriber(broker, half, engine, worker, bell, scheduler, clock))
+        parts = broker, half, engine, worker, bell, scheduler, clock, metering
+        made.append(Transcriber(*parts))
         return made[-1]
 
     yield make

@@ -15,7 +15,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NoReturn, cast
+from importlib.resources import files
+from typing import Any, Final, NoReturn, Self, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -46,6 +47,11 @@ class Script:
         self.name = name
         self.source = source
         self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    @classmethod
+    def load(cls, package: str, name: str) -> Self:
+        """Returns the script in a package's folder ``lua``; what it does stands at its top."""
+        return cls(name, files(package).joinpath("lua", f"{name}.lua").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

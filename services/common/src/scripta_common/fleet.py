@@ -41,6 +41,7 @@ class Member(msgspec.Struct, frozen=True):
         at: When it said so.
         served: Its models, the preferred ones first; empty from a version that runs just one.
         finished: Sessions that have left a slot free for good since its start.
+        meters: Whether it counts what sessions use; not one of an older version.
     """
 
     pool: str
@@ -50,6 +51,7 @@ class Member(msgspec.Struct, frozen=True):
     at: int = 0
     served: tuple[Model, ...] = ()
     finished: int = 0
+    meters: bool = False
 
     @property
     def offer(self) -> tuple[Model, ...]:
@@ -146,6 +148,7 @@ class Pool:
         uploads: Uploads that wait outside of the line.
         turned_away: Live clients that were refused lately and have probably not given up.
         finished: Sessions that each transcriber alive has finished since its start.
+        unmetered: Transcribers alive that do not count what sessions use.
     """
 
     name: str
@@ -157,6 +160,7 @@ class Pool:
     uploads: int = 0
     turned_away: int = 0
     finished: Mapping[str, int] = field(default_factory=dict)
+    unmetered: int = 0
 
     @property
     def waiting(self) -> int:
@@ -252,6 +256,7 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
         # Nobody knows whether they would have spoken: at most they double a pool at a time.
         turned_away=min(turned_away, max(1, slots)),
         finished={key: one.finished for key, one in members.items()},
+        unmetered=sum(not one.meters for one in members.values()),
     )
 
 

@@ -65,6 +65,20 @@ def of_tenant(tenant: str, what: str) -> str:
     return f"{PREFIX}{{tenant:{tenant}}}:{what}"
 
 
+TENANTS: Final = PREFIX + "tenants"
+"""Sorted set: tenants for which something was counted, by when, in Unix seconds."""
+
+
+def usage(tenant: str, start: str) -> str:
+    """Hash: what a tenant used in an hour (``2026-11-29T03``) or on a day (``2026-11-29``); UTC."""
+    return of_tenant(tenant, f"usage:{start}")
+
+
+def counted(tenant: str, sid: str) -> str:
+    """Hash: how much of a session was counted for its tenant."""
+    return of_tenant(tenant, f"counted:{sid}")
+
+
 URGENT: Final = "!"
 """Behind the session's id in a transcriber's ring: a boundary was asked for."""
 

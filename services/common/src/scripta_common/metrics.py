@@ -15,7 +15,7 @@ _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
 class Command(StrEnum):
-    """What the broker is asked: the scripts of the session log by name, and plain commands."""
+    """What the broker is asked: scripts by name, and plain commands."""
 
     OPEN = "open"
     ASSIGN = "assign"
@@ -39,6 +39,7 @@ class Command(StrEnum):
     ENLIST = "enlist"
     ROSTER = "roster"
     DEMAND = "demand"
+    METER = "meter"
     XRANGE = "xrange"
     OTHER = "other"
 

@@ -41,6 +41,16 @@ class Commit:
     results: tuple[Recorded, ...]
     origins: tuple[Origin | None, ...] = ()
 
+    @property
+    def over(self) -> bool:
+        """Whether the session is over then."""
+        return bool(self.results) and isinstance(self.results[-1], Ended | Failed)
+
+    @property
+    def finals(self) -> int:
+        """Finals of the session then: all results but the last of one that is over."""
+        return self.after + len(self.results) - self.over
+
 
 class Decisions:
     """The decisions of one transcription.
@@ -93,6 +103,11 @@ class Decisions:
     def fail(self, code: str, message: str) -> None:
         """Notes that the session can not go on; behind this nothing is decided."""
         self._note(Failed(self._next_index, code, message))
+
+    @property
+    def finals(self) -> int:
+        """Finals that are committed, of a session that is not over."""
+        return self._index
 
     def pending(self) -> Commit:
         """Returns what is decided and not committed."""

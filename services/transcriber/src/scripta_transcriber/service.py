@@ -19,10 +19,12 @@ from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG, export_build
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
+from scripta_common.usage import Meter
 from scripta_transcriber.engines import create_engine
 from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.lease_trace import LeaseTraces
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.metering import Metering
 from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
@@ -72,6 +74,8 @@ class TranscriberService:
             pool=settings.pool,
         )
         self._roster = Roster(self._broker)
+        meter = Meter(self._broker, self._roster.clock, days=settings.usage_days)
+        self._metering = Metering(meter)
         self._presence = Presence(self._roster, self._id, self._describe)
         self._scheduler = Scheduler(settings.threads)
         self._behind = Scheduler(settings.threads, behind=True)
@@ -98,14 +102,16 @@ class TranscriberService:
         probes = asyncio.create_task(self._probes.serve(), name="probes")
         presence = asyncio.create_task(self._presence.run(), name="presence")
         lag = asyncio.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
+        metering = asyncio.create_task(self._metering.run(), name="metering")
         serving = asyncio.create_task(self._serve(), name="serve")
         try:
-            await _attended(serving, (probes, presence, lag))
+            await _attended(serving, (probes, presence, lag, metering))
         finally:
             # Stopped early, it still hands off what it can.
-            for task in (serving, presence, lag):
+            for task in (serving, presence, lag, metering):
                 task.cancel()
                 await asyncio.wait([task])
+            await self._metering.close()
             await self._presence.leave()
             self._scheduler.close()
             self._behind.close()
@@ -141,6 +147,7 @@ class TranscriberService:
             rounds=Rounds(),
             quarantine=Quarantine(self._log),
             clock=self._roster.clock,
+            metering=self._metering,
             interim_seconds=self._settings.interim_seconds,
         )
 

@@ -47,6 +47,12 @@ class TranscriberSettings(CommonSettings):
     interim_seconds: float = Field(
         0.5, ge=0.1, description="New audio that makes another interim worth it"
     )
+    usage_days: int = Field(
+        35,
+        ge=1,
+        le=400,
+        description="How long the broker keeps what each tenant has used; export it before",
+    )
     health_host: str = Field("0.0.0.0", description="Address of the probes and metrics")
     health_port: int = Field(8001, ge=1, le=65535, description="Port of the probes and metrics")
 

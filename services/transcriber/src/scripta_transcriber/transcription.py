@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable, EngineFailure
-from scripta_common.sessionlog import Claim, Fenced, TranscriberLog
+from scripta_common.sessionlog import Claim, Fenced, SessionGone, TranscriberLog
+from scripta_common.usage import Used
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Entry, Final, Origin
 from scripta_transcriber import metrics
 from scripta_transcriber.decisions import Decisions, is_audible
@@ -30,6 +31,7 @@ from scripta_transcriber.interims import Interims
 from scripta_transcriber.lease_trace import LeaseTrace
 from scripta_transcriber.listening import Listening
 from scripta_transcriber.lookout import Lookout
+from scripta_transcriber.metering import Metering
 from scripta_transcriber.metrics import Failure, Kind
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
@@ -65,6 +67,7 @@ class Tools:
     rounds: Rounds
     quarantine: Quarantine
     clock: BrokerClock
+    metering: Metering
     interim_seconds: float
 
 
@@ -98,6 +101,7 @@ class Transcription:
         self._engine = choice.engine
         self._tools = tools
         self._seq = claim.checkpoint.seq
+        self._samples = claim.checkpoint.sample
         by_speech = self._engine.capabilities.segmentation is Segmentation.SPEECH
         self._decisions = Decisions(claim, by_speech=by_speech)
         self._wake = asyncio.Event()
@@ -134,33 +138,44 @@ class Transcription:
         """
         lookout = Lookout(self._wake, _CHECK_SECONDS)
         try:
-            if refusal := self._choice.refusal:
-                await self._fail(refusal.why, refusal.error.code, str(refusal.error))
-                return True
-            if not await self._patiently(self._trial.begin):
-                await self._fail(Failure.POISON, EngineFailure.code, _POISON)
-                return True
-            while not self._stopping:
-                # Cleared before the read: what comes behind it rings again.
-                self._wake.clear()
-                entries = await self._patiently(
-                    partial(self._tools.log.read_on, self.claim, self._seq, _READ_ENTRIES)
-                )
-                was_quiet = self._segmenter.quiet
-                if entries and await self._take(entries):
-                    return True
-                # Who has just begun to speak may have rung for the next round meanwhile.
-                begins = was_quiet and not self._segmenter.quiet
-                if len(entries) < _READ_ENTRIES and not begins and not self._wake.is_set():
-                    await self._patiently(self._trial.acquit)
-                    await self._wake.wait()
-                    if lookout.unrung():
-                        await self._patiently(partial(self._tools.log.check, self.claim))
-            return False
+            return await self._work(lookout)
+        except SessionGone:
+            # Nobody will decide what was accepted. If its gateway writes the session anew, what is
+            # counted here is not counted again.
+            self._tools.metering.lose(self._used(self._samples, self._decisions.finals, over=True))
+            raise
         finally:
+            self._tools.metering.leave(self.claim.sid)
             lookout.close()
             self._interims.close()
             self._trial.close()
+
+    async def _work(self, lookout: Lookout) -> bool:
+        if refusal := self._choice.refusal:
+            await self._fail(refusal.why, refusal.error.code, str(refusal.error))
+            return True
+        if not await self._patiently(self._trial.begin):
+            await self._fail(Failure.POISON, EngineFailure.code, _POISON)
+            return True
+        while not self._stopping:
+            # Cleared before the read: what comes behind it rings again.
+            self._wake.clear()
+            entries = await self._patiently(
+                partial(self._tools.log.read_on, self.claim, self._seq, _READ_ENTRIES)
+            )
+            if entries:
+                self._samples = entries[-1].end_sample
+            was_quiet = self._segmenter.quiet
+            if entries and await self._take(entries):
+                return True
+            # Who has just begun to speak may have rung for the next round meanwhile.
+            begins = was_quiet and not self._segmenter.quiet
+            if len(entries) < _READ_ENTRIES and not begins and not self._wake.is_set():
+                await self._patiently(self._trial.acquit)
+                await self._wake.wait()
+                if lookout.unrung():
+                    await self._patiently(partial(self._tools.log.check, self.claim))
+        return False
 
     async def _take(self, entries: Sequence[Entry]) -> bool:
         self.trace.arrived(entries)
@@ -218,6 +233,9 @@ class Transcription:
 
     async def _commit(self) -> None:
         commit = self._decisions.pending()
+        used = self._used(commit.checkpoint.sample, commit.finals, over=commit.over)
+        if used.over:
+            await self._tools.metering.settle(used, partial(self._tools.log.check, self.claim))
         began = time.monotonic()
         attempt = partial(
             self._tools.log.commit,
@@ -236,6 +254,8 @@ class Transcription:
         metrics.COMMIT_SECONDS.observe(time.monotonic() - began)
         self.trace.committed(began, commit.results, commit.checkpoint.sample)
         self._decisions.committed(commit)
+        if not used.over:
+            self._tools.metering.progress(used)
         metrics.FINALS.inc(sum(isinstance(result, Final) for result in commit.results))
         self._trial.close()  # it has moved on: the commit has taken everything back
 
@@ -244,6 +264,11 @@ class Transcription:
         self._decisions.fail(code, message)
         await self._commit()
         metrics.SESSIONS_FAILED[why].inc()
+
+    def _used(self, samples: int, finals: int, *, over: bool) -> Used:
+        options = self.claim.options
+        model = self._choice.model
+        return Used(self.claim.sid, options.tenant, options.key, model, samples, finals, over)
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         # Without end: whether the session is still ours is for the lease to say.

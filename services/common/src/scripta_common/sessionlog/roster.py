@@ -56,6 +56,7 @@ class Roster:
             "slots": member.slots,
             "served": member.served,
             "finished": member.finished,
+            "meters": member.meters,
         }
         await self._write(transcriber_id, _POOL_FIELD + member.pool, said)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from functools import partial
+from typing import Final
 
 from scripta_common.broker import Script
 
-
-def _load(name: str) -> Script:
-    return Script(name, files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8"))
+_load: Final = partial(Script.load, __package__)
 
 
 OPEN = _load("open")

@@ -40,6 +40,11 @@ _OF_POOLS: Final[tuple[tuple[str, str, Callable[[Pool], int]], ...]] = (
         lambda pool: pool.slots,
     ),
     ("scripta_transcribers", "Living transcribers of a pool.", lambda pool: pool.transcribers),
+    (
+        "scripta_unmetered_transcribers",
+        "Living transcribers of a pool that do not count usage: of an older release.",
+        lambda pool: pool.unmetered,
+    ),
 )
 
 

@@ -166,6 +166,7 @@ class Engines:
             slots=slots,
             served=self.models,
             finished=finished,
+            meters=True,
         )
 
     def _describe(self) -> tuple[Model, ...]:
