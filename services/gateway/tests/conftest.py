@@ -22,6 +22,7 @@ from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Member
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
+from scripta_common.usage import Meter
 from scripta_common.wire import (
     SAMPLE_RATE,
     Checkpoint,
@@ -42,6 +43,7 @@ from scripta_local.ports import free_port
 from scripta_transcriber.engines.choice import Engines
 from scripta_transcriber.engines.mock import MockEngine
 from scripta_transcriber.listening import Listening
+from scripta_transcriber.metering import Metering
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.quarantine import Quarantine
 from scripta_transcriber.rounds import Rounds
@@ -294,6 +296,7 @@ async def start_worker(shared_broker: BrokerProcess) -> AsyncIterator[Callable[.
                 rounds=Rounds(),
                 quarantine=Quarantine(log),
                 clock=BrokerClock(),
+                metering=Metering(Meter(broker, BrokerClock(), days=1)),
                 interim_seconds=0.5,
             )
 
