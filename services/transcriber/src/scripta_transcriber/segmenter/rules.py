@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from scripta_common.wire import SAMPLE_RATE
+from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
+
 SHORTEST_ENDPOINT = 0.1
 """Seconds of silence that end a segment, at least. Gaps within words are nearly as long, and behind
 each cut the voice detector has to learn anew what it hears."""
@@ -84,3 +87,13 @@ class Rules:
         """
         scale = seconds / self.longest_segment
         return replace(self, longest_segment=seconds, search_window=self.search_window * scale)
+
+
+def samples_of(seconds: float) -> int:
+    """Returns how many samples so much audio has."""
+    return round(seconds * SAMPLE_RATE)
+
+
+def frames_of(seconds: float) -> float:
+    """Returns how many frames of the voice detector so much audio has."""
+    return seconds * SAMPLE_RATE / FRAME_SAMPLES
