@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -25,6 +25,7 @@ from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
 from scripta_gateway.calls.idle_clock import Patience
+from scripta_gateway.calls.refusal import formulate
 from scripta_gateway.calls.serving import serve_body, serve_stream, serve_websocket
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
@@ -49,7 +50,9 @@ from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_gateway.telemetry.session_metrics import SessionCollector
 from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.edge import Formulate
 from scripta_gateway.transports.tcp import TcpTransport
+from scripta_gateway.transports.upgrade import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
 
 
 VOSK_PATH: Final = "/vosk"
+_OPENAI_RECORDINGS: Final = "/v1/audio/transcriptions"
 
 _NO_WEBSOCKET: Final = error_answer(404, "There is no WebSocket here; try /ws")
 
@@ -172,7 +176,11 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path, dialect in recordings.items():
         app.router.routes.append(Route(path, _Recordings(dialect, tools), methods=["POST"]))
     app.state.streams = _streams(settings, tools)
-    app.state.uploads = (*recordings, *NOT_SERVED)
+    not_served = dict.fromkeys(NOT_SERVED, recordings[_OPENAI_RECORDINGS])
+    app.state.uploads = {
+        path: partial(formulate, dialect) for path, dialect in (recordings | not_served).items()
+    }
+    app.add_exception_handler(HTTPException, partial(_answer_error, app.state.uploads))
 
     for path in ("/v1/models", "/v1/models/{name:path}"):
         app.add_route(path, partial(_models, hub, settings.own_models()))
@@ -195,7 +203,7 @@ def _application(**options: Any) -> FastAPI:
         telemetry=_NO_TELEMETRY,
         **options,
     )
-    app.add_exception_handler(HTTPException, _answer_error)
+    app.add_exception_handler(HTTPException, partial(_answer_error, {}))
     return app
 
 
@@ -237,7 +245,7 @@ def _recordings(settings: GatewaySettings) -> dict[str, Dialect]:
     openai_names = ModelNames(TRANSCRIPTION_MODELS, settings.own_models())
     deepgram_names = ModelNames(MODELS, settings.own_models())
     return {
-        "/v1/audio/transcriptions": RecordingsDialect(openai_names),
+        _OPENAI_RECORDINGS: RecordingsDialect(openai_names),
         "/v1/listen": PrerecordedDialect(deepgram_names),
     }
 
@@ -272,13 +280,18 @@ async def _not_served(refusal: Refusal, _: Request) -> Response:
     return Response(refusal.body, refusal.status, media_type=refusal.media_type)
 
 
-async def _answer_error(_: Request, error: Exception) -> Response:
+async def _answer_error(
+    forms: Mapping[str, Formulate], request: Request, error: Exception
+) -> Response:
     assert isinstance(error, HTTPException)
     allowed = (error.headers or {}).get("Allow", "")
     only = (
         "Send a recording by POST" if allowed == "POST" else "This is only to be read: GET or HEAD"
     )
     words = {404: "There is nothing here", 405: only}
-    return error_answer(
-        error.status_code, words.get(error.status_code, error.detail), dict(error.headers or {})
-    )
+    said, headers = words.get(error.status_code, error.detail), dict(error.headers or {})
+    formulate_it = forms.get(request.url.path)
+    if formulate_it is None:
+        return error_answer(error.status_code, said, headers)
+    body = formulate_it(Answer(error.status_code, said)).body
+    return Response(body, error.status_code, headers, media_type="application/json")

@@ -134,3 +134,55 @@ async def test_path_is_only_for_posting(server: Any) -> None:
         answer = await client.get(address(server, PATH))
     assert answer.status_code == 405
     assert "POST" in answer.text
+
+
+FORMS = {
+    PATH: ("err_code", "err_msg"),
+    "/v1/audio/transcriptions": ("error",),
+    "/v1/audio/translations": ("error",),
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Content-Length: 99999999999\r\n\r\n", 413),
+        ("Content-Length: 10\r\n\r\nabc", 408),
+        (f"X-Long: {'x' * 17000}\r\n\r\n", 431),
+        ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", 400),
+        ("Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
+        ("X-Slow: ", 408),
+    ],
+)
+async def test_what_the_transport_refuses_has_the_form_of_its_dialect(
+    server: Any,
+    dial: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    head: str,
+    status: int,
+) -> None:
+    """Guards clients that look for the error where their vendor has it."""
+    monkeypatch.setattr("scripta_gateway.transports.http.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("scripta_gateway.transports.http.REQUEST_SECONDS", 0.2)
+    client = await dial(server)
+    form = "Content-Type: multipart/form-data; boundary=x"
+    client.writer.write(f"POST {path}?a=b HTTP/1.1\r\nHost: x\r\n{form}\r\n{head}".encode())
+    async with asyncio.timeout(10):
+        answer = await client.reader.read()
+    first, _, body = answer.decode().partition("\r\n\r\n")
+    answered = 404 if "translations" in path and "abc" in head and status == 408 else status
+    assert first.startswith(f"HTTP/1.1 {answered} ")
+    assert set(FORMS[path]) <= set(json.loads(body))
+    if path == PATH:
+        assert "\r\ndg-request-id: " in first
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/listen"])
+async def test_a_wrong_method_is_refused_in_the_form_of_the_dialect(server: Any, path: str) -> None:
+    async with httpx.AsyncClient(timeout=20) as client:
+        answer = await client.put(address(server, path), content=b"x")
+    assert answer.status_code == 405
+    assert set(FORMS[path]) <= set(answer.json())
+    assert answer.headers["allow"]

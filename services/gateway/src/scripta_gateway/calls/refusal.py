@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
 
-from scripta_common.errors import Draining, ScriptaError
+from scripta_common.errors import BadRequest, Draining, ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
 from scripta_gateway.calls.handshake import Handshake
+from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.telemetry import metrics
-from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.base import Refusal, Request
+from scripta_gateway.transports.upgrade import Answer
 
 logger = logging.getLogger(__name__)
+
+
+class TooSlow(ScriptaError):
+    """A request did not arrive in time."""
+
+    code = "too_slow"
+    http_status = 408
+
+
+class TooLarge(ScriptaError):
+    """A request, or a part of it, is larger than it may be."""
+
+    code = "too_large"
+    http_status = 413
+
+
+_ERRORS: Final[Mapping[int, type[ScriptaError]]] = {
+    HTTPStatus.REQUEST_TIMEOUT: TooSlow,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
+    HTTPStatus.REQUEST_URI_TOO_LONG: TooLarge,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: TooLarge,
+}
+"""What is wrong with a request of which nobody has looked at what it asks for, by its status."""
 
 _RETRY_AFTER_SECONDS: Final = 5
 _RETRY_AFTER_DRAIN_SECONDS: Final = 1
@@ -35,6 +64,15 @@ def refusing(handshake: Handshake, error: ScriptaError, refusal: Refusal) -> Res
     bind(request=handshake.request_id, trace_id=trace_of(handshake.traceparent))
     logger.info("client refused", extra={"code": error.code, "status": refusal.status})
     return response_of(refusal, handshake, draining=isinstance(error, Draining))
+
+
+def formulate(dialect: Dialect, answer: Answer) -> Answer:
+    """Returns an answer that a transport gives by itself in the form of a dialect."""
+    request = Request(id=secrets.token_hex(16), at=time.time())
+    error = _ERRORS.get(answer.status, BadRequest)(answer.error)
+    refusal = dialect.refuse(request, error)
+    headers = [(name.lower().encode(), text.encode()) for name, text in refusal.headers.items()]
+    return replace(answer, headers=[*answer.headers, *headers], body=refusal.body)
 
 
 def response_of(refusal: Refusal, handshake: Handshake, *, draining: bool = False) -> Response:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from scripta_gateway.bounds import (
     AUDIO_TEXT_ROOM,
@@ -20,6 +20,10 @@ from scripta_gateway.transports.events import Limits
 from scripta_gateway.transports.frames import HARD_FACTOR
 from scripta_gateway.transports.message_room import MessageRoom
 from scripta_gateway.transports.sockets import Sockets
+from scripta_gateway.transports.upgrade import Answer
+
+Formulate = Callable[[Answer], Answer]
+"""Puts an answer of the transport into the form of a dialect."""
 
 _HARD_LEAST = 16 * MIB
 _LARGE_MESSAGES = 4
@@ -44,7 +48,8 @@ class Edge:
         sockets: All sockets there are.
         room: Where large messages find room.
         audio_texts: Where text messages that bring audio do.
-        uploads: Paths of the routes that take audio in the body of a POST.
+        uploads: Paths of the routes that take audio in the body of a POST; each with what puts an
+            answer into the form that its clients understand.
         upload_bytes: Largest such body.
     """
 
@@ -52,11 +57,11 @@ class Edge:
     sockets: Sockets
     room: MessageRoom
     audio_texts: MessageRoom
-    uploads: frozenset[bytes] = frozenset()
+    uploads: Mapping[bytes, Formulate] = field(default_factory=dict)
     upload_bytes: int = 0
 
     @classmethod
-    def of(cls, settings: GatewaySettings, uploads: Iterable[str] = ()) -> Edge:
+    def of(cls, settings: GatewaySettings, uploads: Mapping[str, Formulate] | None = None) -> Edge:
         """Returns the edge of a gateway with these settings and such routes."""
         largest = settings.max_audio_size
         return cls(
@@ -70,6 +75,6 @@ class Edge:
             sockets=Sockets(min(settings.max_sessions + SPARE_SOCKETS, _most_files())),
             room=MessageRoom(max(UNFINISHED_BYTES, _LARGE_MESSAGES * largest), UNFINISHED_SECONDS),
             audio_texts=MessageRoom(AUDIO_TEXT_ROOM, UNFINISHED_SECONDS, until_heard=True),
-            uploads=frozenset(path.encode() for path in uploads),
+            uploads={path.encode(): form for path, form in (uploads or {}).items()},
             upload_bytes=settings.max_upload_bytes,
         )

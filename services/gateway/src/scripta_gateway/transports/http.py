@@ -293,8 +293,14 @@ class HttpProtocol(BoundedRequests):
                 self.transport.abort()
                 return
         if not self.transport.is_closing():
-            self.transport.write(answer.encode())
+            self.transport.write(self._formulated(answer).encode())
         Farewell(self.transport, self._edge.sockets)
+
+    def _formulated(self, answer: Answer) -> Answer:
+        """Returns an answer in the form that clients of the path understand."""
+        path = self.url.partition(b"?")[0]  # as far as it has come
+        formulate = self._edge.uploads.get(path) if self.parser.get_method() == b"POST" else None
+        return answer if formulate is None else formulate(answer)
 
     def _part(self) -> None:
         """Closes the socket behind an answer that its client is to read."""

@@ -58,6 +58,7 @@ class BoundedRequests(HttpToolsProtocol):
         self.begun = 0
         self.body_limit = REQUEST_BODY_BYTES
         self._refusal: Refusal | None = None
+        self.url = b""  # none has come yet
 
     def feed(self, piece: bytes) -> Refusal | None:
         """Parses some bytes; returns why the request is refused, if it is.

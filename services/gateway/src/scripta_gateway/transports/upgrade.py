@@ -24,15 +24,18 @@ class Answer:
         status: HTTP status.
         error: What is wrong and what to do, in plain words.
         headers: Further headers.
+        body: Its body, in JSON; ``None`` for one that has the error in it.
     """
 
     status: int
     error: str
     headers: Headers = field(default_factory=list)
+    body: str | None = None
 
     def encode(self) -> bytes:
         """Returns its bytes; the connection is closed after it."""
-        body = json.dumps({"status": "error", "error": self.error}).encode()
+        own = {"status": "error", "error": self.error}
+        body = (json.dumps(own) if self.body is None else self.body).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
