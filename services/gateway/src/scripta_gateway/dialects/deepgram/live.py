@@ -149,7 +149,7 @@ class LiveCodec:
         return ()
 
     def _heard_in(self, channel: int, result: FinalResult | Interim) -> str:
-        said = self._results.alternative((result,))
+        said = self._results.alternative((result,), channel)
         if isinstance(result, Interim):
             return self._result(channel, result.end, said)
         if said["words"]:

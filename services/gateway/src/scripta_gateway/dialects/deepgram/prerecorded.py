@@ -114,7 +114,10 @@ class PrerecordedCodec:
         return Close(error.close_code, refusal=errors.refusal(self._request, error))
 
     def _answer(self, length: float) -> dict[str, Any]:
-        said = [self._results.alternative(finals) for finals in self._finals]
+        said = [
+            self._results.alternative(finals, channel, whole=True)
+            for channel, finals in enumerate(self._finals)
+        ]
         found: dict[str, Any] = {"channels": [self._channel(each) for each in said]}
         if self._query.utterances:
             each = [

@@ -7,7 +7,7 @@ The vendor's packages require a confidence everywhere: it is the word's, else it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,11 +15,11 @@ from typing import Any, Final
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Word
 from scripta_gateway.dialects.deepgram.query import Query
+from scripta_gateway.text import Reach, Spoken, Tail, begins_with_number
 from scripta_gateway.text.estimates import words_of
 from scripta_gateway.transports.base import Request
 
 UNKNOWN_CONFIDENCE: Final = 0.9
-_PUNCTUATION: Final = '.,;:!?…¿¡"“”„«»()‘—–-'
 
 
 def seconds(value: float) -> float:
@@ -48,6 +48,8 @@ class Results:
         self._created = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
         self._query = query
         self._rules = query.rules()
+        # What the last final of each channel left to the next.
+        self._tails: dict[int, Tail] = {}
         self._extra = dict(pair.partition(":")[::2] for pair in query.extra)
         self.name(query.model or "default")
 
@@ -88,14 +90,23 @@ class Results:
             **({"tags": self._query.tag} if self._query.tag else {}),
         }
 
-    def alternative(self, results: Iterable[FinalResult | Interim]) -> dict[str, Any]:
-        """Returns what was said in results that follow each other, as the client wants it."""
+    def alternative(
+        self, results: Sequence[FinalResult | Interim], channel: int = 0, *, whole: bool = False
+    ) -> dict[str, Any]:
+        """Returns what was said in results that follow each other, as the client wants it.
+
+        Args:
+            results: The results.
+            channel: Where they were said.
+            whole: Whether nothing follows them.
+        """
         texts: list[str] = []
         words: list[dict[str, Any]] = []
         languages: dict[str, None] = {}
-        for result in results:
-            spoken = self._rules.apply(result.text, words_of(result))
-            said = [self._word(word, getattr(result, "confidence", None)) for word in spoken.words]
+        for result, spoken in zip(results, self._spoken(results, channel, whole), strict=True):
+            sure = getattr(result, "confidence", None)
+            pairs = zip(spoken.words, spoken.plain, strict=True)
+            said = [self._word(word, plain, sure) for word, plain in pairs]
             language = getattr(result, "language", None)
             if self._query.multilingual and language:
                 languages[language] = None
@@ -110,13 +121,35 @@ class Results:
             "words": words,
         }
 
-    def _word(self, word: Word, confidence: float | None) -> dict[str, Any]:
+    def _spoken(
+        self, results: Sequence[FinalResult | Interim], channel: int, whole: bool
+    ) -> Iterator[Spoken]:
+        """Yields what the rules make of results; finals leave something to those behind them."""
+        for result, reach in zip(results, _reaches(results, whole), strict=True):
+            before = self._tails.get(channel, Tail())
+            spoken = self._rules.apply(result.text, words_of(result), before=before, reach=reach)
+            if not isinstance(result, Interim):
+                self._tails[channel] = spoken.tail
+            yield spoken
+
+    def _word(self, word: Word, plain: str, confidence: float | None) -> dict[str, Any]:
         known = confidence if word.confidence is None else word.confidence
-        punctuated = self._query.punctuated
         return {
-            "word": word.text.strip(_PUNCTUATION).lower() if punctuated else word.text,
+            "word": plain,
             "start": seconds(word.start),
             "end": seconds(word.end),
             "confidence": UNKNOWN_CONFIDENCE if known is None else round(known, 4),
-            **({"punctuated_word": word.text} if punctuated else {}),
+            **({"punctuated_word": word.text} if self._query.punctuated else {}),
         }
+
+
+def _reaches(results: Sequence[FinalResult | Interim], whole: bool) -> list[Reach]:
+    """Returns what may follow each result, within its text or by what follows it."""
+    found: list[Reach] = []
+    goes_on = not whole
+    for result in reversed(results):
+        ends = Reach.OPEN if goes_on else Reach.WHOLE
+        found.append(Reach.REVISABLE if isinstance(result, Interim) else ends)
+        begins = begins_with_number(result.text)
+        goes_on = goes_on if begins is None else begins
+    return found[::-1]
