@@ -21,6 +21,8 @@ from starlette.types import Receive, Scope, Send
 from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
+from scripta_common.usage import UsageReader
+from scripta_gateway.access.caller import ANONYMOUS
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
@@ -53,6 +55,7 @@ from scripta_gateway.transports.base import Refusal
 from scripta_gateway.transports.edge import Formulate
 from scripta_gateway.transports.tcp import TcpTransport
 from scripta_gateway.transports.upgrade import Answer
+from scripta_gateway.usage.routes import PATH, PATH_OF_ALL, UsageAnswers, endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +187,14 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
 
     for path in ("/v1/models", "/v1/models/{name:path}"):
         app.add_route(path, partial(_models, hub, settings.own_models()))
+
+    fleet = hub.fleet
+    usage = UsageAnswers(
+        UsageReader(broker), lambda: sum(pool.unmetered for pool in fleet.known.pools.values())
+    )
+    app.add_route(PATH, endpoint(partial(usage.of_caller, ANONYMOUS)))
+    if admin is not app:  # there is no port where everybody may hear of all tenants
+        admin.add_route(PATH_OF_ALL, endpoint(usage.of_all))
 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])

@@ -166,6 +166,15 @@ REQUESTS_BURST: Final = 200.0
 SPARE_SOCKETS: Final = 512
 """Sockets beyond those of sessions: handshakes of many who come at once, probes, the page."""
 
+# Questions about usage.
+
+MAX_USAGE_STARTS: Final = 1500
+"""Hours, or days, that one answer is put together from: two months of hours. Each is a read."""
+MAX_USAGE_HASHES: Final = 50_000
+"""The same over all tenants that an operator asks about: some seconds of reads, page by page."""
+MAX_USAGE_ROWS: Final = 20_000
+"""Rows that one answer is put together from: a tenth of a second of the loop's time, in pieces."""
+
 # Frames of an accepted WebSocket.
 
 TEXT_BYTES: Final = 64 * KIB

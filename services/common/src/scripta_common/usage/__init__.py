@@ -6,6 +6,6 @@ for each hour and each day of a tenant, with a row for each key and model.
 
 from scripta_common.usage.meter import Meter, Used
 from scripta_common.usage.reader import UsageReader
-from scripta_common.usage.rows import UsageRow, day_of, hour_of, total_field
+from scripta_common.usage.rows import UsageRow, day_of, hour_of, summed, total_field
 
-__all__ = ["Meter", "UsageReader", "UsageRow", "Used", "day_of", "hour_of", "total_field"]
+__all__ = ["Meter", "UsageReader", "UsageRow", "Used", "day_of", "hour_of", "summed", "total_field"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from scripta_common import keys
@@ -35,9 +35,13 @@ class UsageReader:
         return sorted(tenant.decode() for tenant in found)
 
     async def rows(self, tenant: str, starts: Sequence[str]) -> list[UsageRow]:
-        """Returns what a tenant has used in some hours or some days, in order.
+        """Returns what a tenant has used in some hours or some days, in order; see ``pages``."""
+        return [row async for page in self.pages(tenant, starts) for row in page]
 
-        One question at a time is answered, so that many at once do not hold the broker up.
+    async def pages(self, tenant: str, starts: Sequence[str]) -> AsyncIterator[list[UsageRow]]:
+        """Yields what a tenant has used in some hours or some days, in order.
+
+        One page at a time is read, so that many questions at once do not hold the broker up.
 
         Args:
             tenant: The tenant.
@@ -46,15 +50,16 @@ class UsageReader:
         Raises:
             BrokerUnavailable: The broker does not answer.
         """
-        rows: list[UsageRow] = []
-        # Cancelled here, nothing is left behind: these are reads.
-        async with self._one:
-            for first in range(0, len(starts), _AT_ONCE):
-                page = starts[first : first + _AT_ONCE]
+        for first in range(0, len(starts), _AT_ONCE):
+            page = starts[first : first + _AT_ONCE]
+            # Cancelled here, nothing is left behind: these are reads.
+            async with self._one:
                 hashes = await asyncio.gather(*(self._hash(tenant, start) for start in page))
-                for start, fields in zip(page, hashes, strict=True):
-                    rows += rows_of(start, fields)
-        return rows
+            yield [
+                row
+                for start, fields in zip(page, hashes, strict=True)
+                for row in rows_of(start, fields)
+            ]
 
     async def _hash(self, tenant: str, start: str) -> Mapping[bytes, bytes]:
         fields: Mapping[bytes, bytes] = await self._broker.execute(

@@ -1,0 +1,1 @@
+"""What tenants have used, for themselves and for whoever runs the gateway."""
