@@ -24,7 +24,8 @@ OF_OPERATORS = {
     *("otel_exporter_otlp_endpoint", "otel_exporter_otlp_traces_endpoint"),
     *("lease_seconds", "session_ttl_seconds", "drain_seconds", "drain_spread_seconds"),
     *("fetch_hosts", "callback_hosts", "outbound_proxy"),
-    *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port"),
+    *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port", "admin_port"),
+    *("keys_file", "trusted_proxies"),
 }
 """Settings that bound nothing of a client's."""
 

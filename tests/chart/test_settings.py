@@ -74,7 +74,7 @@ ELSEWHERE = {
 }
 """Settings that more than the service depends on, and so stand outside of `settings`."""
 
-GIVEN = {"app_port", "health_port", "pool", "redis_url"}
+GIVEN = {"app_port", "health_port", "keys_file", "pool", "redis_url"}
 """Settings that follow from other values."""
 
 each_case = pytest.mark.parametrize("values", cases().values(), ids=cases())
@@ -218,6 +218,19 @@ def test_traces_are_sent_where_the_values_say_and_with_the_header_out_of_its_sec
         assert seen["OTEL_TRACES_SAMPLER"] == "parentbased_traceidratio"
         assert float(seen["OTEL_TRACES_SAMPLER_ARG"]) == tracing["ratio"]
         assert seen["OTEL_EXPORTER_OTLP_HEADERS"] == SECRETS["headers"]
+
+
+def test_keys_are_read_out_of_the_secret_that_is_named() -> None:
+    keys = {"secretName": "scripta-keys", "file": "all.json"}
+    pod = render({"gateway": {"access": {"keys": keys}}}).pod("gateway")
+    (volume,) = [each for each in pod.spec["volumes"] if each["name"] == "access"]
+    (mount,) = [
+        each for each in pod.spec["containers"][0]["volumeMounts"] if each["name"] == "access"
+    ]
+    assert volume["secret"] == {"secretName": "scripta-keys"}
+    assert mount["readOnly"]
+    assert "subPath" not in mount, "a file that is mounted alone never changes"
+    assert environment(pod)["KEYS_FILE"] == f"{mount['mountPath']}/all.json"
 
 
 def test_nothing_of_opentelemetry_is_set_without_a_collector() -> None:

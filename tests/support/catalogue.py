@@ -96,12 +96,13 @@ GATEWAY: Final = (
         {
             "bound": _one_of(
                 "head_bytes head_seconds body_bytes body_seconds fetch_seconds redirects "
-                "callback_bytes requests connections "
+                "callback_bytes bad_attempts requests connections "
                 "silent_connections frame_bytes text_bytes frames unfinished_bytes refusals unread "
                 "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
         },
     ),
+    Metric("scripta_gateway_key_file_failing", "gauge"),
     Metric("scripta_gateway_decoders", "gauge"),
     Metric(
         "scripta_gateway_decoders_lost_total",

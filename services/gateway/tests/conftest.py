@@ -20,6 +20,7 @@ from scripta_common.broker import Broker
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.fleet import Member
+from scripta_common.models import Model
 from scripta_common.sessionlog import Claim, Doorbell, Roster, TranscriberLog
 from scripta_common.tracing import Tracing
 from scripta_common.usage import Meter
@@ -63,10 +64,13 @@ async def offer_slots() -> AsyncIterator[Callable[..., Awaitable[None]]]:
     """Puts a transcriber that takes nothing on the roster of a broker, and keeps it there."""
     async with AsyncExitStack() as stack:
 
-        async def offer(url: str, slots: int, pool: str = keys.DEFAULT_POOL) -> None:
+        async def offer(
+            url: str, slots: int, pool: str = keys.DEFAULT_POOL, models: tuple[str, ...] = ()
+        ) -> None:
             broker = Broker(url, name="stand-in")
             stack.push_async_callback(broker.aclose)
-            member = Member(pool, (), (), slots)
+            served = tuple(Model((name,)) for name in models)
+            member = Member(pool, models, (), slots, served=served)
             presence = Presence(Roster(broker), f"stand-in-{slots}", lambda: member)
             stack.push_async_callback(_end, asyncio.create_task(presence.run()))
             async with asyncio.timeout(5):
@@ -225,8 +229,12 @@ class Server(GatewayServer):
         It takes all that comes. With frames that no test reads in a full queue, it would read
         nothing any more, not even the answer to its close, and give up after ten seconds.
         """
+        return self.connect_to(f"/ws?{query}", **options)
+
+    def connect_to(self, path: str, **options: Any) -> Any:
+        """Returns a client's connection to any path, as ``connect`` does."""
         return connect(
-            f"ws://{self.address}/ws?{query}", **{"proxy": None, "max_queue": None, **options}
+            f"ws://{self.address}{path}", **{"proxy": None, "max_queue": None, **options}
         )
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
@@ -245,10 +253,14 @@ async def start_server(
     async with AsyncExitStack() as stack:
 
         async def start(
-            url: str = shared_broker.url, *, slots: int = SLOTS, **settings: Any
+            url: str = shared_broker.url,
+            *,
+            slots: int = SLOTS,
+            models: tuple[str, ...] = (),
+            **settings: Any,
         ) -> Server:
             if slots:
-                await offer_slots(url, slots)
+                await offer_slots(url, slots, models=models)
             port = free_port()
             server = Server(
                 GatewaySettings(

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scripta_common import keys
 from scripta_common.sessionlog import NotResumable, SessionOptions
 from scripta_common.wire import Final
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.bounds import DROP_STEP
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Session
@@ -119,7 +119,7 @@ async def test_gateway_that_has_lost_the_session_drops_nothing(
     await scribe.take()
     await talk(session, scribe, 5)
     log = session._log
-    attachment = await log.attach(session.sid, token.digest, 2)
+    attachment = await log.attach(session.sid, token.digest(""), 2)
     await log.poll(session.sid, session.connection, drop=5)
     assert await redis.xlen(keys.results(session.sid)) == 5
     await log.poll(session.sid, attachment.connection, drop=3)

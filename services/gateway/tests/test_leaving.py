@@ -25,7 +25,7 @@ from scripta_common.wire import (
     Entry,
     EntryKind,
 )
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry.metrics import SESSIONS_ENDED, Outcome

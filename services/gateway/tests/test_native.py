@@ -17,7 +17,7 @@ from native_frames_heard import hear, hear_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scripta_common.sessionlog import SessionOptions
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_transcriber.engines.base import Capabilities, Segment, Segmentation, Transcript
 
 pytestmark = pytest.mark.asgi

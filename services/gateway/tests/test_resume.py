@@ -12,7 +12,7 @@ import pytest
 from scripta_common.errors import Superseded
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import SAMPLE_RATE, Final
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry.metrics import Outcome

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from scripta_common.garbage import spare_the_loop
 from scripta_common.logs import configure_logging
 from scripta_common.tracing import Tracing
+from scripta_gateway.access.keyfile import BadKeyFile
 from scripta_gateway.server import GatewayServer
 from scripta_gateway.settings import GatewaySettings
 
@@ -32,7 +33,11 @@ def main() -> None:
         settings.otel_exporter_otlp_endpoint,
         settings.otel_exporter_otlp_traces_endpoint,
     )
-    server = GatewayServer(settings, gateway_id, tracing)
+    try:
+        server = GatewayServer(settings, gateway_id, tracing)
+    except BadKeyFile as error:
+        print(f"scripta-gateway: bad setting KEYS_FILE: {error}", file=sys.stderr)
+        sys.exit(2)
     spare_the_loop()
     uvloop.run(server.serve())
     sys.exit(0 if server.served_well else 1)

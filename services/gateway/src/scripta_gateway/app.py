@@ -22,7 +22,8 @@ from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
 from scripta_common.usage import UsageReader
-from scripta_gateway.access.caller import ANONYMOUS
+from scripta_gateway.access.caller import Scope
+from scripta_gateway.access.configured import Access
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
 from scripta_gateway.audio.processes import SHARED_PROCESSES
@@ -45,6 +46,8 @@ from scripta_gateway.outbound.fetching import Fetcher
 from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.outbound.resolving import Resolver
 from scripta_gateway.outbound.targets import Allowlist
+from scripta_gateway.rest import models
+from scripta_gateway.rest.guard import guarded
 from scripta_gateway.routes import error_answer, make_admin_router, make_probes, make_router
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits
@@ -111,15 +114,21 @@ def _make_hub(settings: GatewaySettings, broker: Broker, gateway_id: str) -> Hub
 
 
 @asynccontextmanager
-async def _running(hub: Hub, broker: Broker, gateway_id: str) -> AsyncIterator[None]:
+async def _running(
+    hub: Hub, broker: Broker, gateway_id: str, access: Access
+) -> AsyncIterator[None]:
     upkeep = asyncio.create_task(hub.run(), name="hub")
     upkeep.add_done_callback(partial(_stop_without_hub, hub))
+    watch = asyncio.create_task(
+        access.watch(lambda: hub.dismiss(access.gatekeeper.admits)), name="access"
+    )
     _start_decoders()
     logger.info("gateway started", extra={"gateway": gateway_id})
     yield
-    upkeep.cancel()
-    with suppress(asyncio.CancelledError):
-        await upkeep
+    for task in (upkeep, watch):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     await broker.aclose()
     logger.info("gateway stopped")
 
@@ -138,6 +147,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     broker = Broker(settings.redis_url, name=f"scripta-gateway-{gateway_id}")
     hub = _make_hub(settings, broker, gateway_id)
     resolve = Resolver().resolve
+    access = Access.of(settings)
     tools = Tools(
         hub=hub,
         patience=Patience(
@@ -159,8 +169,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
             resolve,
             settings.outbound_proxy,
         ),
+        gatekeeper=access.gatekeeper,
     )
-    app = _application(lifespan=lambda _: _running(hub, broker, gateway_id))
+    app = _application(lifespan=lambda _: _running(hub, broker, gateway_id, access))
     app.state.hub = hub
     app.state.poster = tools.poster
     read_off = CollectorRegistry()
@@ -185,14 +196,15 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     }
     app.add_exception_handler(HTTPException, partial(_answer_error, app.state.uploads))
 
-    for path in ("/v1/models", "/v1/models/{name:path}"):
-        app.add_route(path, partial(_models, hub, settings.own_models()))
+    for path in models.PATHS:
+        app.add_route(path, models.endpoint(listing, tools, settings.own_models()))
 
     fleet = hub.fleet
     usage = UsageAnswers(
         UsageReader(broker), lambda: sum(pool.unmetered for pool in fleet.known.pools.values())
     )
-    app.add_route(PATH, endpoint(partial(usage.of_caller, ANONYMOUS)))
+    refuse = NativeDialect().refuse
+    app.add_route(PATH, guarded(usage.of_caller, tools.gatekeeper, Scope.USAGE, refuse))
     if admin is not app:  # there is no port where everybody may hear of all tenants
         admin.add_route(PATH_OF_ALL, endpoint(usage.of_all))
 
@@ -276,15 +288,6 @@ def _mount_websocket(app: FastAPI, path: str, dialect: Dialect, tools: Tools) ->
     @app.websocket(path)
     async def serve(websocket: WebSocket) -> None:
         await serve_websocket(websocket, dialect, tools)
-
-
-async def _models(hub: Hub, set_by_operator: dict[str, str], request: Request) -> Response:
-    """Answers which models there are, or whether there is one of a name."""
-    known = hub.fleet.known.models if hub.fleet.seen else []
-    own = [*known, *set_by_operator]
-    name = request.path_params.get("name")
-    shown = listing.models(own) if name is None else listing.model(own, name)
-    return Response(shown.body, shown.status, media_type=shown.media_type)
 
 
 async def _not_served(refusal: Refusal, _: Request) -> Response:

@@ -36,6 +36,8 @@ class Bound(StrEnum):
     """Redirects of a URL that a recording is fetched from."""
     CALLBACK_BYTES = "callback_bytes"
     """Results that wait for the URLs that they are sent to."""
+    BAD_ATTEMPTS = "bad_attempts"
+    """Wrong keys of one address: answers to more of them take their time."""
     REQUESTS = "requests"
     """Requests a second of one connection."""
     CONNECTIONS = "connections"
@@ -238,6 +240,19 @@ MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 
 MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 """All such files together, while they are not complete."""
+
+BAD_ATTEMPTS_A_SECOND: Final = 1.0
+"""Wrong keys of one address that are answered at once: a person or a client that is set up wrong
+needs no more, and all callers behind one address translation may share it."""
+
+BAD_ATTEMPTS_BURST: Final = 20.0
+"""Wrong keys of one address that may come together."""
+
+BAD_ATTEMPTS_REMEMBERED: Final = 10_000
+"""Addresses whose wrong keys are remembered, of about 200 bytes each."""
+
+BAD_ATTEMPTS_WAITING: Final = 200
+"""Wrong keys whose answers wait at the same time, each with its connection; beyond, 429 at once."""
 
 MAX_FRUITLESS_BYTES: Final = 512 * 1024
 """What a compressed stream may bring without any audio; an MP4 index eight times as much."""

@@ -49,6 +49,11 @@ class GatewaySettings(CommonSettings):
         "is believed: read from the right, as far as they are listed. Without it the client is the "
         "other end of the socket",
     )
+    keys_file: str = Field(
+        "",
+        description="File of the keys that callers have to show, YAML or JSON, as docs/access.md "
+        "has it; read again when it changes. Empty: callers need no key",
+    )
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from scripta_common.errors import Forbidden
+
 
 class Scope(StrEnum):
     """What a key can be allowed to do."""
@@ -68,6 +70,24 @@ class Caller:
     own: Quota = field(default_factory=Quota)
     shared: Quota = field(default_factory=Quota)
     issued_at: float | None = None
+
+    def check(self, scope: Scope) -> None:
+        """Raises ``Forbidden`` if the caller has not the scope."""
+        if scope not in self.scopes:
+            raise Forbidden(f"This key has not the scope {scope}.")
+
+    def check_model(self, model: str | None) -> None:
+        """Raises ``Forbidden`` if the caller may not use the model.
+
+        Args:
+            model: Our own name of it; ``None``: nobody knows which it will be.
+        """
+        if self.models and (model is None or not self.may_use(model)):
+            raise Forbidden(f"This key is for other models: {', '.join(self.models)}.")
+
+    def may_use(self, model: str) -> bool:
+        """Returns whether the caller may use a model, by our own name."""
+        return not self.models or model in self.models
 
     @property
     def anonymous(self) -> bool:

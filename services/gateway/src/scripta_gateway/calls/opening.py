@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from scripta_common.sessionlog import AheadOfLog, NotResumable
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.caller import Caller
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.calls.handshake import Handshake
 from scripta_gateway.dialects.asks import Ahead, Return
 from scripta_gateway.dialects.base import Codec
@@ -42,7 +43,7 @@ class Opening:
         self.session.span.end()
 
 
-async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
+async def open_call(hub: Hub, codec: Codec, handshake: Handshake, caller: Caller) -> Opening:
     """Returns the session of a new call.
 
     Cancelled, it leaves no session that anybody waits for.
@@ -54,7 +55,7 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
     reason: str | None = None
     if codec.returns is not None:
         try:
-            session = await _resume(hub, codec.returns)
+            session = await _resume(hub, codec.returns, caller)
         except NotResumable as error:
             reason = error.reason
         else:
@@ -63,7 +64,7 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake) -> Opening:
     span = handshake.begin()
     token = ResumeToken.make() if codec.resumable else None
     options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
-    session = await hub.open(options, token)
+    session = await hub.open(options, token, caller)
     session.span = span
     opened = _opened(hub, session, resumed=False, reason=reason, token=token)
     try:
@@ -90,7 +91,7 @@ async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, 
     opened: list[Session] = []
     try:
         for _ in range(count):
-            opened.append(await hub.open(session.options))
+            opened.append(await hub.open(session.options, caller=session.caller))
     except BaseException:
         for other in opened:
             hub.leave(other, comes_back=False)
@@ -98,9 +99,9 @@ async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, 
     return tuple(opened)
 
 
-async def _resume(hub: Hub, returns: Return) -> Session:
+async def _resume(hub: Hub, returns: Return, caller: Caller) -> Session:
     try:
-        return await hub.resume(returns.token, returns.index)
+        return await hub.resume(returns.token, returns.index, caller)
     except NotResumable as error:
         metrics.RESUMES_REFUSED[ResumeRefusal(error.reason)].inc()
         logger.info("session not taken up", extra={"reason": error.reason})

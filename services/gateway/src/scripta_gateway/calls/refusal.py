@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from scripta_common.errors import BadRequest, Draining, ScriptaError
+from scripta_common.errors import BadRequest, Draining, OverLimit, ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
 from scripta_gateway.calls.handshake import Handshake
@@ -46,6 +46,7 @@ _ERRORS: Final[Mapping[int, type[ScriptaError]]] = {
 }
 """What is wrong with a request of which nobody has looked at what it asks for, by its status."""
 
+_COME_AGAIN: Final = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 _RETRY_AFTER_SECONDS: Final = 5
 _RETRY_AFTER_DRAIN_SECONDS: Final = 1
 """Another gateway can serve at once: only the one that routes to it has to notice."""
@@ -57,13 +58,22 @@ def refusing(handshake: Handshake, error: ScriptaError, refusal: Refusal) -> Res
     Args:
         handshake: What is known of the client.
         error: Why; its code becomes the metric's label.
-        refusal: The answer in the dialect's own form; a 503 gets ``Retry-After``.
+        refusal: The answer in the dialect's own form; a 429 and a 503 get ``Retry-After``.
     """
     metrics.count_refusal(handshake.dialect, error)
     handshake.refuse(error.code)
     bind(request=handshake.request_id, trace_id=trace_of(handshake.traceparent))
     logger.info("client refused", extra={"code": error.code, "status": refusal.status})
-    return response_of(refusal, handshake, draining=isinstance(error, Draining))
+    return response_of(
+        refusal, handshake.request_id, handshake.headers, retry_after=retry_after(error)
+    )
+
+
+def retry_after(error: ScriptaError) -> int:
+    """Returns the seconds after which a client may come again, if it may at all."""
+    if isinstance(error, OverLimit):
+        return error.retry_after
+    return _RETRY_AFTER_DRAIN_SECONDS if isinstance(error, Draining) else _RETRY_AFTER_SECONDS
 
 
 def formulate(dialect: Dialect, answer: Answer) -> Answer:
@@ -75,12 +85,26 @@ def formulate(dialect: Dialect, answer: Answer) -> Answer:
     return replace(answer, headers=[*answer.headers, *headers], body=refusal.body)
 
 
-def response_of(refusal: Refusal, handshake: Handshake, *, draining: bool = False) -> Response:
-    """Returns a refusal as an HTTP answer, with what is the same in every dialect."""
-    headers = {"scripta-request": handshake.request_id, **handshake.headers, **refusal.headers}
-    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        retry_after = _RETRY_AFTER_DRAIN_SECONDS if draining else _RETRY_AFTER_SECONDS
+def response_of(
+    refusal: Refusal,
+    request_id: str,
+    headers: Mapping[str, str],
+    *,
+    retry_after: int = _RETRY_AFTER_SECONDS,
+) -> Response:
+    """Returns a refusal as an HTTP answer, with what is the same in every dialect.
+
+    Args:
+        refusal: The answer.
+        request_id: Id of the request, for its client to ask about.
+        headers: Further headers.
+        retry_after: Seconds after which the client may come again, if it may at all.
+    """
+    headers = {"scripta-request": request_id, **headers, **refusal.headers}
+    if refusal.status in _COME_AGAIN:
         headers["Retry-After"] = str(retry_after)
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(
         refusal.body,
         status_code=refusal.status,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from scripta_common.errors import BadRequest, UnknownModel, UnsupportedLanguage
+from scripta_common.errors import BadRequest, Forbidden, UnknownModel, UnsupportedLanguage
 from scripta_gateway.calls.audio_intake import AudioIntake
 from scripta_gateway.calls.channels import Channels
 from scripta_gateway.dialects import asks, told
@@ -65,7 +65,7 @@ class Renewal:
         if ask.options != self._options:
             try:
                 await self._change(ask.options)
-            except (BadRequest, UnknownModel, UnsupportedLanguage) as error:
+            except (BadRequest, Forbidden, UnknownModel, UnsupportedLanguage) as error:
                 self._intake.refuse(str(error), error if ask.detail is None else ask.detail)
                 return
         self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind))
@@ -82,7 +82,7 @@ class Renewal:
     async def _renew(self, options: Options) -> None:
         """Goes on with another session, once all of the one at hand has been told."""
         before = self._channels.first
-        await self._hub.check(options.session)
+        await self._hub.check(options.session, before.session.caller)
         self.under_way = True
         await self._end()
         await before.over.wait()  # cancelled, the call ends, and the session with it

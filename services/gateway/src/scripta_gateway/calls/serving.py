@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from scripta_common.errors import ScriptaError
+from scripta_gateway.access.caller import Caller
+from scripta_gateway.access.credentials import answered
 from scripta_gateway.calls.call import Call
 from scripta_gateway.calls.handshake import Handshake
 from scripta_gateway.calls.opening import open_call
@@ -37,9 +39,10 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
     handshake = Handshake(websocket.headers.get("traceparent"), tools.tracing, dialect.name)
     request = asgi.request_of(websocket, handshake.request_id)
     try:
+        caller, request = await _admit(request, dialect, tools)
         codec = dialect.begin(request)
         tools.poster.check(codec.options.callback)
-        opening = await open_call(tools.hub, codec, handshake)
+        opening = await open_call(tools.hub, codec, handshake, caller)
     except ScriptaError as error:
         refusal = dialect.refuse(request, error)
         await websocket.send_denial_response(refusing(handshake, error, refusal))
@@ -47,10 +50,12 @@ async def serve_websocket(websocket: WebSocket, dialect: Dialect, tools: Tools) 
     transport = WebSocketTransport(websocket)
     greeting = codec.greet(opening.opened)
     try:
-        headers = {**greeting.headers, **handshake.headers}
-        await transport.accept(
-            replace(greeting, headers=headers), audio_in_text=dialect.policy.audio_in_text
+        greeting = replace(
+            greeting,
+            headers={**greeting.headers, **handshake.headers},
+            subprotocol=greeting.subprotocol or answered(request.subprotocols),
         )
+        await transport.accept(greeting, audio_in_text=dialect.policy.audio_in_text)
     except BaseException:
         opening.leave(tools.hub)
         raise
@@ -78,15 +83,16 @@ async def serve_body(
         await response(scope, receive, send)
 
     try:
+        caller, request = await _admit(request, dialect, tools)
         codec = dialect.begin(request)
         tools.poster.check(codec.options.callback)
-        opening = await open_call(tools.hub, codec, handshake)
+        opening = await open_call(tools.hub, codec, handshake, caller)
     except ScriptaError as error:
         await answer(refusing(handshake, error, dialect.refuse(request, error)))
         return
 
     async def fail(refusal: Refusal) -> None:
-        await answer(response_of(refusal, handshake))
+        await answer(response_of(refusal, handshake.request_id, handshake.headers))
 
     def greet() -> Greeting:
         greeting = codec.greet(opening.opened)
@@ -106,11 +112,12 @@ async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) 
         tools: What the call works with.
     """
     handshake = Handshake(None, tools.tracing, dialect.name)
-    request = Request(id=handshake.request_id, at=time.time(), client=transport.peer)
+    request = Request(id=handshake.request_id, at=time.time(), client=transport.peer, keyless=True)
     try:
+        caller, request = await _admit(request, dialect, tools)
         codec = dialect.begin(request)
         tools.poster.check(codec.options.callback)
-        opening = await open_call(tools.hub, codec, handshake)
+        opening = await open_call(tools.hub, codec, handshake, caller)
     except ScriptaError as error:
         refusal = dialect.refuse(request, error)
         refusing(handshake, error, refusal)
@@ -120,3 +127,8 @@ async def serve_stream(transport: TcpTransport, dialect: Dialect, tools: Tools) 
     codec.greet(opening.opened)
     with results_to(codec.options.callback, transport, tools.poster) as results:
         await Call(results, dialect, codec, opening, tools).run()
+
+
+async def _admit(request: Request, dialect: Dialect, tools: Tools) -> tuple[Caller, Request]:
+    """Returns who calls, and the request as the dialect may see it."""
+    return await tools.gatekeeper.admit(request, prefix=dialect.policy.key_prefix)

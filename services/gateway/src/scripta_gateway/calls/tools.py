@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scripta_common.tracing import Tracing
+from scripta_gateway.access.gatekeeper import Gatekeeper
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.calls.idle_clock import Patience
 from scripta_gateway.outbound.fetching import Fetcher
@@ -23,6 +24,7 @@ class Tools:
         tracing: Where spans begin.
         fetcher: Fetches recordings.
         poster: Sends results to URLs.
+        gatekeeper: Lets callers in.
     """
 
     hub: Hub
@@ -31,3 +33,4 @@ class Tools:
     tracing: Tracing
     fetcher: Fetcher
     poster: Poster
+    gatekeeper: Gatekeeper = field(default_factory=Gatekeeper)

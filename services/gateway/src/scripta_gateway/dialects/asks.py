@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from scripta_common.errors import BadRequest
 from scripta_common.sessionlog import SessionOptions
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.audio.decoder import AudioFormat
 
 

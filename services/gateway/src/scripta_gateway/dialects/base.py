@@ -39,6 +39,8 @@ class Policy:
             on; otherwise the call ends by it.
         refusals_end: Whether the first message that is refused ends the call: its client has one
             answer to hear, and no more.
+        key_prefix: What the WebSocket subprotocol begins with in which browsers show a key; empty:
+            it is the one behind ``token`` or ``bearer``.
     """
 
     acks: bool = True
@@ -51,6 +53,7 @@ class Policy:
     renews: bool = False
     goes_on_after_bad_audio: bool = True
     refusals_end: bool = False
+    key_prefix: str = ""
 
 
 class Codec(Protocol):

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -18,12 +20,16 @@ from scripta_common.errors import (
     Draining,
     ScriptaError,
     Superseded,
+    Unauthorized,
+    UnknownModel,
+    UnsupportedLanguage,
 )
 from scripta_common.loop_lag import watch_loop
 from scripta_common.metrics import LOOP_LAG
 from scripta_common.sessionlog import Doorbell, GatewayLog, Roster, SessionOptions
 from scripta_common.wire import Ring, decode_doorbell
-from scripta_gateway.access.tokens import ResumeToken, make_session_id
+from scripta_gateway.access.caller import ANONYMOUS, Caller
+from scripta_gateway.access.resume_tokens import ResumeToken, make_session_id
 from scripta_gateway.admission.admission import Admission, Route
 from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.places import Places
@@ -126,14 +132,21 @@ class Hub:
         except TimeoutError:
             raise BrokerUnavailable from None
 
-    async def open(self, options: SessionOptions, token: ResumeToken | None = None) -> Session:
+    async def open(
+        self,
+        options: SessionOptions,
+        token: ResumeToken | None = None,
+        caller: Caller = ANONYMOUS,
+    ) -> Session:
         """Opens a session with a place in its pool; it goes in line with its first audio.
 
         Args:
             options: What is asked of it.
             token: By which its client can take it up again; ``None``: nobody can.
+            caller: For whom it is.
 
         Raises:
+            Forbidden: The caller may not use the model.
             Draining, GatewayFull: This gateway is going away, or holds all the sessions it may.
             UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
                 language.
@@ -141,20 +154,27 @@ class Hub:
             BrokerUnavailable: The broker does not answer.
         """
         await self._check_room()
-        route, place = await self._reserve(options)
+        route, place = await self._reserve(options, caller)
         try:
             self._held.make_room()
         except ScriptaError:
             place.give_back()
             raise
         sid = token.sid if token is not None else make_session_id()
-        digest = token.digest if token is not None else ""
+        digest = token.digest(caller.tenant) if token is not None else ""
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
         options = msgspec.structs.replace(
-            options, client_id=number, pool=route.pool, model=route.model
+            options,
+            client_id=number,
+            pool=route.pool,
+            model=route.model,
+            tenant=caller.tenant,
+            key=caller.key,
         )
-        session = Session(self._log, sid, options, self._limits, place=place, token_digest=digest)
+        session = Session(
+            self._log, sid, options, self._limits, place=place, caller=caller, token_digest=digest
+        )
         self._held.hold_new(session)
         self._greet(session)
         metrics.SESSIONS_OPENED.inc()
@@ -171,21 +191,24 @@ class Hub:
 
         Raises:
             BadRequest: Its client has sent audio.
-            UnknownModel, UnsupportedLanguage, NoCapacity, BrokerUnavailable: As ``open``.
+            Forbidden, UnknownModel, UnsupportedLanguage, NoCapacity, BrokerUnavailable: As
+                ``open``.
         """
         if session.spoken:
             raise BadRequest("The options are fixed once audio was sent; open a new connection.")
         had = session.options
-        route = await self._places.route(options.model, options.language)
+        route = await self._route(options, session.caller)
         place: Place | None = None
         if route.pool != had.pool or options.upload != had.upload:
-            route, place = await self._reserve(options)
+            route, place = await self._reserve(options, session.caller)
         options = msgspec.structs.replace(
             options,
             client_id=had.client_id,
             traceparent=had.traceparent,
             pool=route.pool,
             model=route.model,
+            tenant=had.tenant,
+            key=had.key,
         )
         session.configure(options, place)
 
@@ -201,23 +224,43 @@ class Hub:
         """
         self.leave(before, comes_back=False, outcome=Outcome.COMPLETED)
         options = msgspec.structs.replace(options, traceparent=before.options.traceparent)
-        session = await self.open(options)
+        session = await self.open(options, caller=before.caller)
         session.span = before.span
         return session
 
-    async def check(self, options: SessionOptions) -> None:
-        """Raises ``UnknownModel`` or ``UnsupportedLanguage`` if nobody can serve the options."""
-        await self._places.route(options.model, options.language)
+    async def check(self, options: SessionOptions, caller: Caller = ANONYMOUS) -> None:
+        """Raises a ``ScriptaError``, as ``open``, if nobody can serve a caller these options."""
+        await self._route(options, caller)
 
-    async def _reserve(self, options: SessionOptions) -> tuple[Route, Place]:
-        return await self._places.reserve(options.model, options.language, upload=options.upload)
+    async def _route(self, options: SessionOptions, caller: Caller) -> Route:
+        """Returns where a session goes; one that names no model gets one that its caller may use.
 
-    async def resume(self, token: ResumeToken, index: int) -> Session:
+        Raises:
+            Forbidden: The caller may not use the model.
+            UnknownModel, UnsupportedLanguage, NoCapacity: As ``Places.route``.
+        """
+        if options.model is not None or not caller.models:
+            route = await self._places.route(options.model, options.language)
+            caller.check_model(route.model or options.model)
+            return route
+        *others, last = caller.models
+        for model in others:
+            with suppress(UnknownModel, UnsupportedLanguage):
+                return await self._places.route(model, options.language)
+        return await self._places.route(last, options.language)
+
+    async def _reserve(self, options: SessionOptions, caller: Caller) -> tuple[Route, Place]:
+        route = await self._route(options, caller)
+        model = route.model or options.model
+        return await self._places.reserve(model, options.language, upload=options.upload)
+
+    async def resume(self, token: ResumeToken, index: int, caller: Caller = ANONYMOUS) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.
 
         Args:
             token: The client's.
             index: Last result that the client has.
+            caller: Who comes back; another tenant than the session's finds no such session.
 
         Raises:
             NotResumable: The session can not be taken up; a new one can be opened.
@@ -226,10 +269,10 @@ class Hub:
             Draining, GatewayFull, BrokerUnavailable: As ``open``.
         """
         await self._check_room()
-        sid, digest = token.sid, token.digest
+        sid, digest = token.sid, token.digest(caller.tenant)
         attachment = await self._log.attach(sid, digest, index)
         session = await resume_session(
-            self._log, sid, attachment, index, self._limits, token_digest=digest
+            self._log, sid, attachment, index, self._limits, caller=caller, token_digest=digest
         )
         # Yet another connection may have taken it over meanwhile, here or at another gateway.
         # A notice of that found nobody here: the next upkeep asks the log.
@@ -286,6 +329,12 @@ class Hub:
             loop.call_later(spread * place / len(sessions), session.fail, _farewell())
         await self._held.wait_quiet()
         await self._held.unattended.settle(_LAST_WORDS_SECONDS)
+
+    def dismiss(self, admitted: Callable[[Caller], bool]) -> None:
+        """Ends the sessions of all callers that are not admitted any more."""
+        for session in tuple(self._held.by_id.values()):
+            if not admitted(session.caller):
+                self._held.lose(session, Unauthorized("This key was revoked, or has expired."))
 
     async def keep_up_once(self) -> None:
         """Polls the sessions of which nothing was heard for a while; see ``Upkeep.run_once``."""

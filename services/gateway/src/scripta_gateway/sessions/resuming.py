@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scripta_common.sessionlog import Attachment, GatewayLog
 from scripta_common.wire import SAMPLE_RATE, EntryKind
+from scripta_gateway.access.caller import ANONYMOUS, Caller
 from scripta_gateway.sessions.exchange import Exchange
 from scripta_gateway.sessions.ledger import Ledger
 from scripta_gateway.sessions.log_writer import Limits
@@ -19,6 +20,7 @@ async def resume_session(
     index: int,
     limits: Limits,
     *,
+    caller: Caller = ANONYMOUS,
     token_digest: str = "",
 ) -> Session:
     """Returns a session that an earlier connection began.
@@ -32,6 +34,7 @@ async def resume_session(
         attachment: Where it stands; it is this connection's already.
         index: Last result that the client has.
         limits: Bounds.
+        caller: For whom it is.
         token_digest: Digest of the token that takes it up again.
 
     Raises:
@@ -51,6 +54,7 @@ async def resume_session(
         limits,
         Exchange(ledger, connection=attachment.connection, logged=attachment.seq, joined=True),
         Stopwatch(before=attachment.seq),
+        caller=caller,
         token_digest=token_digest,
     )
     over = attachment.status != "open"

@@ -24,6 +24,7 @@ from scripta_common.wire import (
     Speech,
 )
 from scripta_common.wire import Final as FinalResult
+from scripta_gateway.access.caller import ANONYMOUS, Caller
 from scripta_gateway.admission.pool_places import Place
 from scripta_gateway.bounds import MAX_RESULTS_KEPT
 from scripta_gateway.sessions.exchange import Exchange
@@ -48,9 +49,11 @@ class Session:
         exchange: Where it stands with its log; by default at the start.
         stopwatch: Times its results; by default from the start.
         place: By which it goes in line; ``None`` if it has been there already.
+        caller: For whom it is.
         token_digest: Digest of the token that takes it up again; empty: none does.
 
     Attributes:
+        caller: For whom it is.
         stopwatch: Times its results.
         heard_at: When it was last heard of the session, by the monotonic clock.
         ending: Whether its stream has ended.
@@ -66,8 +69,10 @@ class Session:
         stopwatch: Stopwatch | None = None,
         *,
         place: Place | None = None,
+        caller: Caller = ANONYMOUS,
         token_digest: str = "",
     ) -> None:
+        self.caller = caller
         self.sid = sid
         self.options = options
         self.stopwatch = stopwatch or Stopwatch()

@@ -144,6 +144,10 @@ RESUMES_REFUSED = counters(
     "reason",
     ResumeRefusal,
 )
+KEY_FILE_FAILING = Gauge(
+    "scripta_gateway_key_file_failing",
+    "1 while the key file has changed and can not be used, so that the former keys work on.",
+)
 BOUNDS_HIT = counters(
     "scripta_gateway_bounds_hit_total",
     "Times that a client was refused, held back or closed by a bound.",

@@ -10,6 +10,7 @@ from scripta_gateway.access.proxies import peer_of
 from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Request
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
+from scripta_gateway.transports.ports import KEYLESS
 from scripta_gateway.transports.websocket import AUDIO_IN_TEXT
 
 _BROKEN = 1006
@@ -25,6 +26,7 @@ def request_of(websocket: WebSocket, request_id: str) -> Request:
         headers=dict(websocket.headers),
         subprotocols=websocket.scope.get("subprotocols", ()),
         client=peer_of(websocket.scope.get("client")),
+        keyless=websocket.scope.get(KEYLESS, False),
     )
 
 

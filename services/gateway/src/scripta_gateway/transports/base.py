@@ -40,6 +40,7 @@ class Request:
         headers: Headers, names in lower case; of a name that comes twice the last.
         subprotocols: WebSocket subprotocols that the client offers.
         client: Address of the client, as far as proxies that are trusted know it; may be empty.
+        keyless: Whether it came in by a port whose clients can show no key.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subprotocols: Sequence[str] = field(default=(), repr=False)
     client: str = ""
+    keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

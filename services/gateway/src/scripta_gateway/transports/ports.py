@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+KEYLESS: Final = "scripta.keyless"
+"""In a scope: the client came in by a port of its dialect, where nobody can show a key."""
 
 
 class Ports:
@@ -40,8 +44,8 @@ class OneWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or one WebSocket."""
         if scope["type"] == "websocket":
-            path = {"path": self._path, "raw_path": self._path.encode()}
-            await self._app({**scope, **path}, receive, send)
+            there = {"path": self._path, "raw_path": self._path.encode(), KEYLESS: True}
+            await self._app({**scope, **there}, receive, send)
             return
         error = {"status": "error", "error": "This port is for WebSockets only"}
         await JSONResponse(error, 426, {"Upgrade": "websocket"})(scope, receive, send)

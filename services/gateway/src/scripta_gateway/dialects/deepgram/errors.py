@@ -13,6 +13,9 @@ from scripta_gateway.transports.base import Close, Refusal, Request
 
 _CODES: Final = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
+    HTTPStatus.UNAUTHORIZED: "INVALID_AUTH",
+    HTTPStatus.FORBIDDEN: "INSUFFICIENT_PERMISSIONS",
+    HTTPStatus.TOO_MANY_REQUESTS: "TOO_MANY_REQUESTS",
     HTTPStatus.SERVICE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
 _OWN_CODES: Final = {"cannot_fetch": "REMOTE_CONTENT_ERROR"}

@@ -22,7 +22,7 @@ from pydantic import (
 from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
-from scripta_gateway.access.tokens import ResumeToken
+from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.dialects.asks import Ahead
 from scripta_gateway.dialects.told import Opened
 

@@ -8,10 +8,19 @@ from typing import Any, Final
 
 import msgspec
 
-from scripta_common.errors import BadRequest, ScriptaError, UnknownModel, UnsupportedLanguage
+from scripta_common.errors import (
+    BadRequest,
+    OverLimit,
+    ScriptaError,
+    Unauthorized,
+    UnknownModel,
+    UnsupportedLanguage,
+)
 from scripta_gateway.transports.base import Refusal
 
-_OWN_WORDS: Final[Mapping[type[ScriptaError], tuple[int, str, str]]] = {
+_OWN_WORDS: Final[Mapping[type[ScriptaError], tuple[int, str, str | None]]] = {
+    Unauthorized: (HTTPStatus.UNAUTHORIZED, "invalid_api_key", None),
+    OverLimit: (HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", None),
     UnknownModel: (HTTPStatus.NOT_FOUND, "model_not_found", "model"),
     UnsupportedLanguage: (HTTPStatus.BAD_REQUEST, "unsupported_language", "language"),
 }

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from scripta_common.errors import UnknownModel
+from scripta_common.errors import ScriptaError, UnknownModel
 from scripta_gateway.dialects.openai import errors
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
-from scripta_gateway.transports.base import Refusal
+from scripta_gateway.transports.base import Refusal, Request
 
 _OWNER: Final = "scripta"
 
@@ -26,6 +26,11 @@ def model(own: Iterable[str], name: str) -> Refusal:
     if name in (*own, *TRANSCRIPTION_MODELS):
         return _answer(_shown(name))
     return errors.refusal(UnknownModel(f"There is no model {name[:64]!r}; see /v1/models"))
+
+
+def refuse(_: Request, error: ScriptaError) -> Refusal:
+    """Returns an error as an answer."""
+    return errors.refusal(error)
 
 
 def _shown(name: str) -> dict[str, Any]:

@@ -259,7 +259,14 @@ class RealtimeDialect:
 
     name = DialectName.OPENAI
     # Clients connect before anybody speaks, and keep a connection for the next who does.
-    policy = Policy(acks=False, audio_in_text=True, last_words=True, renews=True, first=300.0)
+    policy = Policy(
+        acks=False,
+        audio_in_text=True,
+        last_words=True,
+        renews=True,
+        first=300.0,
+        key_prefix="openai-insecure-api-key.",
+    )
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names

@@ -47,14 +47,18 @@ class ResumeToken:
             raise ValueError("not a token")
         return cls(*match.groups())
 
-    @property
-    def digest(self) -> str:
-        """What the session log keeps of it: the SHA-256 of its text, in hexadecimal.
+    def digest(self, tenant: str) -> str:
+        """Returns what the session log keeps of it: a SHA-256 in hexadecimal, with the tenant.
 
-        A plain hash does: the secret is random and long. Nor does it matter how long a comparison
-        takes: what can be learnt by it is a part of the hash, from which no token can be made.
+        So a token that has leaked is worth nothing to another tenant. A plain hash does: the secret
+        is random and long. Nor does it matter how long a comparison takes: what can be learnt by
+        that is a part of the hash, from which no token can be made.
+
+        Args:
+            tenant: The tenant of whoever shows it; empty where callers need no key.
         """
-        return hashlib.sha256(self.reveal().encode()).hexdigest()
+        text = f"{self.reveal()} {tenant}" if tenant else self.reveal()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def reveal(self) -> str:
         """Returns its text, which is for its client and nobody else."""

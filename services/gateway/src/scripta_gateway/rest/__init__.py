@@ -1,0 +1,1 @@
+"""HTTP requests that are no calls: answered at once, to callers who are known."""

@@ -1,0 +1,234 @@
+"""Callers at a gateway with keys: who is let in, who is not, and whose session ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from scripta_gateway.access import keyring
+from scripta_gateway.access.keyfile import digest
+
+pytestmark = pytest.mark.asgi
+
+GOOD, OTHER, EXPIRED, USAGE, MODEL = (secrets.token_urlsafe(32) for _ in range(5))
+UNKNOWN = secrets.token_urlsafe(32)
+
+ENTRIES: Sequence[dict[str, Any]] = (
+    {"id": "good", "tenant": "acme", "hash": digest(GOOD)},
+    {"id": "other", "tenant": "rival", "hash": digest(OTHER)},
+    {
+        "id": "expired",
+        "tenant": "acme",
+        "hash": digest(EXPIRED),
+        "expires": "2020-01-01T00:00:00Z",
+    },
+    {"id": "usage", "tenant": "acme", "hash": digest(USAGE), "scopes": ["usage"]},
+    {"id": "model", "tenant": "acme", "hash": digest(MODEL), "models": ["spare"]},
+)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(keyring, "CHECK_SECONDS", 0.05)
+    path = tmp_path / "keys.json"
+    write(path, ENTRIES)
+    return path
+
+
+def write(path: Path, entries: Sequence[dict[str, Any]]) -> None:
+    path.write_text(json.dumps({"keys": entries}), "utf-8")
+
+
+async def ignore_close(client: Any) -> AsyncIterator[str]:
+    with suppress(ConnectionClosed):
+        while True:
+            yield await client.recv()
+
+
+@pytest_asyncio.fixture
+async def guarded(redis: object, start_server: Callable[..., Any], key_file: Path) -> Any:
+    """A gateway that asks for keys."""
+    return await start_server(keys_file=str(key_file), models=("mock", "spare"))
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+WEBSOCKETS = (
+    "/ws?model=mock",
+    "/v1/listen?model=mock",
+    "/v1/realtime?intent=transcription&model=mock",
+)
+POSTS = ("/v1/listen?model=mock", "/v1/audio/transcriptions")
+REFUSED = [
+    ("no key", None, 401),
+    ("bad key", UNKNOWN, 401),
+    ("expired", EXPIRED, 401),
+    ("wrong scope", USAGE, 403),
+    ("wrong model", MODEL, 403),
+]
+
+
+async def refusal_of(server: Any, path: str, key: str | None) -> Any:
+    headers = bearer(key) if key else {}
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect_to(path, additional_headers=headers)
+    return refused.value.response
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+@pytest.mark.parametrize(("_why", "key", "status"), REFUSED, ids=[why for why, *_ in REFUSED])
+async def test_handshake_is_refused_in_the_dialects_own_form(
+    guarded: Any, mock_worker: Any, path: str, _why: str, key: str | None, status: int
+) -> None:
+    response = await refusal_of(guarded, path, key)
+    assert response.status_code == status
+    assert_own_form(path, json.loads(response.body), status)
+    assert ("www-authenticate" in response.headers) is (status == 401)
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(("_why", "key", "status"), REFUSED, ids=[why for why, *_ in REFUSED])
+async def test_recording_is_refused_in_the_dialects_own_form(
+    guarded: Any, mock_worker: Any, path: str, _why: str, key: str | None, status: int
+) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        if path.startswith("/v1/listen"):
+            sent: dict[str, Any] = {
+                "content": b"\0" * 320,
+                "headers": {"Content-Type": "audio/wav"},
+            }
+        else:
+            sent = {"files": {"file": ("a.wav", b"\0" * 320)}, "data": {"model": "mock"}}
+        sent["headers"] = {**sent.get("headers", {}), **(bearer(key) if key else {})}
+        response = await client.post(f"http://{guarded.address}{path}", **sent)
+    assert response.status_code == status
+    assert_own_form(path, response.json(), status)
+
+
+def assert_own_form(path: str, body: dict[str, Any], status: int) -> None:
+    if path.startswith("/v1/listen"):
+        codes = {401: "INVALID_AUTH", 403: "INSUFFICIENT_PERMISSIONS"}
+        assert body["err_code"] == codes[status]
+        assert body["request_id"]
+    elif path.startswith("/ws"):
+        assert body["status"] == "error"
+        assert body["error"]
+    else:
+        assert body["error"]["type"] == "invalid_request_error"
+        assert body["error"]["code"] == ("invalid_api_key" if status == 401 else "forbidden")
+
+
+@pytest.mark.parametrize(("_why", "key", "status"), REFUSED[:4], ids=[w for w, *_ in REFUSED[:4]])
+async def test_models_are_for_callers(
+    guarded: Any, _why: str, key: str | None, status: int
+) -> None:
+    response = await guarded.get("/v1/models", **(bearer(key) if key else {}))
+    assert response.status_code == status
+    assert response.json()["error"]["message"]
+
+
+async def test_caller_sees_the_models_that_it_may_use(guarded: Any, mock_worker: Any) -> None:
+    seen = await guarded.get("/v1/models", **bearer(GOOD))
+    restricted = await guarded.get("/v1/models", **bearer(MODEL))
+    names = {model["id"] for model in seen.json()["data"]}
+    fewer = {model["id"] for model in restricted.json()["data"]}
+    assert "mock" in names
+    assert "spare" in fewer
+    assert "mock" not in fewer
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/ws", {"additional_headers": bearer(GOOD)}),
+        ("/ws", {"subprotocols": ["bearer", GOOD]}),
+        ("/v1/listen", {"additional_headers": {"Authorization": f"Token {GOOD}"}}),
+        ("/v1/listen", {"subprotocols": ["token", GOOD]}),
+        (
+            "/v1/realtime?intent=transcription",
+            {"subprotocols": ["realtime", f"openai-insecure-api-key.{GOOD}"]},
+        ),
+    ],
+)
+async def test_good_key_is_let_in_and_the_first_subprotocol_is_answered(
+    guarded: Any, mock_worker: Any, path: str, shown: dict[str, Any]
+) -> None:
+    async with guarded.connect_to(path, **shown) as client:
+        assert client.subprotocol == next(iter(shown.get("subprotocols", ())), None)
+        (session,) = guarded.hub._held.by_id.values()
+        assert (session.options.tenant, session.options.key) == ("acme", "good")
+
+
+async def test_key_in_a_url_is_refused_with_what_to_do(guarded: Any) -> None:
+    response = await refusal_of(guarded, f"/ws?access_token={GOOD}", None)
+    assert response.status_code == 401
+    assert "URL" in json.loads(response.body)["error"]
+
+
+async def test_health_and_the_page_need_no_key(guarded: Any, mock_worker: Any) -> None:
+    for path in ("/", "/livez", "/readyz"):
+        assert (await guarded.get(path)).status_code == 200
+
+
+async def test_session_of_a_revoked_key_ends_and_others_go_on(
+    guarded: Any, mock_worker: Any, key_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with (
+        guarded.connect("events=true", additional_headers=bearer(GOOD)) as revoked,
+        guarded.connect("events=true", additional_headers=bearer(OTHER)) as stays,
+    ):
+        write(key_file, ENTRIES[1:])
+        async with asyncio.timeout(10):
+            frames = [json.loads(frame) async for frame in ignore_close(revoked)]
+        assert frames[-1]["code"] == "unauthorized"
+        assert revoked.close_code == 1008
+        await stays.send(b"ab")
+        statuses = [json.loads(await stays.recv())["status"] for _ in range(3)]
+        assert statuses == ["session", "received", "transcript"]
+    response = await refusal_of(guarded, "/ws", GOOD)
+    assert response.status_code == 401
+
+
+async def test_nobody_of_another_tenant_takes_a_session_up(guarded: Any, mock_worker: Any) -> None:
+    async with guarded.connect("events=true", additional_headers=bearer(GOOD)) as client:
+        token = json.loads(await client.recv())["token"]
+        await client.send(b"ab")
+        await client.recv()
+    query = f"events=true&resume={token}&from=0"
+    async with guarded.connect(query, additional_headers=bearer(OTHER)) as thief:
+        first = json.loads(await thief.recv())
+        assert (first["resumed"], first["reason"]) == (False, "unknown")
+    async with guarded.connect(query, additional_headers=bearer(GOOD)) as client:
+        assert json.loads(await client.recv())["resumed"]
+
+
+async def test_no_key_is_logged_or_answered_and_refusals_are(
+    guarded: Any, mock_worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for key in (UNKNOWN, EXPIRED, USAGE):
+        assert key not in str((await refusal_of(guarded, "/ws", key)).body)
+    async with guarded.connect(additional_headers=bearer(GOOD)):
+        pass
+    lines = [vars(each) for each in caplog.records if not each.name.startswith("websockets")]
+    for key in (UNKNOWN, EXPIRED, USAGE, GOOD):
+        assert not [line for line in lines if key in str(line)]
+    refused = [line for line in lines if line["message"] == "caller refused"]
+    assert [line["reason"] for line in refused] == ["unauthorized", "unauthorized", "forbidden"]
+    assert refused[-1]["key"] == "usage"
+    assert refused[-1]["tenant"] == "acme"
+    assert refused[-1]["address"] == "127.0.0.1"
