@@ -22,7 +22,7 @@ from scripta_common.broker import Broker
 from scripta_common.metrics import export_build
 from scripta_common.tracing import Tracing
 from scripta_common.usage import UsageReader
-from scripta_gateway.access.caller import Scope
+from scripta_gateway.access import caller
 from scripta_gateway.access.configured import Access
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.audio.budget import StreamBudget, decoders_that_fit
@@ -204,7 +204,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
         UsageReader(broker), lambda: sum(pool.unmetered for pool in fleet.known.pools.values())
     )
     refuse = NativeDialect().refuse
-    app.add_route(PATH, guarded(usage.of_caller, tools.gatekeeper, Scope.USAGE, refuse))
+    app.add_route(PATH, guarded(usage.of_caller, tools.gatekeeper, caller.Scope.USAGE, refuse))
     if admin is not app:  # there is no port where everybody may hear of all tenants
         admin.add_route(PATH_OF_ALL, endpoint(usage.of_all))
 

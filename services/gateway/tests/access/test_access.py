@@ -208,6 +208,7 @@ async def test_nobody_of_another_tenant_takes_a_session_up(guarded: Any, mock_wo
         token = json.loads(await client.recv())["token"]
         await client.send(b"ab")
         await client.recv()
+        client.transport.abort()  # whoever closes in good form does not come back
     query = f"events=true&resume={token}&from=0"
     async with guarded.connect(query, additional_headers=bearer(OTHER)) as thief:
         first = json.loads(await thief.recv())
