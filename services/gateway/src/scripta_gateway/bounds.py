@@ -152,6 +152,9 @@ FORM_HELD_BYTES: Final = MIB
 the file first. A minute of MP3."""
 FETCH_REQUEST_BYTES: Final = 64 * KIB
 """Longest body of a request that names the URL of a recording: a signed URL has a few thousand."""
+LISTED_VALUES: Final = 200
+"""Values of one option that may be given again and again, such as phrases to replace: what vendors
+advise. Each phrase is looked for in each result."""
 HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0

@@ -121,6 +121,10 @@ def test_raw_audio_is_as_the_query_says_and_files_are_looked_at(
         ("endpointing=-5", "endpointing"),
         ("model=../../etc", "model"),
         ("language=e", "language"),
+        ("&".join(["replace=a:b"] * 201), "replace"),
+        ("&".join(["tag=a"] * 201), "tag"),
+        ("extra=a:\0", "extra"),
+        ("replace=a:\x1b[2J", "replace"),
         ("callback=http://a.example&callback_method=delete", "callback_method"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from scripta_common.wire import Word
@@ -98,8 +99,8 @@ class TextRules:
             pieces, tail = hiding.hide(pieces)
         if not self.fillers:
             pieces = _without_fillers(pieces)
-        for phrase, instead in self.replaced:
-            pieces = _with_replaced(pieces, phrase, instead)
+        if self.replaced:
+            pieces = _with_replaced(pieces, self.replaced)
         if self.numerals:
             pieces = with_numerals(pieces)
         if self.masks_profanity:
@@ -130,19 +131,36 @@ def _without_fillers(pieces: Sequence[Piece]) -> list[Piece]:
     return kept
 
 
-def _with_replaced(pieces: Sequence[Piece], phrase: str, instead: str) -> list[Piece]:
-    wanted = [piece.bare for piece in split(phrase.split())]
-    if not wanted:
-        return list(pieces)
+def _with_replaced(pieces: Sequence[Piece], replaced: Sequence[tuple[str, str]]) -> Sequence[Piece]:
+    """Returns the pieces with phrases replaced, one phrase after the other."""
+    said = {piece.bare for piece in pieces}
+    for phrase, instead in replaced:
+        wanted = _wanted(phrase)
+        if wanted and said.issuperset(wanted):
+            words = instead.split()
+            pieces = _with_one_replaced(pieces, wanted, words)
+            said.update(word.casefold() for word in words)
+    return pieces
+
+
+@lru_cache(maxsize=4096)
+def _wanted(phrase: str) -> tuple[str, ...]:
+    """Returns what the pieces of a phrase are; it is the same for each result of a call."""
+    return tuple(piece.bare for piece in split(phrase.split()))
+
+
+def _with_one_replaced(
+    pieces: Sequence[Piece], wanted: tuple[str, ...], words: Sequence[str]
+) -> list[Piece]:
     found: list[Piece] = []
     at = 0
     while at < len(pieces):
         here = pieces[at : at + len(wanted)]
-        if any(piece.hidden for piece in here) or [piece.bare for piece in here] != wanted:
+        if any(piece.hidden for piece in here) or tuple(piece.bare for piece in here) != wanted:
             found.append(pieces[at])
             at += 1
             continue
-        if words := instead.split():
+        if words:
             found += share(here, words, fixed=True)
         at += len(wanted)
     return found
