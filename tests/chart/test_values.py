@@ -49,6 +49,8 @@ OTHER: dict[str, object] = {
     "gateway.settings.voskPort": 2701,
     "gateway.settings.wyomingPort": 10301,
     "gateway.settings.adminPort": 9001,
+    "gateway.settings.allowedHosts": "speech.example.com",
+    "gateway.settings.allowedOrigins": "https://speech.example.com",
     "gateway.settings.trustedProxies": "10.0.0.0/8",
     "transcriber.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
     "transcriber.autoscaling.targetSlotUtilization": 0.25,

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from scripta_common.tracing import FLUSH_SECONDS, Tracing
+from scripta_gateway.access.browsers import BrowserRules
 from scripta_gateway.access.entrance import Entrance
 from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.app import VOSK_PATH, create_app
@@ -60,7 +61,12 @@ class GatewayServer(uvicorn.Server):
         }
         super().__init__(
             uvicorn.Config(
-                Entrance(Ports(app, self._ports), TrustedProxies.parse(settings.trusted_proxies)),
+                Entrance(
+                    Ports(app, self._ports),
+                    TrustedProxies.parse(settings.trusted_proxies),
+                    BrowserRules.parse(settings.allowed_origins, settings.allowed_hosts),
+                    frozenset(app.state.uploads),
+                ),
                 host=settings.app_host,
                 port=settings.app_port,
                 http=http_class(edge),

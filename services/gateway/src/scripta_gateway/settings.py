@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from scripta_common.settings import CommonSettings
+from scripta_gateway.access.browsers import parse_hosts
+from scripta_gateway.access.origins import check_origins
 from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.outbound.targets import Allowlist
 
@@ -53,6 +56,18 @@ class GatewaySettings(CommonSettings):
         "",
         description="File of the keys that callers have to show, YAML or JSON, as docs/access.md "
         "has it; read again when it changes. Empty: callers need no key",
+    )
+    allowed_origins: str = Field(
+        "self",
+        description="Origins of the web pages that may call from a browser, with commas between: "
+        "https://app.example.com, https://*.example.com, http://localhost:*, null, or * for all; "
+        "self is the host that the page calls. Clients that are no browsers are not asked",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Names of hosts by which clients may call, with commas between, such as "
+        "speech.example.com, *.example.com, or * for all; addresses and localhost always may. "
+        "Without it all may, but clients on this machine only those that nobody can register",
     )
     max_audio_size: int = Field(
         1_048_576, ge=1, description="Largest binary message in bytes; a larger one is refused"
@@ -170,10 +185,15 @@ class GatewaySettings(CommonSettings):
         pairs = self.model_names.split(",") if self.model_names else ()
         return dict(pair.split("=", 1) for pair in pairs)
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "allowed_origins", "allowed_hosts")
     @classmethod
-    def _names_addresses(cls, text: str) -> str:
-        TrustedProxies.parse(text)
+    def _is_a_list(cls, text: str, info: ValidationInfo) -> str:
+        checks: dict[str | None, Callable[[str], object]] = {
+            "trusted_proxies": TrustedProxies.parse,
+            "allowed_origins": check_origins,
+            "allowed_hosts": parse_hosts,
+        }
+        checks[info.field_name](text)
         return text
 
     @field_validator("fetch_hosts", "callback_hosts")

@@ -88,11 +88,12 @@ class Gatekeeper:
 
         Raises:
             Unauthorized: It shows nothing, or nothing good.
-            Forbidden: Its key is not for this.
+            Forbidden: Its page may not call, or its key is not for this.
             OverLimit: Too many wrong keys are tried.
         """
         caller = ANONYMOUS
         try:
+            request.check()
             shown, rest = take(request, prefix)
             if self.open:
                 return ANONYMOUS, rest

@@ -7,7 +7,7 @@ import time
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from scripta_gateway.access.proxies import peer_of
-from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Request
+from scripta_gateway.transports.base import REFUSED, Close, Frame, Gone, Greeting, Request
 from scripta_gateway.transports.events import Oversized
 from scripta_gateway.transports.inbox import OVERSIZED
 from scripta_gateway.transports.ports import KEYLESS
@@ -27,6 +27,7 @@ def request_of(websocket: WebSocket, request_id: str) -> Request:
         subprotocols=websocket.scope.get("subprotocols", ()),
         client=peer_of(websocket.scope.get("client")),
         keyless=websocket.scope.get(KEYLESS, False),
+        objection=websocket.scope.get(REFUSED),
     )
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
+from scripta_common.errors import ScriptaError
 from scripta_gateway.transports.events import Oversized
+
+REFUSED: Final = "scripta.refused"
+"""Key of an ASGI scope: the ``ScriptaError`` with which a request is refused, or ``None``."""
 
 Frame = str | bytes
 """A message: text or binary on a WebSocket; a piece of a body or of a stream elsewhere."""
@@ -41,6 +45,7 @@ class Request:
         subprotocols: WebSocket subprotocols that the client offers.
         client: Address of the client, as far as proxies that are trusted know it; may be empty.
         keyless: Whether it came in by a port whose clients can show no key.
+        objection: Why it is refused whatever it asks for, if it is.
     """
 
     id: str
@@ -51,6 +56,12 @@ class Request:
     subprotocols: Sequence[str] = field(default=(), repr=False)
     client: str = ""
     keyless: bool = False
+    objection: ScriptaError | None = None
+
+    def check(self) -> None:
+        """Raises why the request is refused, if it is."""
+        if self.objection is not None:
+            raise self.objection
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from scripta_gateway.access.proxies import peer_of
 from scripta_gateway.bounds import BODY_PIECE_BYTES
-from scripta_gateway.transports.base import Close, Frame, Gone, Greeting, Refusal, Request
+from scripta_gateway.transports.base import REFUSED, Close, Frame, Gone, Greeting, Refusal, Request
 from scripta_gateway.transports.events import Oversized
 
 _BROKEN = 1006
@@ -25,6 +25,7 @@ def request_of(scope: Scope, request_id: str) -> Request:
         query=QueryParams(scope["query_string"]).multi_items(),
         headers=dict(Headers(scope=scope)),
         client=peer_of(scope.get("client")),
+        objection=scope.get(REFUSED),
     )
 
 
