@@ -96,8 +96,8 @@ GATEWAY: Final = (
         {
             "bound": _one_of(
                 "head_bytes head_seconds body_bytes body_seconds fetch_seconds redirects "
-                "callback_bytes bad_attempts requests connections "
-                "silent_connections frame_bytes text_bytes frames unfinished_bytes refusals unread "
+                "callback_bytes bad_attempts requests connections silent_connections frame_bytes "
+                "text_bytes frames unfinished_bytes refusals answer_words unread "
                 "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
         },
@@ -139,7 +139,7 @@ GATEWAY: Final = (
     Metric(
         "scripta_gateway_finals_untimed_total",
         "counter",
-        {"reason": _one_of("ahead missed unknown")},
+        {"reason": _one_of("ahead missed unknown kept")},
     ),
     Metric("scripta_gateway_final_latency_seconds", "histogram", _DIALECT, _LATENCY),
     Metric("scripta_gateway_first_interim_latency_seconds", "histogram", _DIALECT, _LATENCY),

@@ -48,14 +48,14 @@ class Outside:
         return f"http://{host}:{self.port}{path}"
 
 
-def wav(seconds: float) -> bytes:
+def wav(seconds: float, channels: int = 1) -> bytes:
     """Returns a WAV file of silence."""
     whole = BytesIO()
     with wave.open(whole, "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(16000)
-        file.writeframes(bytes(round(32000 * seconds)))
+        file.writeframes(bytes(round(32000 * seconds) * channels))
     return whole.getvalue()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
+from outside import wav
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -328,3 +331,41 @@ async def test_nothing_that_clients_do_adds_a_series(
         await server.get(path)
     await until(settled)
     assert (await samples(server)).keys() == before
+
+
+@pytest.mark.parametrize("path", ["/v1/listen?multichannel=true", "/v1/audio/transcriptions"])
+async def test_finals_of_a_recording_count_once_its_answer_is_sent(
+    server: Any, mock_worker: Any, until: Until, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """Guards recordings that were told, and counted nowhere; and voices that are apart."""
+    caplog.set_level(logging.INFO)
+    change = await Change.of(server)
+    voices = 2 if "multi" in path else 1
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{server.address}") as client:
+        recording = wav(3, voices)
+        form = {"files": {"file": ("a.wav", recording)}, "data": {"model": "whisper-1"}}
+        answer = await client.post(path, **(form if "audio" in path else {"content": recording}))
+    assert answer.status_code == 200
+    await until(lambda: "connection closed" in caplog.messages)
+    (record,) = [each for each in caplog.records if each.message == "connection closed"]
+    told = await change.by("finals_total")
+    assert told == await change.by("finals_untimed_total/kept") > 0
+    logged = {name: getattr(record, name) for name in ("finals", "channels", "audio_seconds")}
+    assert logged == {"finals": told, "channels": voices, "audio_seconds": 3.0 * voices}
+    assert await change.by("audio_seconds_total") == pytest.approx(3 * voices)
+
+
+@pytest.mark.parametrize("path", ["/v1/listen", "/v1/audio/transcriptions"])
+async def test_a_recording_with_too_many_words_for_one_answer_is_refused(
+    server: Any, mock_worker: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("scripta_gateway.calls.call.MAX_ANSWER_WORDS", 5)
+    change = await Change.of(server)
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{server.address}") as client:
+        recording = wav(3)
+        form = {"files": {"file": ("a.wav", recording)}, "data": {"model": "whisper-1"}}
+        answer = await client.post(path, **(form if "audio" in path else {"content": recording}))
+    assert answer.status_code == 413
+    assert "more than 5 words" in answer.text
+    assert await change.by("bounds_hit_total/answer_words") == 1
+    assert await change.by("finals_total") == 0

@@ -9,6 +9,7 @@
     ├── OverLimit             the caller has used what its limits allow
     ├── UnknownModel          no transcriber has the model that was asked for
     ├── BadAudio              audio that can not be decoded; the connection goes on
+    ├── AnswerTooLong         a recording has more words than one answer may hold
     ├── TooManyRefusals       the client goes on sending what is refused
     ├── ModelGone             the model of a session is not there any more
     ├── UnsupportedLanguage   no transcriber speaks the language that was asked for
@@ -106,6 +107,14 @@ class BadAudio(ScriptaError):
     code = "bad_audio"
     close_code = 1007
     http_status = 400
+
+
+class AnswerTooLong(ScriptaError):
+    """A recording has more words than one answer may hold."""
+
+    code = "answer_too_long"
+    close_code = 1008
+    http_status = 413
 
 
 class TooManyRefusals(ScriptaError):

@@ -54,6 +54,8 @@ class Bound(StrEnum):
     """Bytes of frames that are not complete, over all connections."""
     REFUSALS = "refusals"
     """Messages of one connection refused in a row."""
+    ANSWER_WORDS = "answer_words"
+    """Words of a recording that gets one answer."""
     UNREAD = "unread"
     """Answers and results that a client does not read."""
     DECODERS = "decoders"
@@ -103,6 +105,10 @@ when a connection breaks, and half a megabyte or so. Of one that can not come ba
 
 DROP_STEP: Final = 50
 """Results that are dropped from the log together: a call for each would cost more than it frees."""
+
+MAX_ANSWER_WORDS: Final = 50_000
+"""Words that are kept for one answer: five hours of speech. Ten megabytes, and as much again while
+it is written."""
 
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""

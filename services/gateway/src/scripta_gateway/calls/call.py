@@ -24,7 +24,7 @@ from functools import partial
 
 from scripta_common.errors import Draining, ScriptaError
 from scripta_common.wire import Reason
-from scripta_gateway.bounds import MAX_MESSAGES_A_TURN
+from scripta_gateway.bounds import MAX_ANSWER_WORDS, MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.audio_intake import AudioIntake
 from scripta_gateway.calls.channels import Channel, Channels
@@ -83,7 +83,9 @@ class Call:
         # Why the call ends once its last words are told.
         self._farewell: Draining | None = None
         self._leaving = Leaving(policy, self._hear_no_more)
-        self._delivery = Delivery(self._tell, self._record, self._leaving)
+        self._gathers = policy.gathers
+        most_words = MAX_ANSWER_WORDS if policy.gathers else None
+        self._delivery = Delivery(self._tell, self._record, most_words, self._leaving)
         patience = tools.patience.under(policy)
         self._clock = IdleClock(patience, time.monotonic(), goes_on=session.connection > 1)
         self._outlet = Outlet(transport)
@@ -131,7 +133,7 @@ class Call:
             await self._intake.close()
             if isinstance(self._source, FetchedFrames):
                 await self._source.close()
-            self._record.closed(code)
+            self._record.closed(code, [channel.session for channel in self._channels])
 
     async def _converse(self) -> int:
         error: BaseException | None = None
@@ -263,10 +265,20 @@ class Call:
     async def _tell(self, news: Told | asks.Reply) -> bool:
         """Sends the frames of some news, together; returns whether there were any."""
         async with self._telling:
-            frames = news.frames if isinstance(news, asks.Reply) else self._codec.write(news)
+            frames = await self._frames_of(news)
             for frame in frames:
                 await self._outlet.send(frame)
+        if frames and isinstance(news, told.Accepted | told.Noted | told.Ended):
+            self._record.answered()
         return bool(frames)
+
+    async def _frames_of(self, news: Told | asks.Reply) -> Sequence[Frame]:
+        if isinstance(news, asks.Reply):
+            return news.frames
+        if isinstance(news, told.Ended) and self._gathers:
+            # The answer of an hour takes a tenth of a second, and others speak meanwhile.
+            return await asyncio.to_thread(self._codec.write, news)
+        return self._codec.write(news)
 
     async def _deliver(self, channel: Channel) -> None:
         await self._delivery.run(channel)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from scripta_common.errors import Draining
+from scripta_common.errors import AnswerTooLong, Draining
 from scripta_common.wire import Ended, Failed, Final, Interim, Recorded, Speech
+from scripta_gateway.bounds import Bound
 from scripta_gateway.calls import closing
 from scripta_gateway.calls.channels import Channel
 from scripta_gateway.calls.leaving import Leaving
 from scripta_gateway.calls.record import CallRecord
 from scripta_gateway.dialects import told
 from scripta_gateway.dialects.told import Told
+from scripta_gateway.telemetry import metrics
 
 
 class Delivery:
@@ -21,6 +23,7 @@ class Delivery:
     Args:
         tell: Tells the client something; returns whether the client heard of it.
         record: Where results are counted.
+        most_words: Words of finals that may be told; ``None``: any number.
         leaving: How the call ends when this gateway goes away.
     """
 
@@ -28,10 +31,13 @@ class Delivery:
         self,
         tell: Callable[[Told], Awaitable[bool]],
         record: CallRecord,
+        most_words: int | None,
         leaving: Leaving,
     ) -> None:
         self._tell = tell
         self._record = record
+        self._most_words = most_words
+        self._words = 0
         self._leaving = leaving
 
     async def run(self, channel: Channel) -> None:
@@ -56,16 +62,27 @@ class Delivery:
                     case Interim():
                         self._leaving.guessed(channel.index, result)
                         if await self._tell(told.Guess(channel.index, result)):
-                            self._record.sent(channel.session, result)
+                            self._record.interim(channel.session, result)
                     case Final():
                         self._leaving.decided(channel.index)
                         await self._deliver_final(channel, result)
 
     async def _deliver_final(self, channel: Channel, result: Final) -> None:
+        self._count_words(result)
         delivery = channel.session.begin_delivery(result)
-        if await self._tell(told.Decided(channel.index, result)):
+        at_once = await self._tell(told.Decided(channel.index, result))
+        if at_once:
             delivery.end()
-            self._record.sent(channel.session, result)
+        self._record.final(channel.session, result, at_once=at_once)
+
+    def _count_words(self, final: Final) -> None:
+        self._words += len(final.words) or len(final.text.split())
+        if self._most_words is not None and self._words > self._most_words:
+            metrics.BOUNDS_HIT[Bound.ANSWER_WORDS].inc()
+            raise AnswerTooLong(
+                f"The recording has more than {self._most_words} words, which is too much for one "
+                "answer; send it in parts"
+            )
 
     async def _next_results(self, channel: Channel) -> Sequence[Recorded | Interim | Speech]:
         try:

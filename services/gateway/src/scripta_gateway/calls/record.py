@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from scripta_common.errors import ScriptaError
 from scripta_common.logs import bind
@@ -12,7 +13,7 @@ from scripta_common.wire import Final, Interim
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
-from scripta_gateway.telemetry.latency import Delivered, Latency
+from scripta_gateway.telemetry.latency import Delivered, Latency, Untimed
 from scripta_gateway.telemetry.metrics import Outcome
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class CallRecord:
         self._session = session
         self._dialect = dialect
         self._finals = 0
+        # Finals that have not been sent by themselves, and go with what is sent next.
+        self._kept = 0
         # Audio of the sessions before.
         self._seconds = 0.0
         self.outcome = Outcome.FAILED
@@ -61,21 +64,34 @@ class CallRecord:
         bind(session=session.sid)
         logger.info("session renewed", extra={"pool": session.options.pool})
 
-    def sent(self, session: Session, result: Final | Interim) -> None:
-        """Records a result that has been sent."""
-        watch, now = session.stopwatch, time.monotonic()
-        if isinstance(result, Interim):
-            metrics.INTERIMS.inc()
-            if (latency := watch.sent_interim(result, now)) is not None:
-                metrics.observe_latency(self._dialect, Delivered.FIRST_INTERIM, latency)
+    def interim(self, session: Session, result: Interim) -> None:
+        """Records an interim that has been sent."""
+        metrics.INTERIMS.inc()
+        latency = session.stopwatch.sent_interim(result, time.monotonic())
+        if latency is not None:
+            metrics.observe_latency(self._dialect, Delivered.FIRST_INTERIM, latency)
+
+    def final(self, session: Session, result: Final, *, at_once: bool) -> None:
+        """Records a final that has been sent, or is kept for an answer that has more in it."""
+        timed = session.stopwatch.sent(result, time.monotonic())
+        if not at_once:
+            self._kept += 1
             return
         self._finals += 1
         metrics.FINALS.inc()
-        timed = watch.sent(result, now)
         if isinstance(timed, Latency):
             metrics.observe_latency(self._dialect, Delivered.FINAL, timed)
         else:
             metrics.FINALS_UNTIMED[timed].inc()
+
+    def answered(self) -> None:
+        """Records that an answer has been sent, with all finals that were kept for it."""
+        if not self._kept:
+            return
+        self._finals += self._kept
+        metrics.FINALS.inc(self._kept)
+        metrics.FINALS_UNTIMED[Untimed.KEPT].inc(self._kept)
+        self._kept = 0
 
     def refused(self) -> None:
         """Records that a message is refused; the connection goes on."""
@@ -90,22 +106,23 @@ class CallRecord:
             self._session.span.event(error.code)
             logger.info("client sent away", extra={"code": error.code})
 
-    def closed(self, code: int) -> None:
-        """Records that the connection is closed."""
-        session, span = self._session, self._session.span
-        heard = self._seconds + session.seconds
+    def closed(self, code: int, sessions: Sequence[Session]) -> None:
+        """Records that the connection is closed, with the sessions of its channels."""
+        span = self._session.span
+        heard = self._seconds + sum(session.seconds for session in sessions)
         span.set(
             {
                 "scripta.outcome": self.outcome,
                 "scripta.close_code": code,
                 "scripta.audio_seconds": heard,
-                "scripta.held_back_seconds": session.held_back,
+                "scripta.held_back_seconds": max(session.held_back for session in sessions),
                 "scripta.finals": self._finals,
             }
         )
         span.end()
         seconds = round(heard, 1)
-        extra = {"code": code, "outcome": self.outcome, "audio_seconds": seconds}
-        logger.info("connection closed", extra={**extra, "finals": self._finals})
+        extra: dict[str, object] = {"code": code, "outcome": self.outcome, "audio_seconds": seconds}
+        extra |= {"channels": len(sessions), "finals": self._finals}
+        logger.info("connection closed", extra=extra)
         metrics.CONNECTIONS[self._dialect].dec()
         metrics.count_close(self._dialect, code)

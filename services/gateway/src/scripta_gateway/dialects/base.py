@@ -37,6 +37,8 @@ class Policy:
             all of the one before it has been told; otherwise they are refused.
         goes_on_after_bad_audio: Whether audio that can not be decoded is refused and the call goes
             on; otherwise the call ends by it.
+        gathers: Whether all finals are kept until the end, for one answer with all of them; a call
+            with too many words for that ends.
         refusals_end: Whether the first message that is refused ends the call: its client has one
             answer to hear, and no more.
         key_prefix: What the WebSocket subprotocol begins with in which browsers show a key; empty:
@@ -52,6 +54,7 @@ class Policy:
     utterance: bool = False
     renews: bool = False
     goes_on_after_bad_audio: bool = True
+    gathers: bool = False
     refusals_end: bool = False
     key_prefix: str = ""
 

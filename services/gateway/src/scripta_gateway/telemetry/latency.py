@@ -43,6 +43,8 @@ class Untimed(StrEnum):
     """It came by reading the log and not by the doorbell."""
     UNKNOWN = "unknown"
     """What decided it arrived at another connection, or its transcriber did not say what it was."""
+    KEPT = "kept"
+    """It was not sent by itself, but in an answer with others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import Gauge
 
 from scripta_common.errors import (
+    AnswerTooLong,
     BadAudio,
     BadRequest,
     BrokerUnavailable,
@@ -260,7 +261,9 @@ def outcome_of_error(error: ScriptaError) -> Outcome:
             return Outcome.SUPERSEDED
         case Draining():
             return Outcome.HANDED_OVER
-        case BadRequest() | UnknownModel() | UnsupportedLanguage() | TooManyRefusals() | BadAudio():
+        case BadRequest() | UnknownModel() | UnsupportedLanguage():
+            return Outcome.REJECTED
+        case TooManyRefusals() | BadAudio() | AnswerTooLong():
             return Outcome.REJECTED
         case _:
             return Outcome.FAILED

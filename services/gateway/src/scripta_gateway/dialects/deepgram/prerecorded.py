@@ -157,7 +157,9 @@ class PrerecordedDialect:
     """
 
     name = DialectName.DEEPGRAM
-    policy = Policy(acks=False, flushes=False, goes_on_after_bad_audio=False, refusals_end=True)
+    policy = Policy(
+        acks=False, flushes=False, goes_on_after_bad_audio=False, gathers=True, refusals_end=True
+    )
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names

@@ -142,12 +142,7 @@ class Query(Struct, frozen=True):
     def options(
         self, own_name: Callable[[str | None], str | None], receipt: str | None = None
     ) -> Options:
-        """Returns what this asks of a call.
-
-        Args:
-            own_name: Returns our name of a model.
-            receipt: What a request is answered whose results go to a callback.
-        """
+        """Returns what this asks of a call; a request with a callback is answered ``receipt``."""
         silence, endpoint = self.utterance_end_ms, int(self.endpointing)
         if endpoint:
             endpoint = max(endpoint, _SHORTEST_ENDPOINT_MS)

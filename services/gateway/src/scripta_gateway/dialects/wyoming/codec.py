@@ -164,7 +164,7 @@ class WyomingDialect:
     """
 
     name = DialectName.WYOMING
-    policy = Policy(acks=False, flushes=False, last_words=True, utterance=True)
+    policy = Policy(acks=False, flushes=False, last_words=True, utterance=True, gathers=True)
 
     def __init__(
         self,

@@ -156,7 +156,7 @@ class RecordingsDialect:
     """
 
     name = DialectName.OPENAI
-    policy = Policy(acks=False, flushes=False, refusals_end=True)
+    policy = Policy(acks=False, flushes=False, gathers=True, refusals_end=True)
 
     def __init__(self, names: ModelNames) -> None:
         self._names = names
