@@ -38,12 +38,14 @@ class Verdict:
         doubled: Words that came and were not expected.
         gap: Longest time from when a final was due to when it came, in seconds.
         differences: Everything that is not as it should be, in words.
+        usage_off: Seconds by which its usage differs from its accepted audio.
     """
 
     lost: int = 0
     doubled: int = 0
     gap: float = 0.0
     differences: tuple[str, ...] = ()
+    usage_off: float = 0.0
 
 
 def comparable(final: Final) -> Final:

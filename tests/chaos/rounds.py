@@ -14,6 +14,7 @@ from .faults import Case
 from .recordings import Recording
 from .sessions import Heard, Plan, Speak, speak
 from .system import System
+from .usage import audited
 
 CHUNK_SECONDS = 0.1
 BLOB_SECONDS = 2.0
@@ -129,6 +130,7 @@ async def disturbed(
         compare(plan, expected[plan.name], heard) for plan, heard in zip(plans, heards, strict=True)
     ]
     await system.heal()
+    verdicts = await audited(system, heards, verdicts)
     return Outcome(
         case=case,
         seed=seed,

@@ -20,6 +20,7 @@ from .compare import Expected, Verdict, compare
 from .faults import Fault
 from .sessions import FINALIZE, Heard, Plan, speak
 from .system import System
+from .usage import audited
 from .worker_faults import AllWorkersKilled, WorkerFrozen, WorkerKilled, WorkerTerminated
 
 SAMPLE_RATE: Final = 16_000
@@ -79,6 +80,7 @@ async def run_schedule(system: System, seed: int) -> list[str]:
         done = await _inject_some(system, heards, rng)
     await system.heal()
     verdicts = [_judge(plan, heard) for plan, heard in zip(plans, heards, strict=True)]
+    verdicts = await audited(system, heards, verdicts)
     problems = [
         f"{heard.sid}: {verdict.lost} lost, {verdict.doubled} doubled; {difference}"
         for heard, verdict in zip(heards, verdicts, strict=True)

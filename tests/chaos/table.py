@@ -9,9 +9,9 @@ from .rounds import Outcome
 
 _HEAD = (
     "| Fault | Runs | Sessions | Words lost | Words doubled | Sessions not equal "
-    "| Connections closed | Longest gap p50 | p95 | worst |"
+    "| Connections closed | Usage off by | Longest gap p50 | p95 | worst |"
 )
-_LINE = "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+_LINE = "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -40,6 +40,7 @@ def _row(runs: Sequence[Outcome]) -> str:
         sum(verdict.doubled for verdict in verdicts),
         sum(bool(verdict.differences) for verdict in verdicts),
         sum(run.closed for run in runs),
+        _seconds(max(verdict.usage_off for verdict in verdicts)),
         *(_seconds(_percentile(gaps, share)) for share in (0.5, 0.95, 1.0)),
     )
     return "| " + " | ".join(str(cell) for cell in cells) + " |"

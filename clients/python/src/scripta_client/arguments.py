@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from scripta_client.formats import Format
-from scripta_client.settings import DEFAULT_URL, gateway_url
+from scripta_client.settings import DEFAULT_URL, gateway_key, gateway_url
 from scripta_client.top.arguments import TopArguments, add_top, top_arguments
+from scripta_client.usage.arguments import UsageArguments, add_usage, usage_arguments
 from scripta_client.wire import AudioFormat
 
 _EXIT_CODES = """\
@@ -28,6 +29,12 @@ exit codes:
   0    something was seen
   2    wrong usage, or a library is missing
   3    no process answers, or Prometheus does not
+"""
+_USAGE_EXIT_CODES = """\
+exit codes:
+  0    what was used is printed
+  2    wrong usage
+  3    the gateway can not be reached, or refuses
 """
 
 
@@ -73,12 +80,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def parse_arguments(argv: Sequence[str] | None) -> Arguments | TopArguments:
+def parse_arguments(
+    argv: Sequence[str] | None,
+) -> Arguments | TopArguments | UsageArguments:
     """Returns the command line's meaning; ends the program with status 2 if it has none."""
-    parser, transcribe, top = _parsers()
+    parser, transcribe, top, usage = _parsers()
     given = parser.parse_args(argv)
     if given.command == "top":
         return top_arguments(top, given)
+    if given.command == "usage":
+        return usage_arguments(usage, given)
     file = getattr(given, "file", None)
     from_file = file is not None and file != "-"
     if given.command == "transcribe" and not from_file:
@@ -111,7 +122,7 @@ def parse_arguments(argv: Sequence[str] | None) -> Arguments | TopArguments:
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, ...]:
-    """Returns the parser, and those of ``transcribe`` and ``top``."""
+    """Returns the parser, and those of ``transcribe``, ``top`` and ``usage``."""
     parser = _Parser(
         prog="scripta",
         description="Streams speech to a Scripta gateway and prints the words.",
@@ -146,7 +157,15 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_top(top, gateway_url())
-    return parser, transcribe, top
+    usage = commands.add_parser(
+        "usage",
+        help="print what was used: audio, sessions and finals by key, model and time",
+        description="Prints what the tenant of a key has used, or what all tenants have.",
+        epilog=_USAGE_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_usage(usage, gateway_url(), gateway_key())
+    return parser, transcribe, top, usage
 
 
 def _add_audio(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The command ``scripta``: transcribes a file, standard input or the microphone; shows a system.
+"""The command ``scripta``: transcribes, watches a system, and prints what was used.
 
 Standard output carries results and nothing else. Every failure is one line on standard error
 and an exit code.
@@ -32,6 +32,8 @@ from scripta_client.terminal import StatusLine
 from scripta_client.top.arguments import TopArguments
 from scripta_client.top.errors import NoMetrics, TopUnavailable
 from scripta_client.top.opening import run_top
+from scripta_client.usage.arguments import UsageArguments
+from scripta_client.usage.command import run_usage
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -50,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     status = StatusLine(sys.stderr)
     try:
+        if isinstance(arguments, UsageArguments):
+            run_usage(arguments)
+            return EXIT_OK
         return asyncio.run(_run(arguments, status))
     except (KeyboardInterrupt, asyncio.CancelledError):
         status.hide()
@@ -211,7 +216,7 @@ def _exit_code(error: ScriptaError) -> int:
     return EXIT_FAILED
 
 
-def _describe(error: OSError, arguments: Arguments | TopArguments) -> str:
+def _describe(error: OSError, arguments: Arguments | TopArguments | UsageArguments) -> str:
     where = ""
     if isinstance(arguments, Arguments) and arguments.output is not None:
         where = f" {arguments.output}"

@@ -1,0 +1,1 @@
+"""``scripta usage``: what was used, as a table, as CSV or as JSON lines."""
