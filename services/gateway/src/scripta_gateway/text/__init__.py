@@ -4,8 +4,9 @@ Each rule acts on one result, so that a final stays what its log makes of it; on
 also depends on whether the final before it ended with a number.
 """
 
+from scripta_gateway.text.channels import ChannelTexts
 from scripta_gateway.text.groups import Reach
-from scripta_gateway.text.redaction import Tail, begins_with_number
+from scripta_gateway.text.redaction import Tail
 from scripta_gateway.text.rules import Spoken, TextRules
 
-__all__ = ["Reach", "Spoken", "Tail", "TextRules", "begins_with_number"]
+__all__ = ["ChannelTexts", "Reach", "Spoken", "Tail", "TextRules"]

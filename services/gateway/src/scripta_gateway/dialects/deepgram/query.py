@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 from scripta_common.errors import BadRequest
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
-from scripta_gateway.bounds import LISTED_VALUES
 from scripta_gateway.dialects.asks import Callback, Options
+from scripta_gateway.dialects.listed import check_listed
 from scripta_gateway.text import TextRules
 
 _ABSENT: Final = frozenset({"", "none", "null", "undefined"})
@@ -38,8 +38,6 @@ _SHORTEST_ENDPOINT_MS: Final = 500
 words: of one recording none were wrong at 500 ms and one in ten at 300."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOST_NAMED: Final = 32
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""What no text has, and what breaks some of the programs that store results."""
 
 _Encoding = Literal[
     "linear16", "linear32", "mulaw", "alaw",
@@ -107,7 +105,7 @@ class Query(Struct, frozen=True):
             what, _, where = str(error).partition(" - at `$.")
             raise BadRequest(f"Bad value for {where.rstrip('`')}: {what}") from None
         for name in sorted(_LISTS):
-            _check_list(name, getattr(query, name))
+            check_listed(name, getattr(query, name))
         if query.raw and not query.sample_rate and not _RAW[query.raw]:
             raise BadRequest(f"encoding={query.raw} needs sample_rate")
         return query
@@ -160,10 +158,3 @@ class Query(Struct, frozen=True):
             return Options(format, session)
         method = self.callback_method.upper()
         return Options(format, session, Callback(self.callback.strip(), method, receipt))
-
-
-def _check_list(name: str, values: tuple[str, ...]) -> None:
-    if len(values) > LISTED_VALUES:
-        raise BadRequest(f"Bad value for {name}: it is given more than {LISTED_VALUES} times")
-    if any(map(_CONTROL.search, values)):
-        raise BadRequest(f"Bad value for {name}: it has control characters")

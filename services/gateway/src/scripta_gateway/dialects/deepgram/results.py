@@ -7,7 +7,7 @@ The vendor's packages require a confidence everywhere: it is the word's, else it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,8 +15,7 @@ from typing import Any, Final
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Word
 from scripta_gateway.dialects.deepgram.query import Query
-from scripta_gateway.text import Reach, Spoken, Tail, begins_with_number
-from scripta_gateway.text.estimates import words_of
+from scripta_gateway.text import ChannelTexts
 from scripta_gateway.transports.base import Request
 
 UNKNOWN_CONFIDENCE: Final = 0.9
@@ -47,9 +46,7 @@ class Results:
         self.id = request_id(request)
         self._created = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
         self._query = query
-        self._rules = query.rules()
-        # What the last final of each channel left to the next.
-        self._tails: dict[int, Tail] = {}
+        self._texts = ChannelTexts(query.rules())
         self._extra = dict(pair.partition(":")[::2] for pair in query.extra)
         self.name(query.model or "default")
 
@@ -61,7 +58,7 @@ class Results:
 
     def write_numerals(self, numerals: bool) -> None:
         """Sets whether number words become digits from now on."""
-        self._rules = replace(self._rules, numerals=numerals)
+        self._texts.rules = replace(self._texts.rules, numerals=numerals)
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -103,7 +100,8 @@ class Results:
         texts: list[str] = []
         words: list[dict[str, Any]] = []
         languages: dict[str, None] = {}
-        for result, spoken in zip(results, self._spoken(results, channel, whole), strict=True):
+        shown = self._texts.shown(results, channel, whole=whole)
+        for result, spoken in zip(results, shown, strict=True):
             sure = getattr(result, "confidence", None)
             pairs = zip(spoken.words, spoken.plain, strict=True)
             said = [self._word(word, plain, sure) for word, plain in pairs]
@@ -121,17 +119,6 @@ class Results:
             "words": words,
         }
 
-    def _spoken(
-        self, results: Sequence[FinalResult | Interim], channel: int, whole: bool
-    ) -> Iterator[Spoken]:
-        """Yields what the rules make of results; finals leave something to those behind them."""
-        for result, reach in zip(results, _reaches(results, whole), strict=True):
-            before = self._tails.get(channel, Tail())
-            spoken = self._rules.apply(result.text, words_of(result), before=before, reach=reach)
-            if not isinstance(result, Interim):
-                self._tails[channel] = spoken.tail
-            yield spoken
-
     def _word(self, word: Word, plain: str, confidence: float | None) -> dict[str, Any]:
         known = confidence if word.confidence is None else word.confidence
         return {
@@ -141,15 +128,3 @@ class Results:
             "confidence": UNKNOWN_CONFIDENCE if known is None else round(known, 4),
             **({"punctuated_word": word.text} if self._query.punctuated else {}),
         }
-
-
-def _reaches(results: Sequence[FinalResult | Interim], whole: bool) -> list[Reach]:
-    """Returns what may follow each result, within its text or by what follows it."""
-    found: list[Reach] = []
-    goes_on = not whole
-    for result in reversed(results):
-        ends = Reach.OPEN if goes_on else Reach.WHOLE
-        found.append(Reach.REVISABLE if isinstance(result, Interim) else ends)
-        begins = begins_with_number(result.text)
-        goes_on = goes_on if begins is None else begins
-    return found[::-1]
