@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import ssl
 import wave
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soxr
-import trustme
 from gateway_losses import CLIENTS, NO_FRAMES, OURS, Found, Place, Round, Tls, Went, undisturbed
 from recordings import two_cities
 
@@ -50,16 +48,6 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes())
     return path
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    """A certificate for loopback, and the file of the authority that signed it."""
-    signed, path = trustme.CA(), tmp_path_factory.mktemp("tls") / "authority.pem"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    signed.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    signed.cert_pem.write_to_path(str(path))
-    return context, path
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

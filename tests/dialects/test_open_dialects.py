@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from killed import ENV, heard_while_killed
 from prometheus_client.parser import text_string_to_metric_families
 from recordings import beckett, shipped_path, words
-from vendors import Heard, Running, run, started
+from vendors import Found, Heard, of, run, started
 from websockets.asyncio.client import connect
 
 from scripta_local.ports import free_port
@@ -25,7 +26,12 @@ pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_sco
 
 WAV = shipped_path("beckett.wav")
 MOST_ERRORS = 0.12
-CLIENTS = ("vosk", "wyoming")
+CHUNKS_BEFORE = 28
+"""Messages of a tenth of a second before the client says ``reset``, soon behind "failed"."""
+CLIENTS: dict[str, dict[str, Any]] = {
+    "vosk": {"finalize": CHUNKS_BEFORE / 10 - 0.05, "query": {"words": "true"}},
+    "wyoming": {},
+}
 
 
 class Ports:
@@ -34,7 +40,7 @@ class Ports:
     def __init__(self) -> None:
         self._ports = {"vosk": free_port(), "wyoming": free_port()}
         variables = {f"{name.upper()}_PORT": str(port) for name, port in self._ports.items()}
-        self.stack = Stack(restart=False, env={"IDLE_FLUSH_SECONDS": "30", **variables})
+        self.stack = Stack(restart=False, env={**ENV, **variables})
 
     def url(self, name: str) -> str:
         return f"{'ws' if name == 'vosk' else 'tcp'}://127.0.0.1:{self._ports[name]}"
@@ -49,7 +55,9 @@ async def ports() -> AsyncIterator[Ports]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def heard(ports: Ports) -> dict[str, Heard]:
-    found = await asyncio.gather(*(run(name, "live", ports.url(name), WAV) for name in CLIENTS))
+    found = await asyncio.gather(
+        *(run(name, "live", ports.url(name), WAV, **options) for name, options in CLIENTS.items())
+    )
     return dict(zip(CLIENTS, found, strict=True))
 
 
@@ -66,6 +74,8 @@ async def test_each_message_of_vosk_has_one_reply(heard: dict[str, Heard]) -> No
     last = heard["vosk"].messages()[-1]
     assert "text" in last
     assert heard["vosk"].closed()[0] == 1000
+    reset = heard["vosk"].messages()[CHUNKS_BEFORE]  # the reply to the one behind these chunks
+    assert reset["text"].endswith("ever failed")
     times = [word for each in heard["vosk"].messages() for word in each.get("result", ())]
     assert [word["word"] for word in times] == heard["vosk"].words().split()
     assert all(0 <= word["start"] < word["end"] <= beckett().seconds for word in times)
@@ -133,20 +143,23 @@ async def test_bytes_that_are_no_event_are_told_so_and_hurt_nobody(ports: Ports)
         writer.close()
 
 
-async def test_transcriber_that_dies_in_mid_sentence_is_not_noticed(
-    ports: Ports, heard: dict[str, Heard]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def killed() -> Found:
+    """What each client hears whose transcriber is killed in mid-sentence."""
+    there = Ports()
+    async with there.stack as stack:
+        clients = {
+            name: started(name, "live", there.url(name), WAV, hold=True, **options)
+            for name, options in CLIENTS.items()
+        }
+        return await heard_while_killed(stack, clients)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_transcriber_that_dies_is_not_noticed(
+    heard: dict[str, Heard], killed: Found, name: str
 ) -> None:
     """Guards each client's words, and its connection, while another transcriber takes over."""
-    await ports.stack.add_transcriber()
-    async with AsyncExitStack() as clients:
-        speaking: list[Running] = [
-            await clients.enter_async_context(started(name, "live", ports.url(name), WAV))
-            for name in CLIENTS
-        ]
-        for each in speaking:
-            await each.sent(3.0)
-        await ports.stack.kill_transcriber(0)
-        for name, each in zip(CLIENTS, speaking, strict=True):
-            found = await each.done()
-            assert found.errors() == []
-            assert found.words().split() == heard[name].words().split()
+    client = of(killed, name)
+    assert client.errors() == []
+    assert client.words().split() == heard[name].words().split()

@@ -31,6 +31,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "verbose_json": {"format": "verbose_json", "granularity": ["word", "segment"]},
     "stream": {"stream": True},
 }
+OF_NODE = ("verbose_json", "stream")
+"""Forms that are asked for by the package for Node as well."""
 HEAD = (
     b'--x\r\nContent-Disposition: form-data; name="response_format"\r\n\r\ntext\r\n'
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
@@ -41,11 +43,13 @@ MARKS = re.compile(r"^(WEBVTT|\d+|[\d:.,]+ --> .*)$", re.MULTILINE)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def heard() -> Found:
-    """What the client has heard in each form, and the native dialect's words."""
-    return await posted({form: ("openai", options) for form, options in ASKED.items()})
+    """What the clients have heard in each form, and the native dialect's words."""
+    python = {form: ("openai", options) for form, options in ASKED.items()}
+    node = {f"{form} of node": ("openai-js", ASKED[form]) for form in OF_NODE}
+    return await posted({**python, **node})
 
 
-@pytest.mark.parametrize("form", ASKED)
+@pytest.mark.parametrize("form", [*ASKED, *(f"{form} of node" for form in OF_NODE)])
 async def test_each_form_has_the_words_of_the_native_dialect(heard: Found, form: str) -> None:
     client = of(heard, form)
     assert client.errors() == []

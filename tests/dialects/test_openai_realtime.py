@@ -1,7 +1,6 @@
 """Clients of OpenAI's realtime transcription, as their vendors ship them, on the whole system.
 
-They speak at the same time, so that the module takes as long as the slowest. Some speak while the
-transcriber that hears them is killed.
+They speak at the same time, so that the module takes as long as the slowest.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ import re
 import ssl
 import sys
 import wave
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soxr
-import trustme
 from forwarder import Forwarder
+from killed import ENV, heard_while_killed
 from recordings import beckett, words
-from vendors import Found, Heard, environment, of, run, started
+from vendors import Found, Heard, Running, attempt, environment, of, started
 from websockets.asyncio.client import ClientConnection, connect
 
 from scripta_local.stack import Stack
@@ -38,19 +38,21 @@ MOST_ERRORS = 2 / 12
 """Cut where its client commits, "Fail again" may be heard as "Fare again"."""
 Options = dict[str, Any]
 
-CALM: dict[str, tuple[str, Options]] = {
+CLIENTS: dict[str, tuple[str, Options]] = {
     "openai": ("live", {}),
     "openai commits": ("live", {"vad": "none", "commit": [4.0]}),
     "openai beta": ("beta", {}),
     "openai-js": ("live", {}),
+    "openai-js commits": ("live", {"vad": "none", "commit": [4.0]}),
+    "livekit-openai": ("live", {}),
     "livekit-openai whisper": ("live", {"model": "gpt-realtime-whisper"}),
+    "pipecat-openai": ("live", {"commit": [4.0]}),
 }
-DISTURBED: dict[str, tuple[str, Options]] = {
-    "livekit-openai killed": ("live", {}),
-    "pipecat-openai killed": ("live", {}),
-    "openai killed": ("live", {}),
-}
-"""The last is the first to speak once it is started; the transcriber is killed soon after."""
+COMMITS = ("openai commits", "openai-js commits", "pipecat-openai")
+"""With a turn of their own before the last; the plugin's "whisper" commits by its own ear."""
+KILLED = ("openai", "openai-js", "livekit-openai", "pipecat-openai")
+WIRE = ("openai", "openai commits", "openai beta", "openai-js", "openai-js commits")
+"""Clients that show the vendor's events."""
 
 OWN = {f"session.{event}: session.{key}" for event in ("created", "updated")
        for key in ("expires_at", "id", "object")}  # fmt: skip
@@ -111,42 +113,59 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A certificate for loopback, and the file of the authority that signed it."""
-    signed, path = trustme.CA(), tmp_path_factory.mktemp("tls") / "authority.pem"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    signed.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    signed.cert_pem.write_to_path(str(path))
-    return context, path
+class Place:
+    """A system, and the ways to it."""
+
+    def __init__(self, stack: Stack, secure: Forwarder, wav: Path, authority: Path) -> None:
+        self.stack = stack
+        self._secure = secure
+        self._wav = wav
+        self._authority = str(authority)
+
+    def started(self, name: str, **more: Any) -> AbstractAsyncContextManager[Running]:
+        """Starts a client."""
+        client, (mode, options) = name.partition(" ")[0], CLIENTS[name]
+        url = self.stack.url
+        if client == "openai-js":
+            url = f"https://127.0.0.1:{self._secure.port}"
+            more["ca"] = self._authority
+        return started(client, mode, url, self._wav, **options, **more)
+
+    async def run(self, name: str) -> Heard:
+        async with self.started(name, strict=True) as running:
+            return await running.done()
+
+
+@asynccontextmanager
+async def place(
+    wav: Path, tls: tuple[ssl.SSLContext, Path], **options: Any
+) -> AsyncIterator[Place]:
+    certificate, authority = tls
+    async with (
+        Stack(**options) as stack,
+        Forwarder([stack.port], certificate=certificate) as secure,
+    ):
+        yield Place(stack, secure, wav, authority)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def heard(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
     """What each client has heard, or why it can not be installed."""
-    calm, disturbed, printed = await asyncio.gather(
-        speak_in_calm(wav, tls), speak_while_killed(wav), run_the_example(wav)
-    )
-    return {**calm, **disturbed, "example": printed}
+    async with place(wav, tls) as there:
+        *found, raw, printed = await asyncio.gather(
+            *(attempt(there.run(name)) for name in CLIENTS),
+            change_and_clear(there.stack),
+            run_the_example(there.stack, wav),
+        )
+    return {**dict(zip(CLIENTS, found, strict=True)), "raw": raw, "example": printed}
 
 
-async def speak_in_calm(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
-    certificate, authority = tls
-
-    async def one(name: str) -> Heard | str:
-        client, (mode, options) = name.partition(" ")[0], CALM[name]
-        try:
-            if client != "openai-js":
-                return await run(client, mode, stack.url, wav, strict=True, **options)
-            async with Forwarder([stack.port], certificate=certificate) as secure:
-                url = f"https://127.0.0.1:{secure.port}"
-                return await run(client, mode, url, wav, ca=str(authority), **options)
-        except pytest.skip.Exception as why:
-            return str(why)
-
-    async with Stack() as stack:
-        *found, raw = await asyncio.gather(*map(one, CALM), change_and_clear(stack))
-    return {**dict(zip(CALM, found, strict=True)), "raw": raw}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def killed(wav: Path, tls: tuple[ssl.SSLContext, Path]) -> Found:
+    """What each client hears whose transcriber is killed in mid-sentence."""
+    async with place(wav, tls, restart=False, env=ENV) as there:
+        clients = {name: there.started(name, hold=True) for name in KILLED}
+        return await heard_while_killed(there.stack, clients)
 
 
 async def change_and_clear(stack: Stack) -> Heard:
@@ -166,31 +185,7 @@ async def change_and_clear(stack: Stack) -> Heard:
     return Heard([{"event": "told", "told": raw.told()}, *raw.events])
 
 
-async def speak_while_killed(wav: Path) -> Found:
-    found: Found = {}
-    running = {}
-    env = {"IDLE_FLUSH_SECONDS": "30"}  # no flush is added to the disturbance
-    async with Stack(restart=False, env=env) as stack, AsyncExitStack() as clients:
-        for name, (mode, options) in DISTURBED.items():
-            client = name.partition(" ")[0]
-            try:
-                speaker = started(client, mode, stack.url, wav, **options)
-                running[name] = await clients.enter_async_context(speaker)
-            except pytest.skip.Exception as why:
-                found[name] = str(why)
-            if client != "livekit-openai" and len(running) > 1:
-                for other in [*running.values()][:-1]:
-                    await other.until(lambda heard: heard.of("open"))
-        if running:
-            await [*running.values()][-1].sent(2.0)
-        await stack.kill_transcriber(0)
-        await stack.add_transcriber()
-        for name, speaker in running.items():
-            found[name] = await speaker.done()
-    return found
-
-
-async def run_the_example(wav: Path) -> str:
+async def run_the_example(stack: Stack, wav: Path) -> str:
     try:
         home = await environment("openai")
     except pytest.skip.Exception:
@@ -201,33 +196,46 @@ async def run_the_example(wav: Path) -> str:
         re.DOTALL | re.MULTILINE,
     )
     assert code.count("localhost:8000") == 1
-    async with Stack() as stack:
-        code = code.replace("localhost:8000", f"localhost:{stack.port}")
-        process = await asyncio.create_subprocess_exec(
-            *(home / "bin" / "python", "-c", code, wav),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=sys.stderr,
-        )
-        async with asyncio.timeout(60):
-            printed, _ = await process.communicate()
+    process = await asyncio.create_subprocess_exec(
+        home / "bin" / "python",
+        "-c",
+        code.replace("localhost:8000", f"localhost:{stack.port}"),
+        wav,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=sys.stderr,
+    )
+    async with asyncio.timeout(60):
+        printed, _ = await process.communicate()
     return printed.decode()
 
 
-@pytest.mark.parametrize("name", [*CALM, *DISTURBED])
+@pytest.mark.parametrize("name", CLIENTS)
 async def test_each_client_hears_the_words(heard: Found, name: str) -> None:
-    """Guards the promise: only the address is changed, and a dead transcriber is not noticed."""
+    """Guards the promise: only the address is changed."""
     client = of(heard, name)
     assert client.errors() == []
     assert beckett().error_rate(client.words()) <= MOST_ERRORS, client.words()
     assert client.interims()
 
 
-async def test_words_are_the_same_when_the_transcriber_is_killed(heard: Found) -> None:
-    """Guards finals, and the connection: the client closed it itself, once."""
-    calm, killed = of(heard, "openai"), of(heard, "openai killed")
-    assert killed.words() == calm.words()
-    assert [code for code, _ in [killed.closed()]] == [1000]
-    assert len(killed.of("closed")) == len(killed.messages("session.created")) == 1
+@pytest.mark.parametrize("name", KILLED)
+async def test_transcriber_that_dies_is_not_noticed(heard: Found, killed: Found, name: str) -> None:
+    """Guards each client's words, and its connection: the client closes it itself, once."""
+    client = of(killed, name)
+    assert client.errors() == []
+    assert client.words() == of(heard, name).words()
+    assert len(client.of("closed")) <= 1
+    assert len(client.messages("session.created")) == (name in WIRE)
+
+
+@pytest.mark.parametrize("name", COMMITS)
+async def test_commit_ends_a_turn(heard: Found, name: str) -> None:
+    """Its words are "Ever tried. Ever failed. No matter.", with what else was said by then."""
+    client = of(heard, name)
+    finals = sorted(client.of("final"), key=lambda each: each.get("order", 0))
+    assert len(finals) == 2
+    assert words(finals[0]["text"]).startswith("ever tried ever failed")
+    assert words(finals[1]["text"]).endswith("better")
 
 
 @pytest.mark.parametrize("name", ["openai", "openai commits", "openai beta"])
@@ -237,7 +245,7 @@ async def test_every_event_fits_the_vendors_own_model(heard: Found, name: str) -
     assert set(client.unknown()) <= (OWN_OF_BETA if "beta" in name else OWN)
 
 
-@pytest.mark.parametrize("name", ["openai", "openai commits", "openai beta", "openai-js"])
+@pytest.mark.parametrize("name", WIRE)
 async def test_deltas_come_to_the_transcript(heard: Found, name: str) -> None:
     for final in of(heard, name).of("final"):
         # Only a comma may stand in the transcript that was not there when the words were told.

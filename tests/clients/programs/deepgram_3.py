@@ -22,7 +22,7 @@ from options import query_of, run
 from report import tell, tell_error
 from speech import read_speech, steps, whole_file
 
-FINALIZED_SECONDS = 10.0
+FINALIZED_SECONDS = 30.0
 
 
 class Ears:

@@ -44,7 +44,7 @@ class Ears(FrameProcessor):
             final = isinstance(frame, TranscriptionFrame)
             data = {"text": frame.text, "language": frame.language, "timestamp": frame.timestamp}
             if final:
-                data["finalized"] = frame.finalized
+                data |= {"finalized": frame.finalized, "words": words_of(frame.result)}
                 self.answered.set()
             tell("message", type=type(frame).__name__, data=data)
             tell("final" if final else "interim", text=frame.text)
@@ -54,7 +54,7 @@ class Ears(FrameProcessor):
     async def settled(self, quiet: float) -> None:
         """Waits until the last request for words was answered, and nothing more comes."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await self.answered.wait()
             while True:
                 self._changed.clear()
@@ -62,6 +62,12 @@ class Ears(FrameProcessor):
                     await self._changed.wait()
         except TimeoutError:
             return
+
+
+def words_of(result: Any) -> list[dict[str, Any]]:
+    """Returns the words and times in the vendor's message, which a frame carries."""
+    channel = getattr(result, "channel", None)
+    return [] if channel is None else [dict(word) for word in channel.alternatives[0].words]
 
 
 async def stream(service: Any, ears: Ears, options: argparse.Namespace) -> None:
