@@ -19,14 +19,10 @@ _CODES: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
 _OWN_CODES: Final = {"cannot_fetch": "REMOTE_CONTENT_ERROR"}
-_CLOSES: Final = {
-    SessionIdle: Close(
-        1011,
-        "NET-0001: Deepgram did not receive audio data or a text message within the timeout "
-        "window. See https://dpgr.am/net0001",
-    ),
-    BadAudio: Close(1008, "DATA-0000: The payload cannot be decoded as audio."),
-}
+_IDLE: Final = (
+    "NET-0001: Deepgram did not receive audio data or a text message within the timeout window. "
+    "See https://dpgr.am/net0001"
+)
 _OURS: Final = 1011
 
 
@@ -48,8 +44,9 @@ def close_of(error: ScriptaError | None) -> Close:
     """
     if error is None:
         return Close(1000)
-    for kind, close in _CLOSES.items():
-        if isinstance(error, kind):
-            return close
+    if isinstance(error, SessionIdle):
+        return Close(1011, _IDLE)
+    if isinstance(error, BadAudio):
+        return Close(1008, f"DATA-0000: {error}")
     reason = f"NET-0000: {error}" if error.close_code == _OURS else str(error)
     return Close(error.close_code, reason)
