@@ -25,14 +25,25 @@ _BEFORE_YEARS: Final = frozenset(
 _BEFORE_ONE: Final = frozenset(
     (
         *("number", "room", "chapter", "page", "line", "press", "option", "step", "level", "gate"),
-        *("dial", "minus", "plus", "times", "equals", "channel", "version", "zero", "code"),
+        *("dial", "minus", "plus", "times", "equals", "channel", "version", "zero", "code", "past"),
     )
 )
 _BEHIND_ONE: Final = frozenset(
     (
         *("percent", "dollar", "pound", "euro", "cent", "hour", "minute", "second", "week"),
         *("month", "year", "mile", "meter", "metre", "kilometer", "kilometre", "inch", "foot"),
-        *("degree", "gram", "kilo", "liter", "litre", "plus", "minus", "times", *_HALF_DAYS),
+        *(
+            "degree",
+            "gram",
+            "kilo",
+            "liter",
+            "litre",
+            "plus",
+            "minus",
+            "times",
+            "o'clock",
+            *_HALF_DAYS,
+        ),
     )
 )
 _BEFORE_A: Final = frozenset({*FRACTIONS, "of"})

@@ -34,11 +34,12 @@ _PLURALS: Final = {
     **{f"{word}s": word for word in _WORDS if word != "one"},
     **{"zeroes": "zero", "sixes": "six"},
 }
+_LARGE_ORDINALS: Final = (*SCALE_ORDINALS, *(set(ORDINALS) - set(UNIT_ORDINALS)))
 _SURE: Final = frozenset(
     {
         *_WORDS,
-        *(*_PLURALS, *SCALE_ORDINALS, *DECADES, *(set(ORDINALS) - set(UNIT_ORDINALS))),
-        *("nil", "null", "dozen", "dozens", "niner"),
+        *(*_PLURALS, *DECADES, *_LARGE_ORDINALS, *(f"{word}s" for word in _LARGE_ORDINALS)),
+        *("nil", "null", "dozen", "dozens", "niner", "fourty", "ninty"),
     }
     - _MAYBE
 )
@@ -132,10 +133,9 @@ def read(core: str) -> Reading:
     digits = sum(map(str.isnumeric, core))
     if digits or Kind.SURE in kinds or words.count("one") > 1:
         return Reading(Kind.SURE, words, digits)
-    if not kinds:
-        return Reading(Kind.BETWEEN)
+    kinds = kinds - {Kind.BETWEEN} or {Kind.BETWEEN}
     if len(kinds) > 1:
-        return Reading(Kind.MAYBE if kinds <= NUMERIC else Kind.OTHER, words)
+        return Reading(Kind.SURE if kinds <= NUMERIC else Kind.OTHER, words)
     return Reading(kinds.pop(), words)
 
 
