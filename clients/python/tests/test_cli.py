@@ -273,3 +273,23 @@ def free_port() -> int:
         port = probe.getsockname()[1]
         assert isinstance(port, int)
         return port
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+async def test_shows_its_key_in_a_header_and_nowhere_else(
+    gateway, scripta, recording, monkeypatch, by
+):
+    shown = []
+
+    async def script(peer):
+        shown.append(peer.socket.request.headers.get("Authorization"))
+        await peer.until_end()
+        await peer.over()
+
+    monkeypatch.setenv("SCRIPTA_KEY", "scripta_other" if by == "option" else "scripta_secret")
+    option = ("--key", "scripta_secret") if by == "option" else ()
+    async with gateway(script) as server:
+        done = await scripta("transcribe", recording, "--url", server.url, *option)
+    assert shown == ["Bearer scripta_secret"]
+    assert "secret" not in done.out + done.err
+    assert done.code == 0

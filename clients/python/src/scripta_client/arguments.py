@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 from scripta_client.formats import Format
+from scripta_client.keys.arguments import KeysArguments, add_keys, keys_arguments
 from scripta_client.settings import DEFAULT_URL, gateway_key, gateway_url
 from scripta_client.top.arguments import TopArguments, add_top, top_arguments
 from scripta_client.usage.arguments import UsageArguments, add_usage, usage_arguments
@@ -56,6 +57,7 @@ class Arguments:
         as_is: Whether its own bytes are sent.
         reconnect: Seconds to try again after a break; ``None`` leaves it to the server.
         raw: How raw samples are encoded.
+        key: Key or token that is shown to the gateway.
     """
 
     command: str
@@ -71,6 +73,11 @@ class Arguments:
     as_is: bool
     reconnect: float | None
     raw: AudioFormat
+    key: str | None = field(repr=False)
+
+
+AnyArguments = Arguments | KeysArguments | TopArguments | UsageArguments
+"""A valid command line of any command."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,9 +87,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def parse_arguments(
-    argv: Sequence[str] | None,
-) -> Arguments | TopArguments | UsageArguments:
+def parse_arguments(argv: Sequence[str] | None) -> AnyArguments:
     """Returns the command line's meaning; ends the program with status 2 if it has none."""
     parser, transcribe, top, usage = _parsers()
     given = parser.parse_args(argv)
@@ -90,6 +95,8 @@ def parse_arguments(
         return top_arguments(top, given)
     if given.command == "usage":
         return usage_arguments(usage, given)
+    if given.command == "keys":
+        return keys_arguments(given)
     file = getattr(given, "file", None)
     from_file = file is not None and file != "-"
     if given.command == "transcribe" and not from_file:
@@ -118,6 +125,7 @@ def parse_arguments(
             getattr(given, "sample_rate", None),
             getattr(given, "channels", None),
         ),
+        key=given.key or gateway_key() or None,
     )
 
 
@@ -157,6 +165,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_top(top, gateway_url())
+    keys = commands.add_parser(
+        "keys",
+        help="make keys for callers of a gateway",
+        description="Makes keys, and secrets for short-lived tokens. It needs no gateway.",
+    )
+    add_keys(keys)
     usage = commands.add_parser(
         "usage",
         help="print what was used: audio, sessions and finals by key, model and time",
@@ -209,6 +223,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--url",
         default=gateway_url(),
         help=f"the gateway (default: $SCRIPTA_URL, else {DEFAULT_URL})",
+    )
+    parser.add_argument(
+        "--key",
+        help="key or token for the gateway (default: $SCRIPTA_KEY, which nobody else on this "
+        "machine can see)",
     )
     parser.add_argument("--language", metavar="TAG", help="language of the speech, such as en")
     parser.add_argument(

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
-from scripta_client.arguments import Arguments, parse_arguments
+from scripta_client.arguments import AnyArguments, Arguments, parse_arguments
 from scripta_client.errors import (
     BadAudioFile,
+    BadKey,
     ConnectError,
     InvalidUrl,
     MicrophoneUnavailable,
@@ -24,6 +25,8 @@ from scripta_client.errors import (
 )
 from scripta_client.events import ConnectionEvent, Ended, Reconnecting, Restarted, Resumed
 from scripta_client.formats import Format, transcript
+from scripta_client.keys.arguments import KeysArguments
+from scripta_client.keys.command import run_keys
 from scripta_client.live import Pipe, open_pipe
 from scripta_client.microphone import Microphone, open_microphone
 from scripta_client.output import Output
@@ -52,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     status = StatusLine(sys.stderr)
     try:
+        if isinstance(arguments, KeysArguments):
+            run_keys(arguments)
+            return EXIT_OK
         if isinstance(arguments, UsageArguments):
             run_usage(arguments)
             return EXIT_OK
@@ -91,6 +97,7 @@ async def _run(arguments: Arguments | TopArguments, status: StatusLine) -> int:
             language=arguments.language,
             model=arguments.model,
             interim_results=_interims(arguments, status),
+            key=arguments.key,
             raw=arguments.raw,
             resilience=_resilience(arguments, status),
         )
@@ -131,6 +138,7 @@ async def _live(arguments: Arguments, source: Pipe | Microphone, status: StatusL
             language=arguments.language,
             model=arguments.model,
             interim_results=_interims(arguments, status),
+            key=arguments.key,
             resilience=_resilience(arguments, status),
         )
         output.finish()
@@ -211,12 +219,14 @@ def _say(message: str) -> None:
 def _exit_code(error: ScriptaError) -> int:
     if isinstance(error, ConnectError | NoMetrics):
         return EXIT_UNREACHABLE
-    if isinstance(error, BadAudioFile | InvalidUrl | MicrophoneUnavailable | TopUnavailable):
+    if isinstance(
+        error, BadAudioFile | BadKey | InvalidUrl | MicrophoneUnavailable | TopUnavailable
+    ):
         return EXIT_USAGE
     return EXIT_FAILED
 
 
-def _describe(error: OSError, arguments: Arguments | TopArguments | UsageArguments) -> str:
+def _describe(error: OSError, arguments: AnyArguments) -> str:
     where = ""
     if isinstance(arguments, Arguments) and arguments.output is not None:
         where = f" {arguments.output}"

@@ -31,6 +31,7 @@ async def connect(
     endpointing: int | None = None,
     max_segment: int | None = None,
     upload: bool = False,
+    key: str | None = None,
     headers: Mapping[str, str] | None = None,
     open_timeout: float = 10.0,
     response_timeout: float = 120.0,
@@ -65,6 +66,7 @@ async def connect(
         upload: Whether nobody listens live. Where all slots are taken the server may then let the
             session wait for one, for minutes, instead of refusing it: give it as long a
             ``response_timeout``.
+        key: Key or token that the gateway asks for.
         headers: Further HTTP headers, for example for a proxy that asks for them.
         open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.
@@ -94,6 +96,8 @@ async def connect(
         upload=upload or None,
     )
     pong_seconds = PONG_SECONDS if reconnect else PATIENT_PONG_SECONDS
+    if key is not None:
+        headers = {"Authorization": f"Bearer {key}", **(headers or {})}
     dialer = Dialer(url, options, headers, open_timeout, pong_seconds)
     socket = await dialer.open()
     protocol = NativeProtocol(

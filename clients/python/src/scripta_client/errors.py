@@ -16,6 +16,7 @@
     │   ├── ServerSilent        nothing was heard for too long: seconds
     │   ├── ProtocolViolation   the peer does not speak the native dialect
     │   └── ResultsUnread       results came and nobody iterated over the session
+    ├── BadKey                  what was given is no key
     ├── BadAudioFile            the recording can not be read: path, problem
     └── MicrophoneUnavailable   no microphone, or no library for it: problem
 
@@ -52,6 +53,10 @@ class ScriptaError(Exception):
 
 class InvalidUrl(ScriptaError, ValueError):
     """The address is not one of a gateway."""
+
+
+class BadKey(ScriptaError, ValueError):
+    """What was given is no key; the message says what one looks like."""
 
 
 class ConnectError(ScriptaError):

@@ -85,6 +85,7 @@ async def stream_file(
     language: str | None = None,
     model: str | None = None,
     interim_results: bool = False,
+    key: str | None = None,
     raw: AudioFormat = SNIFFED,
     resilience: Resilience = Resilience(),
 ) -> Ended:
@@ -102,6 +103,7 @@ async def stream_file(
         language: BCP-47 tag of the speech.
         model: Model that transcribes.
         interim_results: Whether interims are wanted.
+        key: Key or token that the gateway asks for.
         raw: How raw samples are encoded.
         resilience: What to do if the connection breaks.
 
@@ -119,6 +121,7 @@ async def stream_file(
         language=language,
         model=model,
         interim_results=interim_results,
+        key=key,
         upload=not realtime,
         resilience=resilience,
     )
@@ -133,6 +136,7 @@ async def stream(
     language: str | None = None,
     model: str | None = None,
     interim_results: bool = False,
+    key: str | None = None,
     upload: bool = False,
     resilience: Resilience = Resilience(),
 ) -> Ended:
@@ -145,6 +149,7 @@ async def stream(
         encoding=source.format.encoding,
         sample_rate=source.format.sample_rate,
         channels=source.format.channels,
+        key=key,
         upload=upload,
         response_timeout=_UPLOAD_SECONDS if upload else _LIVE_SECONDS,
         reconnect_seconds=resilience.seconds,

@@ -1,0 +1,1 @@
+"""Making keys for a gateway that asks for them."""
