@@ -25,6 +25,7 @@ OF_OPERATORS = {
     *("lease_seconds", "session_ttl_seconds", "drain_seconds", "drain_spread_seconds"),
     *("fetch_hosts", "callback_hosts", "outbound_proxy"),
     *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port", "admin_port"),
+    "tenant_metrics",
     *("keys_file", "trusted_proxies"),
 }
 """Settings that bound nothing of a client's."""

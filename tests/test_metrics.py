@@ -22,6 +22,7 @@ from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_gateway.telemetry.latency import Delivered, Latency
 from scripta_gateway.telemetry.session_metrics import SessionCollector
+from scripta_gateway.telemetry.tenant_metrics import TenantCounts
 
 pytestmark = pytest.mark.unit
 
@@ -45,10 +46,14 @@ def families() -> dict[str, Family]:
     fleet = Fleet({"default": Pool("default")}, Roll({}, {}))
     watch: Any = SimpleNamespace(age=0.0, seen=True, known=fleet, memory=Memory(1, 2))
     hub: Any = SimpleNamespace(audio_lags=list, draining=False)
+    tenants = TenantCounts(1)
+    tenants.opened("acme")
+    tenants.accepted("acme", 1.0)
     collected = [
         *REGISTRY.collect(),
         *FleetCollector(watch).collect(),
         *SessionCollector(hub).collect(),
+        *tenants.families([]),
     ]
     return {
         family.name + ("_total" if family.type == "counter" else ""): family

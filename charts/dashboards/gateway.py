@@ -11,6 +11,8 @@ FIRST_INTERIM = "scripta_gateway_first_interim_latency_seconds"
 PARTS = "scripta_gateway_latency_part_seconds"
 DIALECT = ("namespace", "dialect")
 DIALECT_LEGEND = "{{namespace}} {{dialect}}"
+TENANT = ("namespace", "tenant")
+TENANT_LEGEND = "{{namespace}} {{tenant}}"
 
 CONNECTIONS = Row(
     "Connections and sessions",
@@ -254,6 +256,31 @@ AUDIO = Row(
             description="Seconds of audio accepted in a second, pod by pod.",
             unit="suffix:s/s",
             queries=[Query(per_second("scripta_gateway_audio_seconds_total", by=POD), POD_LEGEND)],
+        ),
+        Panel(
+            title="Audio by tenant",
+            description="Audio accepted, in seconds a second: how many speak. Only if "
+            "TENANT_METRICS is set; `other` are all beyond that number.",
+            unit="short",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_tenant_audio_seconds_total", by=TENANT),
+                    TENANT_LEGEND,
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
+            title="Sessions by tenant",
+            description="Sessions held, and those opened a second. Only if TENANT_METRICS is set.",
+            unit="short",
+            queries=[
+                Query(total("scripta_gateway_tenant_sessions", by=TENANT), TENANT_LEGEND),
+                Query(
+                    per_second("scripta_gateway_tenant_sessions_opened_total", by=TENANT),
+                    f"{TENANT_LEGEND} opened",
+                ),
+            ],
         ),
         Panel(
             title="Sessions held back",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from scripta_client import Ended, Reconnecting, ScriptaError, Session, connect
 from scripta_client import Final as ClientFinal
-from scripta_client import Reconnecting, ScriptaError, Session, connect
 
 from .sessions import Final, Heard, Plan
 
@@ -65,6 +65,8 @@ async def _listen(session: Session, heard: Heard, began: float) -> None:
         if isinstance(event, ClientFinal):
             heard.finals.append(_frame(event))
             heard.arrivals.append(clock() - began)
+        elif isinstance(event, Ended):
+            heard.duration = event.duration
         elif isinstance(event, Reconnecting) and event.attempt == 1:
             heard.closes.append(event.why)
 

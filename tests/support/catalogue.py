@@ -52,6 +52,7 @@ _COMMANDS: Final = (
     "acquit heartbeat reclaim tidy handoff drop enlist roster demand meter xrange other"
 )
 _POOL: Final = {"pool": None}
+_TENANT: Final = {"tenant": None}
 
 
 def _one_of(values: str) -> frozenset[str]:
@@ -154,6 +155,9 @@ GATEWAY: Final = (
     ),
     Metric("scripta_gateway_audio_lag_seconds", "gauge", {"stat": _one_of("p50 max")}),
     Metric("scripta_gateway_draining", "gauge"),
+    Metric("scripta_gateway_tenant_sessions", "gauge", _TENANT),
+    Metric("scripta_gateway_tenant_sessions_opened_total", "counter", _TENANT),
+    Metric("scripta_gateway_tenant_audio_seconds_total", "counter", _TENANT),
     Metric("scripta_broker_memory_bytes", "gauge"),
     Metric("scripta_broker_memory_limit_bytes", "gauge"),
 )

@@ -54,6 +54,7 @@ from scripta_gateway.sessions.session import Limits
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.telemetry.fleet_metrics import FleetCollector
 from scripta_gateway.telemetry.session_metrics import SessionCollector
+from scripta_gateway.telemetry.tenant_metrics import TENANTS, TenantCollector
 from scripta_gateway.transports.base import Refusal
 from scripta_gateway.transports.edge import Formulate
 from scripta_gateway.transports.tcp import TcpTransport
@@ -177,6 +178,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     read_off = CollectorRegistry()
     read_off.register(FleetCollector(hub.fleet))
     read_off.register(SessionCollector(hub))
+    TENANTS.limit(settings.tenant_metrics)
+    read_off.register(TenantCollector(TENANTS, hub.tenants))
     export_build("gateway", settings.scripta_revision)
     app.include_router(make_router())
     admin = app.state.admin = _application() if settings.admin_port else app

@@ -180,6 +180,14 @@ class GatewaySettings(CommonSettings):
         "not all come back at once; less than DRAIN_SECONDS",
     )
 
+    tenant_metrics: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="How many tenants get a label of their own in the metrics; all others share "
+        "one; 0 for no metrics by tenant",
+    )
+
     def own_models(self) -> dict[str, str]:
         """Returns the own name of a model by the name that clients use, as it is set."""
         pairs = self.model_names.split(",") if self.model_names else ()

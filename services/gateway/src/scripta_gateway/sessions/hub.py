@@ -41,6 +41,7 @@ from scripta_gateway.sessions.resuming import resume_session
 from scripta_gateway.sessions.session import Limits, Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import Outcome
+from scripta_gateway.telemetry.tenant_metrics import TENANTS
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,7 @@ class Hub:
         self._held.hold_new(session)
         self._greet(session)
         metrics.SESSIONS_OPENED.inc()
+        TENANTS.opened(options.tenant)
         return session
 
     async def configure(self, session: Session, options: SessionOptions) -> None:
@@ -343,6 +345,10 @@ class Hub:
     def audio_lags(self) -> list[float]:
         """Returns of each session the seconds of audio accepted and not yet decided."""
         return [session.undecided_seconds for session in self._held.by_id.values()]
+
+    def tenants(self) -> list[str]:
+        """Returns the tenant of each session that is held."""
+        return [session.options.tenant for session in self._held.by_id.values()]
 
     async def _check_room(self) -> None:
         if self.draining:

@@ -34,6 +34,7 @@ from scripta_gateway.sessions.outflow import Outflow
 from scripta_gateway.sessions.speech_news import SpeechNews
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.latency import Stopwatch
+from scripta_gateway.telemetry.tenant_metrics import TENANTS
 
 __all__ = ["Limits", "Session"]
 
@@ -236,6 +237,7 @@ class Session:
         ledger.enter_audio(pcm, message_bytes, now_ms, at_rest=at_rest, more=more)
         self.stopwatch.audio(ledger.last_seq, arrived or time.monotonic(), seconds)
         metrics.AUDIO_SECONDS.inc(seconds)
+        TENANTS.accepted(self.options.tenant, seconds)
 
     def finalize(self, reason: Reason) -> None:
         """Enters a boundary that ends the current segment; exactly one final follows."""
