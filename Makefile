@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-uploads bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -108,6 +108,9 @@ bench-dialects: $(DEV) ## Measure what a second of audio costs the gateway in ea
 
 bench-uploads: $(DEV) ## Measure recordings that are posted, alone and beside live talkers
 	@$(BIN)/python bench/uploads.py $(ARGS)
+
+bench-files: $(DEV) ## Measure a long file: posted, streamed, and by the bare engine (ARGS="--minutes 60")
+	@$(BIN)/python bench/files.py $(ARGS)
 
 bench-silence: $(DEV) ## Measure what sessions cost in which nobody speaks
 	@$(BIN)/python bench/silence.py $(ARGS)
