@@ -82,7 +82,8 @@ def leaks(shown: str) -> list[str]:
         ("一起去", "numbers", "一起去"),
         ("the cvv is 123 okay", "pci", "the cvv is [CREDIT_CARD_1] okay"),
         ("last four of my social are 6789 okay", "ssn", "last four of my social are [SSN_1] okay"),
-        ("one two for five six seven ate nine two to", "ssn", "[SSN_1] to"),
+        ("one two for five six seven ate nine two to", "ssn", "[SSN_1]"),
+        ("card is for one one one 1111, 1111 1111 for", "pci", "card is [CREDIT_CARD_1]"),
         ("123, then 45, okay 6789, thanks", "ssn", "[SSN_1], then [SSN_2], okay [SSN_3], thanks"),
     ],
 )  # fmt: skip

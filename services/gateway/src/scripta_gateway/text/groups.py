@@ -14,6 +14,8 @@ from scripta_gateway.text.vocabulary import FRACTIONS, TIMES
 
 _TRANSPARENT: Final = frozenset({Kind.BETWEEN, Kind.CHATTER})
 """What may stand between a number and the end of its text, though the number goes on behind it."""
+_DICTATED: Final = 3
+"""Digits beside which a word that sounds like one is one: "for one one one" is a card's 4111."""
 _WITH_ONE: Final = frozenset({*FRACTIONS, *TIMES})
 _PRONOUN: Final = frozenset(
     (
@@ -66,30 +68,36 @@ def find_groups(
         reach: What may follow.
         went_on: Whether the text before ended with a number.
         wide: Whether a word that sounds like a digit is one if it stands between digits, or
-            beside them where the number goes on.
+            beside several, or where the number goes on.
     """
+    for first, after in _stretches(readings, wide):
+        continues = went_on and _is_transparent(readings[:first], wide)
+        # The last word of an interim may be the beginning of any word.
+        behind = readings[after : -1 if reach is Reach.REVISABLE else None]
+        is_open = reach is not Reach.WHOLE and _is_transparent(behind, wide)
+        dictated = wide and joined_digits(readings[first:after]) >= _DICTATED
+        if continues or dictated:
+            first = _through(readings, range(first - 1, -1, -1), first)
+        if is_open or dictated:
+            after = _through(readings, range(after, len(readings)), after - 1) + 1
+        before = bare[first - 1] if first else ""
+        if continues or _is_number(readings[first:after], before, reach, is_open):
+            digits = joined_digits(readings[first:after])
+            yield Group(first, after, digits, continues, is_open)
+
+
+def _stretches(readings: Sequence[Reading], wide: bool) -> Iterator[tuple[int, int]]:
+    """Yields where words begin and end that may say a number, with what is between them."""
     joining = {Kind.BETWEEN, Kind.SOUNDS_LIKE} if wide else {Kind.BETWEEN}
-    at = 0
-    while at < len(readings):
-        end = at
-        while end < len(readings) and readings[end].kind in NUMERIC | joining:
-            end += 1
-        numeric = [each for each in range(at, end) if readings[each].kind in NUMERIC]
-        if numeric:
-            first, after = numeric[0], numeric[-1] + 1
-            continues = went_on and _is_transparent(readings[:first], wide)
-            # The last word of an interim may be the beginning of any word.
-            behind = readings[after : -1 if reach is Reach.REVISABLE else None]
-            is_open = reach is not Reach.WHOLE and _is_transparent(behind, wide)
-            if continues:
-                first = _through(readings, range(first - 1, -1, -1), first)
-            if is_open:
-                after = _through(readings, range(after, len(readings)), after - 1) + 1
-            before = bare[first - 1] if first else ""
-            if continues or _is_number(readings[first:after], before, reach, is_open):
-                digits = joined_digits(readings[first:after])
-                yield Group(first, after, digits, continues, is_open)
-        at = max(end, at + 1)
+    first = after = 0
+    for at, reading in enumerate(readings):
+        if reading.kind in NUMERIC:
+            first, after = (first, at + 1) if after else (at, at + 1)
+        elif after and reading.kind not in joining:
+            yield first, after
+            after = 0
+    if after:
+        yield first, after
 
 
 def joined_digits(readings: Sequence[Reading]) -> int:
