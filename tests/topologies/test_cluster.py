@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from scripta_common import keys
 from scripta_common.broker import Broker as Access
 from scripta_common.sessionlog import Doorbell
+from scripta_common.usage import UsageReader, day_of
 from scripta_local.broker import Broker
 
 from .chatter import Chatter, all_of, chatters, say_more, talking
@@ -131,3 +133,29 @@ async def test_sessions_outlive_planned_failovers_and_primaries_that_die_or_hang
         async with chatters(stack, 2) as newcomers:
             await all_of(newcomers, lambda one: one.say(3))
             await all_of(newcomers, lambda one: one.end())
+
+
+async def test_usage_of_a_tenant_is_whole_although_its_sessions_are_on_all_shards(
+    cluster: ClusterGroup, start: Callable[..., Any]
+) -> None:
+    stack = await start(cluster.url)
+    access = Access(cluster.url, name="test")
+    reader = UsageReader(access)
+
+    async def used() -> tuple[int, int, int]:
+        now = time.time()
+        rows = await reader.rows("", sorted({day_of(now - 3600), day_of(now)}))
+        return (
+            sum(row.samples for row in rows),
+            sum(row.sessions for row in rows),
+            sum(row.finals for row in rows),
+        )
+
+    before = await used()
+    async with chatters(stack, 9) as everybody:
+        assert shards(cluster, everybody) == set(cluster.servers)
+        await all_of(everybody, lambda one: one.say(3))
+        await all_of(everybody, lambda one: one.end())
+    samples = sum(size for one in everybody for size in one.heard) // 2
+    assert await used() == (before[0] + samples, before[1] + 9, before[2] + 27)
+    await access.aclose()
