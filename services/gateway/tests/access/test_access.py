@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ import httpx
 import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.protocol import State
 
 from scripta_gateway.access import keyring
 from scripta_gateway.access.keyfile import digest
+from scripta_gateway.bounds import BAD_ATTEMPTS_WAITING
+from scripta_gateway.telemetry import metrics
 
 pytestmark = pytest.mark.asgi
 
-GOOD, OTHER, EXPIRED, USAGE, MODEL = (secrets.token_urlsafe(32) for _ in range(5))
+GOOD, OTHER, EXPIRED, USAGE, MODEL, PAGE = (secrets.token_urlsafe(32) for _ in range(6))
 UNKNOWN = secrets.token_urlsafe(32)
 
 ENTRIES: Sequence[dict[str, Any]] = (
@@ -34,6 +37,12 @@ ENTRIES: Sequence[dict[str, Any]] = (
         "expires": "2020-01-01T00:00:00Z",
     },
     {"id": "usage", "tenant": "acme", "hash": digest(USAGE), "scopes": ["usage"]},
+    {
+        "id": "page",
+        "tenant": "acme",
+        "hash": digest(PAGE),
+        "origins": ["https://*.acme.example"],
+    },
     {"id": "model", "tenant": "acme", "hash": digest(MODEL), "models": ["spare"]},
 )
 
@@ -50,6 +59,10 @@ def write(path: Path, entries: Sequence[dict[str, Any]]) -> None:
     path.write_text(json.dumps({"keys": entries}), "utf-8")
 
 
+def spoil(path: Path) -> None:
+    path.write_text("keys: [", "utf-8")
+
+
 async def ignore_close(client: Any) -> AsyncIterator[str]:
     with suppress(ConnectionClosed):
         while True:
@@ -59,7 +72,9 @@ async def ignore_close(client: Any) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def guarded(redis: object, start_server: Callable[..., Any], key_file: Path) -> Any:
     """A gateway that asks for keys."""
-    return await start_server(keys_file=str(key_file), models=("mock", "spare"))
+    return await start_server(
+        keys_file=str(key_file), models=("mock", "spare"), allowed_origins="*"
+    )
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -233,3 +248,89 @@ async def test_no_key_is_logged_or_answered_and_refusals_are(
     assert refused[-1]["key"] == "usage"
     assert refused[-1]["tenant"] == "acme"
     assert refused[-1]["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+@pytest.mark.parametrize(
+    ("origin", "let_in"),
+    [
+        (None, True),
+        ("https://app.acme.example", True),
+        ("https://acme.example.evil.example", False),
+        ("http://app.acme.example", False),
+        ("null", False),
+    ],
+)
+async def test_key_of_a_page_is_for_its_origins(
+    guarded: Any, mock_worker: Any, path: str, origin: str | None, let_in: bool
+) -> None:
+    if let_in:
+        async with guarded.connect_to(path, additional_headers=bearer(PAGE), origin=origin):
+            return
+    with pytest.raises(InvalidStatus) as refused:
+        await guarded.connect_to(path, additional_headers=bearer(PAGE), origin=origin)
+    assert refused.value.response.status_code == 403
+    assert_own_form(path, json.loads(refused.value.response.body), 403)
+
+
+async def test_open_gateway_takes_whatever_a_client_shows(server: Any, mock_worker: Any) -> None:
+    """Guards clients behind a proxy with a password, and vendors' clients with their own keys."""
+    for shown in ("Basic c2NyaXB0YTprZXk=", "Token vendors-key", "nonsense"):
+        async with server.connect(additional_headers={"Authorization": shown}) as client:
+            await client.send(b"ab")
+            assert json.loads(await client.recv())["status"] == "received"
+    async with server.connect_to("/v1/listen", subprotocols=["token", "vendors-key"]) as client:
+        assert client.subprotocol == "token"
+
+
+async def test_key_file_is_replaced_under_twenty_sessions(
+    guarded: Any, mock_worker: Any, key_file: Path, until: Any
+) -> None:
+    """Guards that nothing is cut but what was revoked, while a new key works at once."""
+    async with AsyncExitStack() as stack:
+        revoked, staying = [], []
+        for number in range(20):
+            key, group = (GOOD, revoked) if number % 2 else (OTHER, staying)
+            connection = guarded.connect("events=true", additional_headers=bearer(key))
+            group.append(await stack.enter_async_context(connection))
+        write(key_file, [*ENTRIES[1:], {"id": "new", "tenant": "acme", "hash": digest(UNKNOWN)}])
+        await until(lambda: all(client.state is State.CLOSED for client in revoked))
+        assert {client.close_code for client in revoked} == {1008}
+        for client in staying:
+            assert client.state is State.OPEN
+            await client.send(b"ab")
+            statuses = [json.loads(await client.recv())["status"] for _ in range(3)]
+            assert statuses == ["session", "received", "transcript"]
+        async with guarded.connect(additional_headers=bearer(UNKNOWN)):
+            pass
+
+
+async def test_bad_key_file_cuts_nobody(
+    guarded: Any, mock_worker: Any, key_file: Path, until: Any
+) -> None:
+    async with guarded.connect(additional_headers=bearer(GOOD)) as client:
+        spoil(key_file)
+        await until(lambda: metrics.KEY_FILE_FAILING._value.get() == 1)
+        await client.send(b"ab")
+        assert json.loads(await client.recv())["status"] == "received"
+        write(key_file, ENTRIES)
+        await until(lambda: metrics.KEY_FILE_FAILING._value.get() == 0)
+
+
+async def test_wrong_keys_of_one_address_are_slowed_and_good_ones_are_not(
+    guarded: Any, mock_worker: Any
+) -> None:
+    tries = (status_of(guarded, UNKNOWN) for _ in range(BAD_ATTEMPTS_WAITING + 60))
+    assert set(await asyncio.gather(*tries)) == {401, 429}
+    began = asyncio.get_running_loop().time()
+    slowed = asyncio.create_task(status_of(guarded, UNKNOWN))
+    async with guarded.connect(additional_headers=bearer(GOOD)):
+        assert not slowed.done()
+    assert await slowed == 401
+    assert asyncio.get_running_loop().time() - began > 1
+
+
+async def status_of(server: Any, key: str) -> int:
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect(additional_headers=bearer(key), open_timeout=30)
+    return int(refused.value.response.status_code)

@@ -90,6 +90,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (entry(limits={"sessions": -1}), r"limits\.sessions"),
     (entry(limits={"share": 0}), r"limits\.share"),
     (entry(expires="2027-01-01T00:00:00"), r"\$\.keys\[0\]\.expires"),
+    (entry(origins=["app.example/page"]), "at the key web"),
     (entry(secret="x"), "secret"),
     ({"id": "web", "tenant": "acme"}, "hash"),
 ]

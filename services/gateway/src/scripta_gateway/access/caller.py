@@ -55,8 +55,7 @@ class Caller:
         tenant: The tenant; empty for the anonymous caller.
         scopes: What the caller may do.
         models: Our own names of the models that it may use; empty: all.
-        origins: Origins of the pages that may use the key in a browser; empty: those that the
-            gateway allows everybody.
+        origins: Of the pages that the gateway allows, those that may use the key; empty: all.
         own: What the key may use.
         shared: What the tenant may use, all its keys together.
         issued_at: Unix time in seconds of a token; ``None`` if the key itself was shown.

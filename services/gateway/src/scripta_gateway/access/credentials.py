@@ -46,22 +46,28 @@ def take(request: Request, prefix: str = "") -> tuple[Credential | None, Request
     Raises:
         Unauthorized: The header has another scheme, or what is shown can be no key.
     """
+    rest = without(request, prefix)
     header = request.headers.get(_HEADER)
-    offered, by_subprotocol = _from_subprotocols(request.subprotocols, prefix)
+    if header is not None:
+        return Credential(_checked(_from_header(header))), rest
+    _, by_subprotocol = _from_subprotocols(request.subprotocols, prefix)
+    if by_subprotocol is not None:
+        return Credential(_checked(by_subprotocol)), rest
     by_query = next((value for name, value in request.query if name == TOKEN_PARAMETER), None)
-    rest = replace(
+    if by_query is not None:
+        return Credential(_checked(by_query), in_url=True), rest
+    return None, rest
+
+
+def without(request: Request, prefix: str = "") -> Request:
+    """Returns a request without what its caller shows, whatever that is; as ``take``."""
+    offered, _ = _from_subprotocols(request.subprotocols, prefix)
+    return replace(
         request,
         query=[pair for pair in request.query if pair[0] != TOKEN_PARAMETER],
         headers={name: value for name, value in request.headers.items() if name != _HEADER},
         subprotocols=offered,
     )
-    if header is not None:
-        return Credential(_checked(_from_header(header))), rest
-    if by_subprotocol is not None:
-        return Credential(_checked(by_subprotocol)), rest
-    if by_query is not None:
-        return Credential(_checked(by_query), in_url=True), rest
-    return None, rest
 
 
 def answered(offered: Sequence[str]) -> str | None:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from scripta_common.errors import ScriptaError, Unauthorized
+from scripta_common.errors import Forbidden, ScriptaError, Unauthorized
 from scripta_gateway.access.caller import ANONYMOUS, Caller, Scope
-from scripta_gateway.access.credentials import Credential, take
+from scripta_gateway.access.credentials import Credential, take, without
 from scripta_gateway.access.keyfile import ANONYMOUS_TENANT
 from scripta_gateway.access.keyring import Keyring
+from scripta_gateway.access.origins import origin_allowed
 from scripta_gateway.access.throttle import Throttle
 from scripta_gateway.transports.base import Request
 from scripta_gateway.transports.rate import Allowance
@@ -94,13 +95,14 @@ class Gatekeeper:
         caller = ANONYMOUS
         try:
             request.check()
-            shown, rest = take(request, prefix)
             if self.open:
-                return ANONYMOUS, rest
-            if shown is None and request.keyless:
-                return self._keyless(), rest
+                return ANONYMOUS, without(request, prefix)
+            if request.keyless:
+                return self._keyless(), without(request, prefix)
+            shown, rest = take(request, prefix)
             caller = await self._identify(shown)
             caller.check(scope)
+            _check_origin(request, caller)
         except ScriptaError as error:
             self._audit(request, caller, error)
             if isinstance(error, Unauthorized) and not self.open:
@@ -154,3 +156,10 @@ class Gatekeeper:
         }
         self._unwritten = 0
         logger.warning("caller refused", extra=extra)
+
+
+def _check_origin(request: Request, caller: Caller) -> None:
+    """Raises ``Forbidden`` if the request comes from a page that the key is not for."""
+    origin = request.headers.get("origin")  # programs that are no browsers send none
+    if origin is not None and caller.origins and not origin_allowed(origin, caller.origins):
+        raise Forbidden("This key is not for pages of this origin.")

@@ -32,6 +32,7 @@ import yaml
 from msgspec import Meta
 
 from scripta_gateway.access.caller import Caller, Quota, Scope
+from scripta_gateway.access.origins import OriginPattern
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 """An id or a tenant: it stands in keys on the broker, in logs and in labels."""
@@ -71,7 +72,7 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         hash: ``sha256:`` and the SHA-256 of its text in hexadecimal.
         scopes: What it may do.
         models: Our own names of the models that it may use; empty: all.
-        origins: Origins of pages that may use it; empty: those that the gateway allows.
+        origins: Of the pages that the gateway allows, those that may use it; empty: all.
         expires: When it stops to work.
         limits: What it may use.
     """
@@ -156,6 +157,12 @@ def parse(data: bytes) -> KeyFile:
         file = msgspec.convert({} if plain is None else plain, KeyFile)
     except msgspec.ValidationError as error:
         raise BadKeyFile(str(error)) from None
+    for entry in file.keys:
+        for origin in entry.origins:
+            try:
+                OriginPattern.parse(origin)
+            except ValueError as error:
+                raise BadKeyFile(f"{error} - at the key {entry.id}") from None
     for what, values in (
         ("id", (entry.id for entry in file.keys)),
         ("hash", (entry.hash for entry in file.keys)),

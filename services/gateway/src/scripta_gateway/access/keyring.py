@@ -84,6 +84,8 @@ class WatchedKeyring:
         self._path = path
         self._seen = _read(path)
         self.now = Keyring(parse(self._seen))
+        # What is wrong with the file as it is; empty: nothing.
+        self._trouble = ""
         logger.info("keys read", extra={"keys": len(self.now.file.keys)})
 
     async def watch(self, changed: Callable[[], None]) -> None:
@@ -101,17 +103,17 @@ class WatchedKeyring:
         """Reads the file, and takes what it has if that has changed."""
         try:
             data = _read(self._path)
-            if data == self._seen:
-                return
-            ring = Keyring(parse(data))
+            if data != self._seen:
+                self.now = Keyring(parse(data))
+                self._seen = data
+                logger.info("keys read", extra={"keys": len(self.now.file.keys)})
+            trouble = ""
         except BadKeyFile as error:
-            metrics.KEY_FILE_FAILING.set(1)
-            # A traceback would say nothing that the operator can use.
-            logger.critical("key file not used", extra={"error": str(error)})
-            return
-        self._seen, self.now = data, ring
-        metrics.KEY_FILE_FAILING.set(0)
-        logger.info("keys read", extra={"keys": len(ring.file.keys)})
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            logger.critical("key file not used", extra={"error": trouble})
+        self._trouble = trouble
+        metrics.KEY_FILE_FAILING.set(bool(trouble))
 
 
 def _read(path: Path) -> bytes:

@@ -45,6 +45,8 @@ class CallRecord:
         session, span = self._session, self._session.span
         trace_id = trace_of(span.traceparent or session.options.traceparent)
         bind(session=session.sid, client_id=session.client_id, trace_id=trace_id)
+        caller = session.caller
+        bind(tenant=caller.tenant or None, key=caller.key or None)
         span.set(
             {
                 "scripta.session": session.sid,
