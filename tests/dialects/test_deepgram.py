@@ -116,6 +116,19 @@ async def test_each_channel_has_its_own_words(heard: Found, name: str) -> None:
     assert all(each["channel_index"][1] == 2 for each in client.messages("Results"))
     (metadata,) = client.messages("Metadata")
     assert metadata["channels"] == 2
+    left, right = (starts(client, channel) for channel in (0, 1))
+    assert left[: len(right)] == pytest.approx(right, abs=0.05)
+
+
+def starts(client: Heard, channel: int) -> list[float]:
+    """Returns when the words of a channel begin: what is said on both is said at one time."""
+    finals = [each for each in client.messages("Results") if each["is_final"]]
+    return [
+        word["start"]
+        for each in finals
+        if each["channel_index"][0] == channel
+        for word in each["channel"]["alternatives"][0]["words"]
+    ]
 
 
 @pytest.mark.parametrize("name", SAY_FINALIZE)

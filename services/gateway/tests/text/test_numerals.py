@@ -31,6 +31,7 @@ def said(text: str) -> str:
         ("a hundred", "100"),
         ("a hundred and five", "105"),
         ("a thousand and one nights", "1001 nights"),
+        ("a hundred and fifty thousand", "150000"),
         ("half a million", "half a million"),
         ("one thousand two hundred thirty four", "1234"),
         ("two hundred three hundred", "200 300"),
@@ -126,6 +127,8 @@ def test_dictated_digits(heard: str, wanted: str) -> None:
         ("the first of June", "the 1st of June"),
         ("wait a second", "wait a second"),
         ("one fifth", "one fifth"),
+        ("the thirty second floor", "the 32nd floor"),
+        ("a thirty second break", "a 30 second break"),
     ],
 )
 def test_ordinals(heard: str, wanted: str) -> None:
@@ -140,6 +143,11 @@ def test_ordinals(heard: str, wanted: str) -> None:
         ("the first one", "the first one"),
         ("press one", "press 1"),
         ("one percent", "1 percent"),
+        ("one or two", "1 or 2"),
+        ("two to one", "2 to 1"),
+        ("one in ten", "1 in 10"),
+        ("one by one", "one by one"),
+        ("one at a time", "one at a time"),
         ("twenty-love", "twenty-love"),
     ],
 )

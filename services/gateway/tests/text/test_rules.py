@@ -92,6 +92,12 @@ def test_words_of_a_replaced_phrase_share_its_time() -> None:
     assert times[3:] == [(1.0, 2.25), (2.25, 3.5)]
 
 
+def test_what_stands_in_place_of_a_phrase_is_not_replaced_again() -> None:
+    """Guards against a client whose phrases double each other two hundred times."""
+    rules = TextRules(replaced=(("a", "b b"), ("b", "a a")) * 100)
+    assert rules.apply("a b c").text == "b b a a c"
+
+
 def test_no_rule_costs_nothing() -> None:
     text, words = "Hello there.", timed("Hello there.")
     spoken = TextRules().apply(text, words)

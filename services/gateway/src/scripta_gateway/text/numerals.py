@@ -13,7 +13,7 @@ from typing import Final
 
 from scripta_gateway.text import numbers
 from scripta_gateway.text.pieces import Piece, ends_here, join
-from scripta_gateway.text.vocabulary import FRACTIONS, MONTHS, ORDINALS, SCALES, TENS, UNITS
+from scripta_gateway.text.vocabulary import FRACTIONS, MONTHS, ORDINALS, SCALES, TEENS, TENS, UNITS
 
 _HALF_DAYS: Final = frozenset({"am", "pm", "a.m", "p.m"})
 _BEFORE_YEARS: Final = frozenset(
@@ -28,6 +28,8 @@ _BEFORE_ONE: Final = frozenset(
         *("dial", "minus", "plus", "times", "equals", "channel", "version", "zero", "code", "past"),
     )
 )
+_LINKS: Final = frozenset({"or", "to", "in", "and", "by", "of"})
+"""Words between "one" and another number: "one or two"."""
 _BEHIND_ONE: Final = frozenset(
     (
         *("percent", "dollar", "pound", "euro", "cent", "hour", "minute", "second", "week"),
@@ -103,6 +105,8 @@ def _run_at(pieces: Sequence[Piece], at: int) -> _Run | None:
     before = pieces[at - 1].bare if at else ""
     if parts[0] == "a" and before in _BEFORE_A:
         return None
+    if _counts_seconds(pieces, at, before):
+        return _Run(1, str(TENS[pieces[at].bare]))
     for used, written in _readings(parts, before, _behind(pieces, at + len(spans), spans)):
         if used in spans and written:
             whole = spans.index(used) + 1
@@ -110,6 +114,13 @@ def _run_at(pieces: Sequence[Piece], at: int) -> _Run | None:
                 return _Run(whole, written)
             return None
     return None
+
+
+def _counts_seconds(pieces: Sequence[Piece], at: int, before: str) -> bool:
+    """Returns whether "second" is a time: "a thirty second break", not "the thirty second"."""
+    following = pieces[at + 1 : at + 3]
+    times = len(following) == 2 and following[0].bare == "second" and not ends_here(following[0])
+    return times and pieces[at].bare in TENS and before in ("", "a", "every", "another")
 
 
 def _parts(pieces: Sequence[Piece], at: int) -> tuple[list[str], list[int]]:
@@ -154,12 +165,20 @@ def _readings(parts: Sequence[str], before: str, behind: str) -> list[numbers.Re
 def _is_counted(pieces: Sequence[Piece], at: int, before: str) -> bool:
     """Returns whether a word that may be no number is one, by what stands beside it."""
     word = pieces[at].bare
-    behind = [piece.bare for piece in pieces[at + 1 : at + 3]]
+    behind = [piece.bare for piece in pieces[at + 1 : at + 3]] + ["", ""]
     if word == "one":
-        beside = [*behind[:1], before]
-        listed = any(other in UNITS or other in TENS for other in beside)
-        return listed or before in _BEFORE_ONE or behind[:1] in ([each] for each in _BEHIND_ONE)
+        earlier = pieces[at - 2].bare if at > 1 else ""
+        linked = (behind[0] in _LINKS and _is_other(behind[1])) or (
+            before in _LINKS and _is_other(earlier)
+        )
+        listed = _is_other(behind[0]) or _is_other(before) or linked
+        return listed or before in _BEFORE_ONE or behind[0] in _BEHIND_ONE
     if numbers.is_small_ordinal(word):
-        dated = before in MONTHS or (behind[:1] == ["of"] and behind[1:] and behind[1] in MONTHS)
-        return bool(dated) or (ORDINALS[word] > 3 and before not in UNITS)
+        dated = before in MONTHS or (behind[0] == "of" and behind[1] in MONTHS)
+        return dated or (ORDINALS[word] > 3 and before not in UNITS)
     return True
+
+
+def _is_other(word: str) -> bool:
+    """Returns whether a word is a number that is no pronoun."""
+    return word != "one" and (word in UNITS or word in TEENS or word in TENS)

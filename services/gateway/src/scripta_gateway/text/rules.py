@@ -132,14 +132,15 @@ def _without_fillers(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _with_replaced(pieces: Sequence[Piece], replaced: Sequence[tuple[str, str]]) -> Sequence[Piece]:
-    """Returns the pieces with phrases replaced, one phrase after the other."""
+    """Returns the pieces with phrases replaced; what stands in their place is not replaced again.
+
+    Otherwise a few phrases that double each other would grow without end.
+    """
     said = {piece.bare for piece in pieces}
     for phrase, instead in replaced:
         wanted = _wanted(phrase)
         if wanted and said.issuperset(wanted):
-            words = instead.split()
-            pieces = _with_one_replaced(pieces, wanted, words)
-            said.update(word.casefold() for word in words)
+            pieces = _with_one_replaced(pieces, wanted, instead.split())
     return pieces
 
 
@@ -156,7 +157,7 @@ def _with_one_replaced(
     at = 0
     while at < len(pieces):
         here = pieces[at : at + len(wanted)]
-        if any(piece.hidden for piece in here) or tuple(piece.bare for piece in here) != wanted:
+        if any(piece.fixed for piece in here) or tuple(piece.bare for piece in here) != wanted:
             found.append(pieces[at])
             at += 1
             continue
