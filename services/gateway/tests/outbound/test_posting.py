@@ -274,3 +274,20 @@ async def test_a_gateway_that_stops_posts_what_it_has(
         await until(lambda: host.asked)
         await server.shutdown()
         assert len(host.asked) == 2
+
+
+async def test_a_recording_that_a_stopping_gateway_can_not_finish_is_said_to_be_lost(
+    redis: object, start_server: Any, until: Until
+) -> None:
+    """Guards whoever was told that all is well, and waits for the callback."""
+
+    async def script(host: Outside, asked: Asked) -> None:
+        await (give if asked.method == "GET" else take)(host, asked)
+
+    async with outside(script) as host:
+        server = await serve(start_server, host)
+        receipt = await post(server, host.url("/done"), json={"url": host.url("/a.wav")})
+        await server.shutdown()
+        (told,) = [asked for asked in host.asked if asked.path == "/done"]
+    assert json.loads(told.body)["err_code"] == "SERVICE_UNAVAILABLE"
+    assert json.loads(told.body)["request_id"] == receipt.json()["request_id"]
