@@ -332,6 +332,9 @@ with a callback are refused."""
 CALLBACKS_AT_ONCE: Final = 64
 """Requests to targets that are under way at the same time."""
 
+CALLBACKS_FAILING: Final = 32
+"""The same to targets whose last request failed, so that they do not hold up the others."""
+
 CALLBACK_TRY_SECONDS: Final = 10.0
 """Time in which a target has to answer: it only has to store what it gets."""
 
