@@ -343,4 +343,4 @@ CALLBACK_SECONDS: Final = 45.0
 ``MAX_SEND_SECONDS``, so that a call outlives a target that does not come back."""
 
 CALLBACK_DRAIN_SECONDS: Final = 10.0
-"""How long a gateway that stops waits for results that are in line for their targets."""
+"""How long a gateway that stops waits, within its drain, for results in line for their targets."""
