@@ -54,7 +54,7 @@ _BETWEEN: Final = frozenset(
     (
         *FILLERS,
         *("and", "a", "point", "dot", "dash", "hyphen", "minus", "plus", "slash", "stroke"),
-        *("space", "comma", "colon", "period", "underscore"),
+        *("space", "comma", "colon", "period", "underscore", "ah", "eh", "huh", "nuh"),
     )
 )
 _CHATTER: Final = frozenset(
