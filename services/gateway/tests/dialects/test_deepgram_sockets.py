@@ -9,6 +9,7 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -214,3 +215,44 @@ async def test_browsers_hear_their_subprotocol(server: Any) -> None:
     offered = ["token", "secret", "x-deepgram-session-id", "7"]
     async with call(server, subprotocols=offered) as client:
         assert client.subprotocol == "token"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u202eRTL\u2067\u200f",
+        "%ED%A0%80%ED%B0%80",
+        "%FF%FE",
+        "%F0%9F%91%A9%E2%80%8D",
+        "\ufdd0\uffff",
+    ],
+)
+@pytest.mark.parametrize("name", ["replace=size:", "keyterm=", "tag=", "extra=key:"])
+async def test_strange_text_in_options_stays_text(
+    server: Any, working: Any, name: str, text: str
+) -> None:
+    """Guards messages that no client could read: lone surrogates, marks of direction, no text."""
+    async with call(server, f"{RAW}&{name}{quote(text, safe='%')}") as client:
+        await client.send(SECOND)
+        await client.send(CLOSE)
+        messages = await hear(client, type="Metadata")
+        assert await closed(client) == (1000, "")
+    said = messages[-1].get("tags", []) + list(messages[-1].get("extra", {}).values())
+    assert json.dumps(said, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("option", "status"),
+    [
+        *((f"{name}=a:%00", 400) for name in ("replace", "tag", "extra")),
+        *((f"{name}={'a' * 100_000}", 414) for name in ("replace", "keyterm", "tag", "extra")),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+async def test_options_that_nobody_can_take_are_refused(
+    server: Any, option: str, status: int
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await call(server, f"{RAW}&{option}")
+    assert refused.value.response.status_code == status
+    assert (refused.value.response.body or b"").strip()
