@@ -196,7 +196,7 @@ class HttpProtocol(BoundedRequests):
         self._over = True
         self._stop_waiting()
         if self.began:
-            self.transport.write(_FULL.encode())
+            self.transport.write(self._formulated(_FULL).encode())
         self.transport.close()
 
     # Reading.
