@@ -26,7 +26,8 @@ OF_OPERATORS = {
     *("fetch_hosts", "callback_hosts", "outbound_proxy"),
     *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port", "admin_port"),
     "tenant_metrics",
-    *("keys_file", "trusted_proxies"),
+    *("keys_file", "trusted_proxies", "allowed_origins", "allowed_hosts"),
+    *("tls_cert_file", "tls_key_file", "tls_client_ca_file", "tls_client_auth"),
 }
 """Settings that bound nothing of a client's."""
 

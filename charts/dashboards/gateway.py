@@ -79,6 +79,19 @@ CONNECTIONS = Row(
             stacked=True,
         ),
         Panel(
+            title="Handshakes of TLS",
+            description="`failed`: a client distrusts the certificate, has none where one is asked "
+            "for, or speaks no TLS. `late`: it said nothing in time.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_tls_handshakes_total", by=("namespace", "outcome")),
+                    "{{namespace}} {{outcome}}",
+                )
+            ],
+            stacked=True,
+        ),
+        Panel(
             title="Clients at a bound",
             description="Times that a client was refused, held back or closed by a bound that "
             "protects the others. A steady rate is a client with a fault, or a hostile one.",

@@ -184,6 +184,23 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
             }
         },
     },
+    "TLS": {
+        "none": {},
+        "a Secret": {"gateway": {"tls": {"existingSecret": "speech-tls"}}},
+        "cert-manager": {
+            "gateway": {
+                "tls": {
+                    "certManager": {
+                        "issuer": "house",
+                        "issuerKind": "ClusterIssuer",
+                        "duration": "720h",
+                    },
+                    "clientCA": {"secretName": "clients-ca", "auth": "optional"},
+                },
+                "route": {"backendTLS": {"caConfigMap": "house-ca"}},
+            }
+        },
+    },
     "monitoring": {
         "annotations": {},
         "none": {"monitoring": {"scrapeAnnotations": False}},

@@ -1,7 +1,7 @@
 """The shapes of the kinds that others bring to the cluster, as far as the chart uses them.
 
-Written from the public references of KEDA 2, the Prometheus operator and the Gateway API 1.2; a
-field that is not named here is refused.
+Written from the public references of KEDA 2, the Prometheus operator, the Gateway API 1.4 and
+cert-manager 1; a field that is not named here is refused.
 """
 
 from __future__ import annotations
@@ -62,6 +62,45 @@ _TRIGGER = {
     ]
 }
 _SPECS = {
+    "cert-manager.io/v1 Certificate": _closed(
+        {
+            "secretName": _TEXT,
+            "issuerRef": _closed({"name": _TEXT}, kind=_TEXT, group=_TEXT),
+            "dnsNames": _some(_TEXT),
+        },
+        duration=_DURATION,
+        privateKey=_closed(
+            {"algorithm": {"enum": ["RSA", "ECDSA", "Ed25519"]}},
+            size=_COUNT,
+            rotationPolicy={"enum": ["Always", "Never"]},
+        ),
+    ),
+    "gateway.networking.k8s.io/v1 BackendTLSPolicy": _closed(
+        {
+            "targetRefs": _some(
+                _closed({"group": {"const": ""}, "kind": {"const": "Service"}, "name": _TEXT})
+            ),
+            "validation": {
+                "oneOf": [
+                    _closed({"hostname": _TEXT, "wellKnownCACertificates": {"const": "System"}}),
+                    _closed(
+                        {
+                            "hostname": _TEXT,
+                            "caCertificateRefs": _some(
+                                _closed(
+                                    {
+                                        "group": {"const": ""},
+                                        "kind": {"const": "ConfigMap"},
+                                        "name": _TEXT,
+                                    }
+                                )
+                            ),
+                        }
+                    ),
+                ]
+            },
+        },
+    ),
     "keda.sh/v1alpha1 ScaledObject": _closed(
         {
             "scaleTargetRef": _closed({"name": _TEXT}),
@@ -96,7 +135,11 @@ _SPECS = {
                 ),
             ),
             "podMetricsEndpoints": _some(
-                _closed({"port": _TEXT, "path": _TEXT, "interval": _DURATION})
+                _closed(
+                    {"port": _TEXT, "path": _TEXT, "interval": _DURATION},
+                    scheme={"const": "https"},
+                    tlsConfig=_closed({"insecureSkipVerify": {"const": True}}),
+                )
             ),
         }
     ),

@@ -76,6 +76,26 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("does nothing on a ClusterIP", values(("gateway.service.nodePort", 30080))),
     ("which is the gateway's own port", values(("gateway.settings.voskPort", 8000))),
     ("which is the gateway's own port", values(("gateway.settings.adminPort", 8000))),
+    (
+        "comes from two places",
+        values(
+            ("gateway.tls.existingSecret", "a"),
+            ("gateway.tls.certManager.issuer", "b"),
+        ),
+    ),
+    ("needs TLS in the gateways", values(("gateway.tls.clientCA.secretName", "a"))),
+    (
+        "probes have no certificate",
+        values(
+            ("gateway.tls.existingSecret", "a"),
+            ("gateway.tls.clientCA.secretName", "b"),
+            ("gateway.settings.adminPort", 0),
+        ),
+    ),
+    (
+        "test has no certificate",
+        values(("gateway.tls.existingSecret", "a"), ("gateway.tls.clientCA.secretName", "b")),
+    ),
     ("which is the operator's port", values(("gateway.settings.voskPort", 8001))),
     (
         "which is vosk's port",

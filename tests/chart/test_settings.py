@@ -74,7 +74,8 @@ ELSEWHERE = {
 }
 """Settings that more than the service depends on, and so stand outside of `settings`."""
 
-GIVEN = {"app_port", "health_port", "keys_file", "pool", "redis_url"}
+TLS = {"tls_cert_file", "tls_key_file", "tls_client_ca_file", "tls_client_auth"}
+GIVEN = TLS | {"app_port", "health_port", "keys_file", "pool", "redis_url"}
 """Settings that follow from other values."""
 
 each_case = pytest.mark.parametrize("values", cases().values(), ids=cases())

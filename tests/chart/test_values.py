@@ -49,6 +49,7 @@ OTHER: dict[str, object] = {
     "gateway.settings.voskPort": 2701,
     "gateway.settings.wyomingPort": 10301,
     "gateway.settings.adminPort": 9001,
+    "gateway.tls.certManager.duration": "2160h",
     "gateway.settings.allowedHosts": "speech.example.com",
     "gateway.settings.allowedOrigins": "https://speech.example.com",
     "gateway.settings.trustedProxies": "10.0.0.0/8",

@@ -96,14 +96,21 @@ GATEWAY: Final = (
         "counter",
         {
             "bound": _one_of(
-                "head_bytes head_seconds body_bytes body_seconds fetch_seconds redirects "
-                "callback_bytes bad_attempts requests connections silent_connections frame_bytes "
-                "text_bytes frames unfinished_bytes refusals answer_words unread "
+                "head_bytes tls_seconds head_seconds body_bytes body_seconds fetch_seconds "
+                "redirects callback_bytes bad_attempts requests connections silent_connections "
+                "frame_bytes text_bytes frames unfinished_bytes refusals answer_words unread "
                 "decoders decoder_memory decoder_seconds gap_seconds held_audio"
             )
         },
     ),
     Metric("scripta_gateway_key_file_failing", "gauge"),
+    Metric("scripta_gateway_tls_expiry_timestamp_seconds", "gauge"),
+    Metric("scripta_gateway_tls_files_failing", "gauge"),
+    Metric(
+        "scripta_gateway_tls_handshakes_total",
+        "counter",
+        {"outcome": _one_of("done failed late")},
+    ),
     Metric("scripta_gateway_decoders", "gauge"),
     Metric(
         "scripta_gateway_decoders_lost_total",

@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import json
 import re
+import ssl
 import sys
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def stream(recording: str, url: str, expected: str, timeout: str) -> None:
     print(f"The words are right: {words!r}")
 
 
+def trusting() -> ssl.SSLContext:
+    """Returns TLS that asks for no name: the certificate may be for names from outside only."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 async def transcribe(audio: bytes, url: str, timeout: float) -> list[str]:
     """Returns the texts of all transcripts."""
     import websockets
@@ -41,7 +50,8 @@ async def transcribe(audio: bytes, url: str, timeout: float) -> list[str]:
     texts: list[str] = []
     # It can wait for a slot: behind the live sessions, or until a transcriber has loaded its model.
     upload = f"{url}?upload=true"
-    async with asyncio.timeout(timeout), websockets.connect(upload) as connection:
+    secured = {"ssl": trusting()} if url.startswith("wss:") else {}
+    async with asyncio.timeout(timeout), websockets.connect(upload, **secured) as connection:
 
         async def send() -> None:
             for start in range(0, len(audio), CHUNK_BYTES):

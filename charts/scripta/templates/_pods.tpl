@@ -32,13 +32,16 @@ app.kubernetes.io/part-of: scripta
 {{- end }}
 {{- end -}}
 
-{{/* Annotations of a pod that serves metrics; its own win. Takes root, values, port, container. */}}
+{{/* Annotations of a pod that serves metrics; its own win. Takes root, values, port, scheme, container. */}}
 {{- define "scripta.podAnnotations" -}}
 {{- $annotations := dict "kubectl.kubernetes.io/default-container" .container -}}
 {{- if and .root.Values.monitoring.scrapeAnnotations (not .root.Values.monitoring.podMonitor.enabled) -}}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
 {{- $_ := set $annotations "prometheus.io/port" (include "scripta.text" .port) -}}
 {{- $_ := set $annotations "prometheus.io/path" "/metrics" -}}
+{{- if eq .scheme "https" -}}
+{{- $_ := set $annotations "prometheus.io/scheme" "https" -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite $annotations .values.podAnnotations) -}}
 {{- end -}}

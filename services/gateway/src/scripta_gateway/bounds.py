@@ -24,6 +24,8 @@ class Bound(StrEnum):
 
     HEAD_BYTES = "head_bytes"
     """Bytes of a request's head: before that nobody knows who calls, or what for."""
+    TLS_SECONDS = "tls_seconds"
+    """Time in which a handshake of TLS has to be complete."""
     HEAD_SECONDS = "head_seconds"
     """Time in which a request's head has to be complete, also for a socket that never speaks."""
     BODY_BYTES = "body_bytes"
@@ -144,6 +146,10 @@ REQUEST_BODY_BYTES: Final = 64 * KIB
 """Longest body of a request on a route that wants none: a small one is simply not read."""
 REQUEST_SECONDS: Final = 10.0
 """Time for a whole request, from the accept or its first byte: slow links need one or two."""
+TLS_SECONDS: Final = 10.0
+"""Time for a handshake of TLS, which comes before the request: slow links need one or two."""
+TLS_CLOSE_SECONDS: Final = 10.0
+"""Time in which a client has to take what was written last and to say goodbye in TLS."""
 BODY_SECONDS: Final = 30.0
 """Time between two pieces of a body of audio, while it is read: networks stall for seconds."""
 BODY_PIECE_BYTES: Final = 32 * KIB
@@ -332,9 +338,6 @@ with a callback are refused."""
 CALLBACKS_AT_ONCE: Final = 64
 """Requests to targets that are under way at the same time."""
 
-CALLBACKS_FAILING: Final = 32
-"""The same to targets whose last request failed, so that they do not hold up the others."""
-
 CALLBACK_TRY_SECONDS: Final = 10.0
 """Time in which a target has to answer: it only has to store what it gets."""
 
@@ -343,4 +346,4 @@ CALLBACK_SECONDS: Final = 45.0
 ``MAX_SEND_SECONDS``, so that a call outlives a target that does not come back."""
 
 CALLBACK_DRAIN_SECONDS: Final = 10.0
-"""How long a gateway that stops waits, within its drain, for results in line for their targets."""
+"""How long a gateway that stops waits for results that are in line for their targets."""

@@ -27,10 +27,12 @@ from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
 from scripta_gateway.transports.edge import Edge
-from scripta_gateway.transports.http import http_class
+from scripta_gateway.transports.http import HttpProtocol, http_class
 from scripta_gateway.transports.listeners import CannotListen, listen
 from scripta_gateway.transports.ports import OneWebSocket, Ports
+from scripta_gateway.transports.securing import TlsServer
 from scripta_gateway.transports.tcp import TcpServer
+from scripta_gateway.transports.tls import BadCertificate, Certificates, TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,10 @@ class GatewayServer(uvicorn.Server):
         self._ports = _other_ports(settings, app)
         self._poster: Poster = app.state.poster
         edge = Edge.of(settings, app.state.uploads)
+        certificates = _certificates(settings)
+        self._tls = TlsServer(edge.sockets, certificates, self._protocol) if certificates else None
+        # Those who run it ask there without a certificate at hand.
+        self._plain_ports = {settings.admin_port}
         self._streams = {
             port: TcpServer(edge.sockets, serve) for port, serve in app.state.streams.items()
         }
@@ -87,18 +93,37 @@ class GatewayServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens; ends the process, with words for its operator, if it can not."""
         try:
-            listeners = sockets or [
-                listener
-                for port in (self.config.port, *self._ports)
-                for listener in listen(self.config.host, port)
-            ]
+            plain = sockets or self._listen(secured=False)
+            secured = self._listen(secured=True)
             streams = {port: listen(self.config.host, port) for port in self._streams}
         except CannotListen as error:
             logger.critical("cannot listen", extra={"error": str(error)})
             sys.exit(STARTUP_FAILURE)
-        await super().startup(listeners)
-        for port, bound in streams.items():
-            await self._streams[port].start(bound)
+        await super().startup(plain)
+        if self._tls is not None:
+            self._tls.start(secured)
+        for port, listeners in streams.items():
+            await self._streams[port].start(listeners)
+
+    def _listen(self, *, secured: bool) -> list[socket.socket]:
+        """Returns the bound sockets of the ports with or without TLS."""
+        ports = (self.config.port, *self._ports)
+        tls = {port for port in ports if self._tls is not None and port not in self._plain_ports}
+        return [
+            listener
+            for port in ports
+            if (port in tls) is secured
+            for listener in listen(self.config.host, port)
+        ]
+
+    def _protocol(self) -> HttpProtocol:
+        """Returns what speaks on a socket with TLS, as uvicorn makes it for those without."""
+        protocol: HttpProtocol = self.config.http_protocol_class(  # type: ignore[call-arg, assignment]
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then stops: no new session, every client told, then the sockets."""
@@ -115,6 +140,8 @@ class GatewayServer(uvicorn.Server):
         await self._poster.drain(min(CALLBACK_DRAIN_SECONDS, left))
         left = int(give_up_at - time.monotonic())
         self.config.timeout_graceful_shutdown = max(_CLOSE_SECONDS, left)
+        if self._tls is not None:
+            self._tls.close()
         await super().shutdown(sockets)
         await asyncio.to_thread(self._tracing.close, FLUSH_SECONDS)
         # uvicorn would end the process by the signal that it got, and not with exit code 0.
@@ -129,3 +156,13 @@ def _other_ports(settings: GatewaySettings, app: FastAPI) -> dict[int, ASGIApp]:
     if settings.admin_port:
         ports[settings.admin_port] = app.state.admin
     return ports
+
+
+def _certificates(settings: GatewaySettings) -> Certificates | None:
+    """Returns the certificate to show; ends the process, with words for its operator, if bad."""
+    files = TlsFiles.of(settings)
+    try:
+        return None if files is None else Certificates(files)
+    except BadCertificate as error:
+        logger.critical("no certificate", extra={"error": str(error)})
+        sys.exit(STARTUP_FAILURE)

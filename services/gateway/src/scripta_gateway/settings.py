@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -45,6 +45,26 @@ class GatewaySettings(CommonSettings):
         le=65535,
         description="Port of /metrics, /config and whatever else is for those who run it, with the "
         "probes; APP_PORT serves none of it then but the probes. 0: APP_PORT serves all",
+    )
+    tls_cert_file: str = Field(
+        "",
+        description="Certificate of the gateway, with those between it and its root, PEM: APP_PORT "
+        "and VOSK_PORT speak TLS then, and nothing else. Read again when it changes",
+    )
+    tls_key_file: str = Field(
+        "",
+        validate_default=True,
+        description="Key of TLS_CERT_FILE, PEM, without a password. A pair that does not fit is "
+        "refused, and the former stays",
+    )
+    tls_client_ca_file: str = Field(
+        "",
+        description="Certificates of those who sign the certificates of clients, PEM. Without it "
+        "clients need none",
+    )
+    tls_client_auth: Literal["required", "optional"] = Field(
+        "required",
+        description="With TLS_CLIENT_CA_FILE: whether clients without a certificate are refused",
     )
     trusted_proxies: str = Field(
         "",
@@ -192,6 +212,16 @@ class GatewaySettings(CommonSettings):
         """Returns the own name of a model by the name that clients use, as it is set."""
         pairs = self.model_names.split(",") if self.model_names else ()
         return dict(pair.split("=", 1) for pair in pairs)
+
+    @field_validator("tls_key_file", "tls_client_ca_file")
+    @classmethod
+    def _belongs_to_a_certificate(cls, path: str, info: ValidationInfo) -> str:
+        certificate = info.data.get("tls_cert_file")
+        if info.field_name == "tls_key_file" and certificate and not path:
+            raise ValueError("TLS_CERT_FILE needs its key; set TLS_KEY_FILE")
+        if path and not certificate:
+            raise ValueError("it belongs to TLS_CERT_FILE, which is not set")
+        return path
 
     @field_validator("trusted_proxies", "allowed_origins", "allowed_hosts")
     @classmethod

@@ -149,6 +149,20 @@ KEY_FILE_FAILING = Gauge(
     "scripta_gateway_key_file_failing",
     "1 while the key file has changed and can not be used, so that the former keys work on.",
 )
+TLS_EXPIRY = Gauge(
+    "scripta_gateway_tls_expiry_timestamp_seconds",
+    "Unix time at which the certificate in use expires; 0 without TLS.",
+)
+TLS_FILES_FAILING = Gauge(
+    "scripta_gateway_tls_files_failing",
+    "1 while the certificate's files have changed and can not be used, so that the former stays.",
+)
+TLS_HANDSHAKES = counters(
+    "scripta_gateway_tls_handshakes_total",
+    "Handshakes of TLS, by how they ended.",
+    "outcome",
+    ("done", "failed", "late"),
+)
 BOUNDS_HIT = counters(
     "scripta_gateway_bounds_hit_total",
     "Times that a client was refused, held back or closed by a bound.",

@@ -30,7 +30,9 @@ class Farewell(asyncio.Protocol):
         transport.set_protocol(self)
         if transport.can_write_eof():
             transport.write_eof()
-        transport.resume_reading()
+            transport.resume_reading()
+        else:  # TLS says goodbye, reads on until the client has, and then closes
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Throws away what the client sends, up to a bound."""

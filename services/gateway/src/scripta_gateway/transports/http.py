@@ -31,6 +31,7 @@ from scripta_gateway.transports.edge import Edge
 from scripta_gateway.transports.farewell import Farewell
 from scripta_gateway.transports.rate import Allowance
 from scripta_gateway.transports.requests import BAD_REQUEST, BoundedRequests
+from scripta_gateway.transports.securing import close_soon, is_secure
 from scripta_gateway.transports.upgrade import Answer, check_upgrade
 from scripta_gateway.transports.websocket import WebSocketProtocol
 
@@ -74,19 +75,23 @@ class HttpProtocol(BoundedRequests):
         self._answer = Deadline(self.loop, ANSWER_SECONDS, self._on_unread)
         # Whether the request at hand brings audio, which may take long.
         self._uploads = False
+        # What the socket was counted as until now.
+        self.counted_as: object = None
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
         super().connection_made(transport)
+        self._edge.sockets.discard(self.counted_as)
         if not self._edge.sockets.admit(transport):
             self._over = True
             transport.write(_FULL.encode())
-            transport.close()
+            close_soon(transport)
             return
-        # What the kernel does not take at once counts as unread, and gets its deadline.
-        transport.set_write_buffer_limits(high=0)
+        # What the kernel does not take at once counts as unread, and gets its deadline. Not 0, at
+        # which TLS would take an empty buffer for a full one.
+        transport.set_write_buffer_limits(high=1)
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
@@ -107,8 +112,8 @@ class HttpProtocol(BoundedRequests):
 
         It takes too long to go on with for a client that has most probably left.
         """
-        if not self._busy or self._takes_audio:
-            return None
+        if not self._busy or self._takes_audio or is_secure(self.transport):
+            return None  # with TLS nobody could answer any more
         self.cycle.keep_alive = False
         return True
 
@@ -189,15 +194,15 @@ class HttpProtocol(BoundedRequests):
 
     def timeout_keep_alive_handler(self) -> None:
         """Closes a socket that has no further request."""
-        self.transport.close()
+        close_soon(self.transport)
 
     def on_evicted(self) -> None:
         """Makes room for another socket."""
         self._over = True
         self._stop_waiting()
         if self.began:
-            self.transport.write(self._formulated(_FULL).encode())
-        self.transport.close()
+            self.transport.write(_FULL.encode())
+        close_soon(self.transport)
 
     # Reading.
 
@@ -332,7 +337,7 @@ class HttpProtocol(BoundedRequests):
             self._say(_LATE)
         else:  # it never spoke: a probe of a port, or a browser that was early
             self._over = True
-            self.transport.close()
+            close_soon(self.transport)
 
     def _on_stalled(self) -> None:
         if self.flow.read_paused:  # it waits for us

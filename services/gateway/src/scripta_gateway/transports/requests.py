@@ -148,7 +148,7 @@ class BoundedRequests(HttpToolsProtocol):
             "type": "websocket",
             "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
             "http_version": "1.1",
-            "scheme": "ws",
+            "scheme": "wss" if self.scheme == "https" else "ws",
             "server": self.server,
             "client": self.client,
             "root_path": self.root_path,
