@@ -167,18 +167,15 @@ def test_a_final_shows_numbers_that_are_no_part_of_another() -> None:
     ]
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(("ssn", "pci", "numbers")), st.integers(0, 60), st.data())
-def test_an_interim_shows_nothing_that_its_final_hides(
-    kinds: str, cut: int, data: st.DataObject
-) -> None:
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(("ssn", "pci", "numbers")), st.data())
+def test_an_interim_shows_nothing_that_its_final_hides(kinds: str, data: st.DataObject) -> None:
     """Guards against a number that is read while it is said."""
-    digits = " ".join(WORDS[data.draw(st.integers(0, 9))] for _ in range(16))
-    text = f"my number is {digits} okay"[: 13 + cut]
-    shown = hidden(text, kinds, Reach.REVISABLE)
+    text = f"my number is {''.join(data.draw(dictated(9)))} okay"
+    shown = hidden(text[: data.draw(st.integers(13, len(text)))], kinds, Reach.REVISABLE)
     assert leaks(shown) == []
-    begun = shown.split()[-1]
-    assert begun == "is" or not any(word.startswith(begun) for word in WORDS if len(begun) > 1)
+    begun = shown.split()[-1].casefold()
+    assert len(begun) < 2 or not any(word.startswith(begun) for word in WORDS)
 
 
 @pytest.mark.parametrize(

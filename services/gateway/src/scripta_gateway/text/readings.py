@@ -127,7 +127,7 @@ class Reading:
 
 def read(core: str) -> Reading:
     """Returns how a word is read, without the punctuation round it."""
-    parts = _PART.findall(unicodedata.normalize("NFKC", core).casefold())
+    parts = _parts(core)
     kinds = {_kind(part) for part in parts}
     words = tuple(word for part in parts for word in _number_words(part))
     digits = sum(map(str.isnumeric, core))
@@ -141,8 +141,10 @@ def read(core: str) -> Reading:
 
 def begins_number_word(core: str) -> bool:
     """Returns whether a word that is not complete may be going to say a number."""
-    word = core.casefold()
-    return len(word) >= _FEWEST_LETTERS and any(one.startswith(word) for one in _WORDS)
+    *before, last = ["", *_parts(core)]
+    if any(_kind(part) in NUMERIC for part in before):
+        return True
+    return len(last) >= _FEWEST_LETTERS and any(word.startswith(last) for word in _WORDS)
 
 
 def is_without_spaces(core: str) -> bool:
@@ -165,6 +167,10 @@ def numeric_runs(core: str) -> list[tuple[int, int]]:
         for first, after in runs
         if after - first > 1 or not _WITHOUT_SPACES.match(core[first])
     ]
+
+
+def _parts(core: str) -> list[str]:
+    return _PART.findall(unicodedata.normalize("NFKC", core).casefold())
 
 
 def _kind(part: str) -> Kind:
