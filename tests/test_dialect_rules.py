@@ -15,10 +15,15 @@ DIALECTS = GATEWAY / "dialects"
 NAMES = sorted(path.name for path in DIALECTS.iterdir() if (path / "__init__.py").is_file())
 MOST_LINES = 600
 PROTOCOLS = {
-    "deepgram": {"live": ("live.py",), "prerecorded": ("prerecorded.py",)},
+    "deepgram": {
+        "live": ("live.py",),
+        "prerecorded": ("prerecorded.py",),
+        "tokens": ("tokens.py",),
+    },
     "openai": {
         "realtime": ("realtime.py", "sessions.py", "results.py"),
         "recordings": ("recordings", "listing.py"),
+        "secrets": ("secrets.py", "sessions.py"),
     },
 }
 """A vendor with several protocols: each is a dialect of its own, besides what they share."""

@@ -34,19 +34,22 @@ from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.dialects.deepgram import LiveDialect, PrerecordedDialect
 from scripta_gateway.dialects.deepgram.models import MODELS
+from scripta_gateway.dialects.deepgram.tokens import Grants
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.native import NativeDialect
+from scripta_gateway.dialects.native.tokens import Tokens
 from scripta_gateway.dialects.openai import RealtimeDialect, listing
 from scripta_gateway.dialects.openai.errors import NOT_SERVED
 from scripta_gateway.dialects.openai.models import TRANSCRIPTION_MODELS
 from scripta_gateway.dialects.openai.recordings import RecordingsDialect
+from scripta_gateway.dialects.openai.secrets import ClientSecrets
 from scripta_gateway.dialects.vosk import VoskDialect
 from scripta_gateway.dialects.wyoming import WyomingDialect
 from scripta_gateway.outbound.fetching import Fetcher
 from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.outbound.resolving import Resolver
 from scripta_gateway.outbound.targets import Allowlist
-from scripta_gateway.rest import models
+from scripta_gateway.rest import models, tokens
 from scripta_gateway.rest.guard import guarded
 from scripta_gateway.routes import error_answer, make_admin_router, make_probes, make_router
 from scripta_gateway.sessions.hub import Hub
@@ -202,6 +205,10 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path in models.PATHS:
         app.add_route(path, models.endpoint(listing, tools, settings.own_models()))
 
+    for path, form in _token_forms(settings).items():
+        answer = tokens.endpoint(form, access.mint, tools.gatekeeper)
+        app.add_route(path, answer, methods=["POST"])
+
     fleet = hub.fleet
     usage = UsageAnswers(
         UsageReader(broker), lambda: sum(pool.unmetered for pool in fleet.known.pools.values())
@@ -273,6 +280,17 @@ def _recordings(settings: GatewaySettings) -> dict[str, Dialect]:
     return {
         _OPENAI_RECORDINGS: RecordingsDialect(openai_names),
         "/v1/listen": PrerecordedDialect(deepgram_names),
+    }
+
+
+def _token_forms(settings: GatewaySettings) -> dict[str, tokens.Form]:
+    """Returns the forms in which short-lived tokens are asked for, by the path of each."""
+    own_name = ModelNames(TRANSCRIPTION_MODELS, settings.own_models()).own
+    return {
+        "/v1/tokens": Tokens(),
+        "/v1/auth/grant": Grants(),
+        "/v1/realtime/client_secrets": ClientSecrets(own_name, as_beta=False),
+        "/v1/realtime/transcription_sessions": ClientSecrets(own_name, as_beta=True),
     }
 
 

@@ -112,9 +112,6 @@ MAX_ANSWER_WORDS: Final = 50_000
 """Words that are kept for one answer: five hours of speech. Ten megabytes, and as much again while
 it is written."""
 
-MAX_TURN_SEGMENTS: Final = 2000
-"""Segments of a turn that its client does not end: hours of speech. Beyond, it ends by itself."""
-
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 
@@ -272,6 +269,14 @@ BAD_ATTEMPTS_REMEMBERED: Final = 10_000
 BAD_ATTEMPTS_WAITING: Final = 200
 """Wrong keys whose answers wait at the same time, each with its connection; beyond, 429 at once."""
 
+TOKEN_SECONDS: Final = 7200
+"""How long a short-lived token can be used, at most: what other vendors allow. It may stand in a
+URL, and so in a log."""
+
+TOKEN_CHARACTERS: Final = 4096
+"""Longest short-lived token: it has to fit into a request line of ``REQUEST_LINE_BYTES``, with all
+else that stands there."""
+
 MAX_FRUITLESS_BYTES: Final = 512 * 1024
 """What a compressed stream may bring without any audio; an MP4 index eight times as much."""
 
@@ -341,9 +346,6 @@ with a callback are refused."""
 CALLBACKS_AT_ONCE: Final = 64
 """Requests to targets that are under way at the same time."""
 
-CALLBACKS_FAILING: Final = 32
-"""The same to targets whose last request failed, so that they do not hold up the others."""
-
 CALLBACK_TRY_SECONDS: Final = 10.0
 """Time in which a target has to answer: it only has to store what it gets."""
 
@@ -352,4 +354,4 @@ CALLBACK_SECONDS: Final = 45.0
 ``MAX_SEND_SECONDS``, so that a call outlives a target that does not come back."""
 
 CALLBACK_DRAIN_SECONDS: Final = 10.0
-"""How long a gateway that stops waits, within its drain, for results in line for their targets."""
+"""How long a gateway that stops waits for results that are in line for their targets."""

@@ -35,8 +35,6 @@ AGAIN_SECONDS: Final = 10.0
 """When an end is counted once more: a failover forgets the last moments, and takes less."""
 
 KEEP_SECONDS: Final = 600.0
-"""How long an end can be counted again: a broker that comes back empty is back by then."""
-
 MOST_KEPT: Final = 10_000
 """Ended sessions that can be counted again: a few megabytes."""
 
@@ -122,18 +120,12 @@ class Metering:
     async def run_once(self) -> None:
         """Counts what living sessions have used, and what has ended and is due again.
 
-        What fails is tried again in the next round. Cancelled, some of it is not counted; living
-        sessions are counted when they come further.
+        Cancelled, some of it is not counted; living sessions are counted when they come further.
         """
         due, self._due = list(self._due.values()), {}
         due += self._again()
         for first in range(0, len(due), _AT_ONCE):
-            page = due[first : first + _AT_ONCE]
-            for used, counted in zip(
-                page, await asyncio.gather(*map(self._count, page)), strict=True
-            ):
-                if not counted and used.sid in self._living:
-                    self._due.setdefault(used.sid, used)
+            await asyncio.gather(*map(self._count, due[first : first + _AT_ONCE]))
         await self._note({used.tenant for used in due})
 
     async def close(self) -> None:
@@ -159,11 +151,10 @@ class Metering:
     def _again(self) -> list[Used]:
         """Returns what has ended and is due; now and then the last end, to see if it is known."""
         now = self._clock()
-        self._ended = {
-            sid: ended
-            for sid, ended in self._ended.items()
-            if now - ended.at < KEEP_SECONDS or ended.again_at < math.inf
-        }
+        for sid, ended in list(self._ended.items()):
+            if now - ended.at < KEEP_SECONDS:
+                break
+            del self._ended[sid]
         due = [ended.used for ended in self._ended.values() if ended.again_at <= now]
         if not due and self._ended and now >= self._probe_at:
             due = [next(reversed(self._ended.values())).used]

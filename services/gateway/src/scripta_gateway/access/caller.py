@@ -59,6 +59,8 @@ class Caller:
         own: What the key may use.
         shared: What the tenant may use, all its keys together.
         issued_at: Unix time in seconds of a token; ``None`` if the key itself was shown.
+        issuer: The identity provider that vouches for the caller; empty: it has a key of ours.
+        preset: How the caller's calls begin, in the form of a dialect; empty: as everybody's.
     """
 
     key: str = ""
@@ -69,6 +71,8 @@ class Caller:
     own: Quota = field(default_factory=Quota)
     shared: Quota = field(default_factory=Quota)
     issued_at: float | None = None
+    issuer: str = ""
+    preset: str = field(default="", repr=False)
 
     def check(self, scope: Scope) -> None:
         """Raises ``Forbidden`` if the caller has not the scope."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from scripta_gateway.access.gatekeeper import Gatekeeper
 from scripta_gateway.access.keyring import WatchedKeyring
+from scripta_gateway.access.minting import Mint
+from scripta_gateway.access.short_tokens import OpenTokens, ShortTokens
 from scripta_gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
@@ -22,11 +24,18 @@ class Access:
 
     Attributes:
         gatekeeper: Lets callers in.
+        mint: Makes short-lived tokens.
     """
+
+    mint: Mint
 
     def __init__(self, keyring: WatchedKeyring | None = None) -> None:
         self._keyring = keyring
-        self.gatekeeper = Gatekeeper(None if keyring is None else lambda: keyring.now)
+        if keyring is None:
+            self.gatekeeper, self.mint = Gatekeeper(), OpenTokens()
+            return
+        tokens = self.mint = ShortTokens(lambda: keyring.now)
+        self.gatekeeper = Gatekeeper(lambda: keyring.now, [tokens])
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Access:

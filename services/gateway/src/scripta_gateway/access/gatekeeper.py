@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from scripta_common.errors import Forbidden, ScriptaError, Unauthorized
@@ -17,6 +18,7 @@ from scripta_gateway.access.credentials import Credential, take, without
 from scripta_gateway.access.keyfile import ANONYMOUS_TENANT
 from scripta_gateway.access.keyring import Keyring
 from scripta_gateway.access.origins import origin_allowed
+from scripta_gateway.access.short_tokens import OpenTokens
 from scripta_gateway.access.throttle import Throttle
 from scripta_gateway.transports.base import Request
 from scripta_gateway.transports.rate import Allowance
@@ -96,7 +98,8 @@ class Gatekeeper:
         try:
             request.check()
             if self.open:
-                return ANONYMOUS, without(request, prefix)
+                preset = _preset_of(request, prefix)
+                return ANONYMOUS, replace(without(request, prefix), preset=preset)
             if request.keyless:
                 return self._keyless(), without(request, prefix)
             shown, rest = take(request, prefix)
@@ -108,7 +111,7 @@ class Gatekeeper:
             if isinstance(error, Unauthorized) and not self.open:
                 await self._throttle.fail(request.client)
             raise
-        return caller, rest
+        return caller, replace(rest, preset=caller.preset)
 
     def admits(self, caller: Caller) -> bool:
         """Returns whether a caller that was let in may stay."""
@@ -156,6 +159,15 @@ class Gatekeeper:
         }
         self._unwritten = 0
         logger.warning("caller refused", extra=extra)
+
+
+def _preset_of(request: Request, prefix: str) -> str:
+    """Returns how the call begins if what is shown says so, which may be no token or no key."""
+    try:
+        shown, _ = take(request, prefix)
+    except Unauthorized:
+        return ""
+    return "" if shown is None else OpenTokens().preset_of(shown.text)
 
 
 def _check_origin(request: Request, caller: Caller) -> None:

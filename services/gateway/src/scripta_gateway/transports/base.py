@@ -46,6 +46,8 @@ class Request:
         client: Address of the client, as far as proxies that are trusted know it; may be empty.
         keyless: Whether it came in by a port whose clients can show no key.
         objection: Why it is refused whatever it asks for, if it is.
+        preset: How the call begins, as its caller's token has it; in the form of one dialect, which
+            alone can read it.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Request:
     client: str = ""
     keyless: bool = False
     objection: ScriptaError | None = None
+    preset: str = field(default="", repr=False)
 
     def check(self) -> None:
         """Raises why the request is refused, if it is."""

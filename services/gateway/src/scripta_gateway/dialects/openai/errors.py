@@ -39,6 +39,13 @@ class BadField(BadRequest):
         self.param = param
 
 
+def bad_field(error: msgspec.DecodeError | RecursionError, inside: str = "") -> BadField:
+    """Returns what is wrong with JSON; ``inside`` is the field that was read."""
+    what, _, where = str(error).partition(" - at `$")
+    param = f"{inside}{where.rstrip('`')}".lstrip(".")
+    return BadField(f"Invalid {param!r}: {what}" if param else what, param)
+
+
 def fault(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
     """Returns the error object for what a client has wrong."""
     return {"type": "invalid_request_error", "code": code, "message": message, "param": param}
@@ -63,17 +70,11 @@ def _answer(status: int, error: Mapping[str, Any]) -> Refusal:
 
 
 # The vendor's packages ask three times where they are told 501.
-_NO_SECRETS: Final = _answer(
-    HTTPStatus.NOT_FOUND,
-    fault("Client secrets are not made here; connect to /v1/realtime without one", "not_served"),
-)
 _NO_TRANSLATIONS: Final = _answer(
     HTTPStatus.NOT_FOUND,
     fault("Translation is not served; transcribe with /v1/audio/transcriptions", "not_served"),
 )
 NOT_SERVED: Final[Mapping[str, Refusal]] = {
-    "/v1/realtime/client_secrets": _NO_SECRETS,
-    "/v1/realtime/transcription_sessions": _NO_SECRETS,
     "/v1/audio/translations": _NO_TRANSLATIONS,
 }
 """What a POST to a path is answered of which clients have to know that it is not served."""

@@ -54,11 +54,13 @@ class RealtimeCodec:
     returns = None
 
     def __init__(self, request: Request, own_name: _OwnName) -> None:
-        model = {"transcription": {"model": dict(request.query).get("model") or None}}
         self._request = request
         self._own_name = own_name
         self._beta = request.headers.get("openai-beta") == "realtime=v1"
-        self._session = Session().updated(msgspec.json.encode({"audio": {"input": model}}))
+        self._session = Session.restored(request.preset)
+        if model := dict(request.query).get("model"):
+            update = {"audio": {"input": {"transcription": {"model": model}}}}
+            self._session = self._session.updated(msgspec.json.encode(update))
         self.options = self._session.options(own_name)
         self._turns = Turns()
         self._events = 0
@@ -131,9 +133,8 @@ class RealtimeCodec:
         try:
             session = self._session.updated(event.session)
         except (msgspec.DecodeError, RecursionError) as error:
-            what, _, where = str(error).partition(" - at `$")
-            param = f"session{where.rstrip('`')}"
-            return event.refuse(f"Invalid {param!r}: {what}", "invalid_value", param)
+            bad = errors.bad_field(error, "session")
+            return event.refuse(str(bad), "invalid_value", bad.param)
         before = self._session
         self._hold(session)
         return (asks.Configure(self.options, (session, before, event.event_id)),)

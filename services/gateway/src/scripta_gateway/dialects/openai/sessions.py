@@ -76,6 +76,19 @@ class Session(Struct, frozen=True):
     turn_detection: _ServerVad | _SemanticVad | UnsetType | None = UNSET
     include: tuple[Literal["item.input_audio_transcription.logprobs"], ...] | None = None
 
+    @classmethod
+    def restored(cls, preset: str) -> Session:
+        """Returns the session that a client's secret brings; the usual one if it brings none."""
+        try:
+            return msgspec.json.decode(preset, type=cls) if preset else cls()
+        except msgspec.DecodeError:  # it is of another dialect
+            return cls()
+
+    @property
+    def preset(self) -> str:
+        """What ``restored`` makes it of again."""
+        return msgspec.json.encode(self).decode()
+
     @property
     def detection(self) -> _ServerVad | _SemanticVad | None:
         """What finds turns; ``None``: the client commits them."""
