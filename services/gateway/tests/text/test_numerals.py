@@ -155,6 +155,30 @@ def test_a_lone_one_is_mostly_a_pronoun(heard: str, wanted: str) -> None:
     assert said(heard) == wanted
 
 
+@pytest.mark.parametrize(
+    ("heard", "wanted"),
+    [
+        ("It costs twenty dollars.", "It costs $20."),
+        ("twenty dollars and five cents", "$20.05"),
+        ("a thousand two hundred euros fifty cents, please", "€1200.50, please"),
+        ("two and a half million dollars", "$2.5 million"),
+        ("five percent of them", "5% of them"),
+        ("I have 20 dollars", "I have $20"),
+        ("twenty dollars and fifty people", "$20 and 50 people"),
+        ("twenty, dollars", "20, dollars"),
+        ("many dollars and percent", "many dollars and percent"),
+        ("five cents", "5 cents"),
+    ],
+)
+def test_amounts(heard: str, wanted: str) -> None:
+    rules = TextRules(numerals=True, amounts=True)
+    words = tuple(Word(word, at, at + 0.5) for at, word in enumerate(heard.split()))
+    spoken = rules.apply(heard, words)
+    assert spoken.text == wanted
+    assert " ".join(word.text for word in spoken.words) == wanted
+    assert (spoken.words[0].start, spoken.words[-1].end) == (words[0].start, words[-1].end)
+
+
 def spelled(number: int) -> str:
     """Returns a cardinal below a billion in words, as people say it in Britain."""
     small, tens = list((UNITS | TEENS).items()), list(TENS)

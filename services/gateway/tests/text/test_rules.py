@@ -109,6 +109,7 @@ RULES = st.builds(
     TextRules,
     punctuated=st.booleans(),
     numerals=st.booleans(),
+    amounts=st.booleans(),
     masks_profanity=st.booleans(),
     fillers=st.booleans(),
     replaced=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=2).map(tuple),
@@ -120,6 +121,7 @@ TEXTS = st.lists(
         st.sampled_from(
             (
                 *("one", "two", "twenty", "thirty-five", "hundred", "thousand", "and", "point"),
+                *("dollars", "cents", "percent", "million", "double", "half", "a", "one-third"),
                 *("oh", "first", "nineteen", "um", "555", "shit", "hundred,", "oh.", "-"),
             )
         ),

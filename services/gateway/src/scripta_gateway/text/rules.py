@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from scripta_common.wire import Word
+from scripta_gateway.text.amounts import with_amounts
 from scripta_gateway.text.groups import Reach
 from scripta_gateway.text.numerals import with_numerals
 from scripta_gateway.text.pieces import Piece, share, split, timed
@@ -47,6 +48,7 @@ class TextRules:
     Attributes:
         punctuated: Whether capitals and punctuation stay.
         numerals: Whether English number words become digits.
+        amounts: Whether signs of currencies and "%" stand with numbers in digits.
         masks_profanity: Whether profane words keep their first letter only.
         fillers: Whether "uh" and the like stay.
         replaced: Phrases and what stands in their place; an empty one takes the phrase away.
@@ -55,6 +57,7 @@ class TextRules:
 
     punctuated: bool = True
     numerals: bool = False
+    amounts: bool = False
     masks_profanity: bool = False
     fillers: bool = True
     replaced: tuple[tuple[str, str], ...] = ()
@@ -103,6 +106,8 @@ class TextRules:
             pieces = _with_replaced(pieces, self.replaced)
         if self.numerals:
             pieces = with_numerals(pieces)
+        if self.amounts:
+            pieces = with_amounts(pieces)
         if self.masks_profanity:
             pieces = [masked(piece) for piece in pieces]
         if self.redacted and (self.replaced or self.numerals):

@@ -131,6 +131,7 @@ class Query(Struct, frozen=True):
         return TextRules(
             punctuated=self.punctuated,
             numerals=self.numerals or self.smart_format,
+            amounts=self.smart_format,
             masks_profanity=self.profanity_filter,
             fillers=self.filler_words,
             replaced=tuple((phrase, instead) for phrase, _, instead in replaced),
