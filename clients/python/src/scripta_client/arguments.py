@@ -14,6 +14,7 @@ from scripta_client.formats import Format
 from scripta_client.keys.arguments import KeysArguments, add_keys, keys_arguments
 from scripta_client.settings import DEFAULT_URL, gateway_key, gateway_url
 from scripta_client.top.arguments import TopArguments, add_top, top_arguments
+from scripta_client.trust import add_ca
 from scripta_client.usage.arguments import UsageArguments, add_usage, usage_arguments
 from scripta_client.wire import AudioFormat
 
@@ -58,6 +59,7 @@ class Arguments:
         reconnect: Seconds to try again after a break; ``None`` leaves it to the server.
         raw: How raw samples are encoded.
         key: Key or token that is shown to the gateway.
+        ca: File of further authorities that are trusted.
     """
 
     command: str
@@ -74,6 +76,7 @@ class Arguments:
     reconnect: float | None
     raw: AudioFormat
     key: str | None = field(repr=False)
+    ca: str | None
 
 
 AnyArguments = Arguments | KeysArguments | TopArguments | UsageArguments
@@ -126,6 +129,7 @@ def parse_arguments(argv: Sequence[str] | None) -> AnyArguments:
             getattr(given, "channels", None),
         ),
         key=given.key or gateway_key() or None,
+        ca=given.ca,
     )
 
 
@@ -219,6 +223,7 @@ def _add_audio(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
+    add_ca(parser)
     parser.add_argument(
         "--url",
         default=gateway_url(),

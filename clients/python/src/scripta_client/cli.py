@@ -17,6 +17,7 @@ from typing import Literal
 from scripta_client.arguments import AnyArguments, Arguments, parse_arguments
 from scripta_client.errors import (
     BadAudioFile,
+    BadAuthorities,
     BadKey,
     ConnectError,
     InvalidUrl,
@@ -37,6 +38,15 @@ from scripta_client.top.errors import NoMetrics, TopUnavailable
 from scripta_client.top.opening import run_top
 from scripta_client.usage.arguments import UsageArguments
 from scripta_client.usage.command import run_usage
+
+_WRONG_USAGE = (
+    BadAudioFile,
+    BadAuthorities,
+    BadKey,
+    InvalidUrl,
+    MicrophoneUnavailable,
+    TopUnavailable,
+)
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -98,6 +108,7 @@ async def _run(arguments: Arguments | TopArguments, status: StatusLine) -> int:
             model=arguments.model,
             interim_results=_interims(arguments, status),
             key=arguments.key,
+            ca_file=arguments.ca,
             raw=arguments.raw,
             resilience=_resilience(arguments, status),
         )
@@ -139,6 +150,7 @@ async def _live(arguments: Arguments, source: Pipe | Microphone, status: StatusL
             model=arguments.model,
             interim_results=_interims(arguments, status),
             key=arguments.key,
+            ca_file=arguments.ca,
             resilience=_resilience(arguments, status),
         )
         output.finish()
@@ -219,9 +231,7 @@ def _say(message: str) -> None:
 def _exit_code(error: ScriptaError) -> int:
     if isinstance(error, ConnectError | NoMetrics):
         return EXIT_UNREACHABLE
-    if isinstance(
-        error, BadAudioFile | BadKey | InvalidUrl | MicrophoneUnavailable | TopUnavailable
-    ):
+    if isinstance(error, _WRONG_USAGE):
         return EXIT_USAGE
     return EXIT_FAILED
 

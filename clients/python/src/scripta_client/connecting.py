@@ -12,6 +12,7 @@ from scripta_client.handshake import PATIENT_PONG_SECONDS, PONG_SECONDS
 from scripta_client.protocol import NativeProtocol
 from scripta_client.reconnector import Reconnector
 from scripta_client.session import Session
+from scripta_client.trust import trusting
 from scripta_client.wire import Encoding, Options
 
 UNACKNOWLEDGED_BYTES = 262_144
@@ -33,6 +34,7 @@ async def connect(
     upload: bool = False,
     key: str | None = None,
     headers: Mapping[str, str] | None = None,
+    ca_file: str | None = None,
     open_timeout: float = 10.0,
     response_timeout: float = 120.0,
     max_unacknowledged: int = UNACKNOWLEDGED_BYTES,
@@ -68,6 +70,8 @@ async def connect(
             ``response_timeout``.
         key: Key or token that the gateway asks for.
         headers: Further HTTP headers, for example for a proxy that asks for them.
+        ca_file: PEM file of authorities that are trusted beside the system's; by default that of
+            ``SCRIPTA_CA_FILE``.
         open_timeout: Seconds to wait for a connection to open.
         response_timeout: Seconds of silence to bear while the server owes an answer.
         max_unacknowledged: Bytes of audio that may be sent ahead of acknowledgements; as much
@@ -80,6 +84,7 @@ async def connect(
         backoff: The waits between tries.
 
     Raises:
+        BadAuthorities: If ``ca_file`` has no certificates.
         InvalidUrl: If ``url`` is not the address of a host.
         CannotConnect: If nobody answers there.
         Refused: If the gateway takes no session or rejects an option.
@@ -98,7 +103,7 @@ async def connect(
     pong_seconds = PONG_SECONDS if reconnect else PATIENT_PONG_SECONDS
     if key is not None:
         headers = {"Authorization": f"Bearer {key}", **(headers or {})}
-    dialer = Dialer(url, options, headers, open_timeout, pong_seconds)
+    dialer = Dialer(url, options, headers, open_timeout, pong_seconds, trusting(ca_file))
     socket = await dialer.open()
     protocol = NativeProtocol(
         max_unacknowledged, options.format, goes_on_lossy=on_lost == "continue"

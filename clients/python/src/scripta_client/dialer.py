@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class Dialer:
         headers: Further HTTP headers.
         timeout: Seconds for a connection to open.
         pong_seconds: How long a ping may go unanswered before a connection counts as broken.
+        tls: How TLS is spoken; ``None``: as the library does.
     """
 
     url: str
@@ -31,6 +33,7 @@ class Dialer:
     headers: Mapping[str, str] | None
     timeout: float
     pong_seconds: float
+    tls: ssl.SSLContext | None = None
 
     async def open(self, place: Place | None = None) -> ClientConnection:
         """Returns a connection to a session, or to a new one; raises as ``open_socket``."""
@@ -39,6 +42,7 @@ class Dialer:
             headers=self.headers,
             timeout=self.timeout,
             pong_seconds=self.pong_seconds,
+            tls=self.tls,
         )
 
     async def open_again(self, place: Place | None) -> tuple[ClientConnection, Opened]:

@@ -17,6 +17,7 @@
     │   ├── ProtocolViolation   the peer does not speak the native dialect
     │   └── ResultsUnread       results came and nobody iterated over the session
     ├── BadKey                  what was given is no key
+    ├── BadAuthorities          a file of further authorities can not be used
     ├── BadAudioFile            the recording can not be read: path, problem
     └── MicrophoneUnavailable   no microphone, or no library for it: problem
 
@@ -57,6 +58,10 @@ class InvalidUrl(ScriptaError, ValueError):
 
 class BadKey(ScriptaError, ValueError):
     """What was given is no key; the message says what one looks like."""
+
+
+class BadAuthorities(ScriptaError, ValueError):
+    """A file that is to hold certificates of authorities can not be used."""
 
 
 class ConnectError(ScriptaError):

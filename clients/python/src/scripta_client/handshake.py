@@ -37,6 +37,7 @@ async def open_socket(
     headers: Mapping[str, str] | None,
     timeout: float,
     pong_seconds: float = PONG_SECONDS,
+    tls: ssl.SSLContext | None = None,
 ) -> ClientConnection:
     """Returns an open WebSocket to ``address``.
 
@@ -45,6 +46,7 @@ async def open_socket(
         headers: Further HTTP headers.
         timeout: Seconds for it to open.
         pong_seconds: How long a ping may go unanswered before it counts as broken.
+        tls: How TLS is spoken, if the address asks for it; ``None``: as the library does.
 
     Raises:
         InvalidUrl: If the address is malformed.
@@ -60,6 +62,7 @@ async def open_socket(
             ping_interval=PING_SECONDS,
             ping_timeout=pong_seconds,
             close_timeout=CLOSE_TIMEOUT,
+            ssl=(tls or True) if address.lower().startswith("wss:") else None,
         )
     except InvalidURI as error:
         raise InvalidUrl(str(error)) from error
@@ -78,6 +81,8 @@ def _cannot_connect(address: str, error: Exception, timeout: float) -> ConnectEr
 def _hint(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); name its CA with --ca"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}); does the server expect ws://?"
     if isinstance(error, socket.gaierror):

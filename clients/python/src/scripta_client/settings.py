@@ -12,6 +12,11 @@ def gateway_url() -> str:
     return os.environ.get("SCRIPTA_URL") or DEFAULT_URL
 
 
+def ca_file() -> str:
+    """Returns the file of further authorities, ``SCRIPTA_CA_FILE``; empty for none."""
+    return os.environ.get("SCRIPTA_CA_FILE") or ""
+
+
 def gateway_key() -> str:
     """Returns the key of ``SCRIPTA_KEY``; empty for none."""
     return os.environ.get("SCRIPTA_KEY") or ""

@@ -86,6 +86,7 @@ async def stream_file(
     model: str | None = None,
     interim_results: bool = False,
     key: str | None = None,
+    ca_file: str | None = None,
     raw: AudioFormat = SNIFFED,
     resilience: Resilience = Resilience(),
 ) -> Ended:
@@ -104,6 +105,7 @@ async def stream_file(
         model: Model that transcribes.
         interim_results: Whether interims are wanted.
         key: Key or token that the gateway asks for.
+        ca_file: As ``connect``.
         raw: How raw samples are encoded.
         resilience: What to do if the connection breaks.
 
@@ -122,6 +124,7 @@ async def stream_file(
         model=model,
         interim_results=interim_results,
         key=key,
+        ca_file=ca_file,
         upload=not realtime,
         resilience=resilience,
     )
@@ -137,6 +140,7 @@ async def stream(
     model: str | None = None,
     interim_results: bool = False,
     key: str | None = None,
+    ca_file: str | None = None,
     upload: bool = False,
     resilience: Resilience = Resilience(),
 ) -> Ended:
@@ -150,6 +154,7 @@ async def stream(
         sample_rate=source.format.sample_rate,
         channels=source.format.channels,
         key=key,
+        ca_file=ca_file,
         upload=upload,
         response_timeout=_UPLOAD_SECONDS if upload else _LIVE_SECONDS,
         reconnect_seconds=resilience.seconds,

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -254,6 +255,55 @@ async def test_operators_port_and_wyoming_speak_no_tls(start: Any) -> None:
     writer.write(b'{"type":"describe"}\n')
     assert b'"info"' in await reader.readline()
     writer.transport.abort()
+
+
+async def test_command_trusts_the_authority_that_it_is_told_of(
+    start: Any, mock_worker: Any, tmp_path: Path
+) -> None:
+    secured = await start()
+    ca, speech = tmp_path / "ca.crt", tmp_path / "speech.raw"
+    ca.write_bytes(secured.authority.certificate)
+    speech.write_bytes(MESSAGE * 10)
+    url = f"wss://127.0.0.1:{secured.port}/ws"
+
+    async def scripta(*words: str, **environment: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripta_client", *words),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    said = ("transcribe", str(speech), "--encoding", "linear16", "--url", url)
+    assert (await scripta(*said, "--ca", str(ca)))[0] == 0
+    assert (await scripta(*said, SCRIPTA_CA_FILE=str(ca)))[0] == 0
+    code, output = await scripta(*said)
+    assert (code, "--ca" in output) == (3, True), output
+    code, output = await scripta(*said, "--ca", str(speech))
+    assert (code, "cannot read certificates" in output) == (2, True), output
+    base = f"https://127.0.0.1:{secured.port}"
+    assert (await scripta("top", base, "--once", "--interval", "0.1", "--ca", str(ca)))[0] == 0
+    code, output = await scripta("usage", "--url", url, "--jsonl", "--ca", str(ca))
+    assert code == 0 or "HTTP" in output or "key" in output, output
+
+
+async def test_containers_own_check_speaks_as_the_gateway_does(start: Any) -> None:
+    admin = free_port()
+    secured = await start(admin_port=admin)
+
+    async def check(**environment: str) -> int | None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "scripta_gateway.healthcheck", env=environment
+        )
+        return await process.wait()
+
+    ports = {"APP_PORT": str(secured.port)}
+    assert await check(**ports, TLS_CERT_FILE="tls.crt") == 0
+    assert await check(**ports, TLS_CERT_FILE="tls.crt", ADMIN_PORT=str(admin)) == 0
+    assert await check(**ports, ADMIN_PORT=str(free_port())) == 1
+    assert await check(**ports) == 1
 
 
 async def test_handshake_that_does_not_come_ends_in_time(

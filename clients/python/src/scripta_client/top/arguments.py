@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from scripta_client.trust import add_ca
+
 DEFAULT_INTERVAL = 2.0
 
 
@@ -19,6 +21,7 @@ class TopArguments:
         once: Whether one look is enough.
         as_json: Whether that is printed as JSON.
         interval: Seconds between looks.
+        ca: File of further authorities that are trusted.
     """
 
     addresses: tuple[str, ...]
@@ -27,6 +30,7 @@ class TopArguments:
     once: bool
     as_json: bool
     interval: float
+    ca: str | None = None
 
 
 def add_top(parser: argparse.ArgumentParser, default_url: str) -> None:
@@ -37,6 +41,7 @@ def add_top(parser: argparse.ArgumentParser, default_url: str) -> None:
         default_url: The gateway to look at if none is named.
     """
     parser.set_defaults(default_url=default_url)
+    add_ca(parser)
     parser.add_argument(
         "addresses",
         metavar="URL",
@@ -75,6 +80,7 @@ def top_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) ->
         once=given.once or given.json,
         as_json=given.json,
         interval=given.interval,
+        ca=given.ca,
     )
 
 

@@ -25,6 +25,7 @@ from scripta_client.top.targets import http_url, metrics_url
 from scripta_client.top.verdict import health, judge
 from scripta_client.top.view import View
 from scripta_client.top.window import WINDOW_SECONDS, Window
+from scripta_client.trust import trusting
 
 _PAST_FRAMES = 4
 
@@ -59,7 +60,9 @@ async def run(arguments: TopArguments, stop: asyncio.Event) -> bool:
 
 @asynccontextmanager
 async def _source(arguments: TopArguments) -> AsyncIterator[Source]:
-    async with httpx.AsyncClient(follow_redirects=True) as http:
+    async with httpx.AsyncClient(
+        follow_redirects=True, verify=trusting(arguments.ca) or True
+    ) as http:
         if arguments.prometheus is not None:
             url = http_url(arguments.prometheus)
             yield Prometheus(http, url, arguments.namespace)

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scripta_client.trust import add_ca
+
 
 class Form(StrEnum):
     """The form of the answer."""
@@ -26,6 +28,7 @@ class UsageArguments:
         everybody: Whether all tenants are asked about, on the operator's port.
         query: What is asked, by the names of the gateway's parameters.
         form: The form of the answer.
+        ca: File of further authorities that are trusted.
     """
 
     url: str
@@ -33,6 +36,7 @@ class UsageArguments:
     everybody: bool
     query: dict[str, str]
     form: Form
+    ca: str | None = None
 
 
 def add_usage(parser: argparse.ArgumentParser, default_url: str, key: str) -> None:
@@ -44,6 +48,7 @@ def add_usage(parser: argparse.ArgumentParser, default_url: str, key: str) -> No
         key: The key of the environment; empty for none.
     """
     parser.set_defaults(environment_key=key)
+    add_ca(parser)
     parser.add_argument(
         "--url",
         default=default_url,
@@ -92,6 +97,7 @@ def usage_arguments(parser: argparse.ArgumentParser, given: argparse.Namespace) 
         everybody=given.all,
         query={name: value for name, value in asked.items() if value is not None},
         form=_form(given),
+        ca=given.ca,
     )
 
 

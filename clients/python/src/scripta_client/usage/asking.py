@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from scripta_client.errors import CannotConnect, Refused
 from scripta_client.top.targets import http_url
@@ -45,12 +46,13 @@ def usage_url(url: str, *, everybody: bool, query: Mapping[str, str]) -> str:
     return f"{base}{EVERYBODY if everybody else OWN}?{urlencode(query)}"
 
 
-def ask(url: str, key: str) -> list[Row]:
+def ask(url: str, key: str, tls: ssl.SSLContext | None = None) -> list[Row]:
     """Returns the rows of the answer.
 
     Args:
         url: As ``usage_url`` returns it.
         key: The key that is shown; empty for none.
+        tls: How TLS is spoken; ``None``: as the library does.
 
     Raises:
         Refused: The gateway answers with an error; its words are in it.
@@ -62,7 +64,7 @@ def ask(url: str, key: str) -> list[Row]:
     parts = urlsplit(url)
     where = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with build_opener(_NoRedirects).open(
+        with build_opener(_NoRedirects, HTTPSHandler(context=tls)).open(
             Request(url, headers=headers), timeout=_SECONDS
         ) as answer:
             return rows_of(json.loads(answer.read(_MOST_BYTES)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from scripta_client.trust import trusting
 from scripta_client.usage.arguments import UsageArguments
 from scripta_client.usage.asking import ask, usage_url
 from scripta_client.usage.rows import formatted
@@ -18,4 +19,4 @@ def run_usage(arguments: UsageArguments) -> None:
         CannotConnect: Nobody answers.
     """
     url = usage_url(arguments.url, everybody=arguments.everybody, query=arguments.query)
-    sys.stdout.write(formatted(ask(url, arguments.key), arguments.form))
+    sys.stdout.write(formatted(ask(url, arguments.key, trusting(arguments.ca)), arguments.form))
