@@ -319,6 +319,19 @@ async def test_process_that_ends_counts_what_nobody_else_would(bench: Bench) -> 
     assert sorted(bench.taken()) == [("a", 100), ("b", 100)]
 
 
+async def test_tenants_are_noted_down_at_once_and_then_once_a_minute(bench: Bench) -> None:
+    """Guards an operator's list: a tenant whose sessions are short belongs to it, too."""
+    await bench.metering.settle(SESSION, bench.answers)
+    await bench.round()
+    assert bench.meter.noted == [{"acme"}]
+    await bench.metering.settle(SESSION, bench.answers)
+    await bench.round()
+    assert bench.meter.noted == [{"acme"}]
+    await bench.round(60.0)
+    await bench.round()
+    assert bench.meter.noted == [{"acme"}] * 2
+
+
 async def test_ends_that_are_kept_are_bounded(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,8 @@ AGAIN_SECONDS: Final = 10.0
 """When an end is counted once more: a failover forgets the last moments, and takes less."""
 
 KEEP_SECONDS: Final = 600.0
+"""How long an end can be counted again: a broker that comes back empty is back by then."""
+
 MOST_KEPT: Final = 10_000
 """Ended sessions that can be counted again: a few megabytes."""
 
@@ -70,6 +72,8 @@ class Metering:
         # In the order in which they ended.
         self._ended: dict[str, _Ended] = {}
         self._probe_at = 0.0
+        # Tenants that something was counted for, and those of them that were noted down lately.
+        self._tenants: set[str] = set()
         self._noted: set[str] = set()
         self._noted_at = -math.inf
         # Whether the broker did not answer the last time: that is logged once.
@@ -120,13 +124,19 @@ class Metering:
     async def run_once(self) -> None:
         """Counts what living sessions have used, and what has ended and is due again.
 
-        Cancelled, some of it is not counted; living sessions are counted when they come further.
+        What fails is tried again in the next round. Cancelled, some of it is not counted; living
+        sessions are counted when they come further.
         """
         due, self._due = list(self._due.values()), {}
         due += self._again()
         for first in range(0, len(due), _AT_ONCE):
-            await asyncio.gather(*map(self._count, due[first : first + _AT_ONCE]))
-        await self._note({used.tenant for used in due})
+            page = due[first : first + _AT_ONCE]
+            for used, counted in zip(
+                page, await asyncio.gather(*map(self._count, page)), strict=True
+            ):
+                if not counted and used.sid in self._living:
+                    self._due.setdefault(used.sid, used)
+        await self._note()
 
     async def close(self) -> None:
         """Counts, for a moment, what nobody would count any more."""
@@ -151,10 +161,11 @@ class Metering:
     def _again(self) -> list[Used]:
         """Returns what has ended and is due; now and then the last end, to see if it is known."""
         now = self._clock()
-        for sid, ended in list(self._ended.items()):
-            if now - ended.at < KEEP_SECONDS:
-                break
-            del self._ended[sid]
+        self._ended = {
+            sid: ended
+            for sid, ended in self._ended.items()
+            if now - ended.at < KEEP_SECONDS or ended.again_at < math.inf
+        }
         due = [ended.used for ended in self._ended.values() if ended.again_at <= now]
         if not due and self._ended and now >= self._probe_at:
             due = [next(reversed(self._ended.values())).used]
@@ -171,6 +182,7 @@ class Metering:
             self._away = True
             return False
         self._away = False
+        self._tenants.add(used.tenant)
         ended = self._ended.get(used.sid)
         known = ended.counted if ended is not None else self._living.get(used.sid, -1)
         if before < known:
@@ -190,18 +202,20 @@ class Metering:
         for ended in self._ended.values():
             ended.again_at = 0.0
 
-    async def _note(self, tenants: Collection[str]) -> None:
+    async def _note(self) -> None:
         now = self._clock()
         if now - self._noted_at >= _NOTED_SECONDS:
             self._noted, self._noted_at = set(), now
-        new = set(tenants) - self._noted
-        if not new:
+        self._tenants -= self._noted
+        if not self._tenants:
             return
+        new = frozenset(self._tenants)
         try:
             await self._meter.note(new)
             self._noted |= new
         except (BrokerUnavailable, RedisError) as error:
-            logger.warning("tenants not noted", extra={"error": describe(error)})
+            # Tried again in the next round; an outage is logged where counting fails.
+            logger.debug("tenants not noted", extra={"error": describe(error)})
 
 
 async def _succeeds(attempt: Callable[[], Awaitable[object]]) -> bool:
