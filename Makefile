@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -120,6 +120,9 @@ bench-stable: $(DEV) ## Measure how many words that interims call stable differ 
 
 bench-telemetry: $(DEV) ## Measure what metrics and traces cost
 	@$(BIN)/python bench/telemetry.py $(ARGS)
+
+bench-metering: $(DEV) ## Measure what counting usage costs transcribers and the broker
+	@$(BIN)/python bench/metering.py $(ARGS)
 
 bench-growth: $(DEV) ## Look for growth over a thousand sessions with faults in between
 	@$(BIN)/python bench/growth.py $(ARGS)

@@ -74,19 +74,27 @@ def commands(*, measured: bool) -> Commands:
 class Flood:
     """Clients of one system that send as fast as they are answered, while they are let."""
 
-    def __init__(self, stack: Stack, clients: Sequence[Client], count: Count) -> None:
-        self._pids = pids(stack)
+    def __init__(self, watched: Sequence[int], clients: Sequence[Client], count: Count) -> None:
+        self._pids = watched
         self._clients = clients
         self._count = count
 
     @classmethod
-    async def of(cls, stack: Stack, connections: int) -> Flood:
-        """Returns connected clients that send nothing yet."""
+    async def of(
+        cls, stack: Stack, connections: int, watched: Sequence[int] | None = None
+    ) -> Flood:
+        """Returns connected clients that send nothing yet.
+
+        Args:
+            stack: The system.
+            connections: How many.
+            watched: Processes whose time counts; by default both services.
+        """
         count, clients = Count(), []
         for _ in range(connections):
             _, client = await picows.ws_connect(lambda: _Still(count), stack.ws_url)
             clients.append(client)
-        return cls(stack, clients, count)
+        return cls(watched or pids(stack), clients, count)
 
     async def run(self, seconds: float) -> Spent:
         """Sends for so long; returns what it cost until all was answered."""
