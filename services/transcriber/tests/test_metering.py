@@ -16,7 +16,7 @@ from scripta_common.broker import Broker
 from scripta_common.errors import BrokerUnavailable
 from scripta_common.sessionlog import TranscriberLog
 from scripta_common.usage import Meter, UsageReader, Used, day_of
-from scripta_common.wire import Failed
+from scripta_common.wire import Ended, Failed
 from scripta_transcriber import metering as metering_module
 from scripta_transcriber.metering import AGAIN_SECONDS, KEEP_SECONDS, Metering
 
@@ -106,6 +106,33 @@ async def test_transcriber_killed_between_count_and_commit_is_counted_once(
     make_transcriber(lease=0.5).start()
     await session.results()
     assert await total() == (session.samples, 1, 3)
+
+
+class StuckBehindTheEnd(TranscriberLog):
+    """A log whose caller hears nothing of an end that was committed."""
+
+    stuck: asyncio.Event
+
+    async def commit(self, *arguments: Any, **more: Any) -> None:
+        await super().commit(*arguments, **more)
+        if isinstance(arguments[-1][-1], Ended):
+            self.stuck.set()
+            await asyncio.Event().wait()
+
+
+async def test_transcriber_killed_behind_the_commit_of_an_end_has_counted_it(
+    make_transcriber: Any, call: Any, total: Any
+) -> None:
+    """Guards the last seconds of a session: nobody is left to count them."""
+    log = type("Log", (StuckBehindTheEnd,), {"stuck": asyncio.Event()})
+    first = make_transcriber(log=log).start()
+    session = await call(**TENANT)
+    await session.say("one.", "two.")
+    await session.end()
+    await asyncio.wait_for(log.stuck.wait(), 10)
+    await first.kill()
+    await session.results()
+    assert await total() == (session.samples, 1, 2)
 
 
 async def test_former_owner_that_wakes_up_late_counts_nothing_twice(
@@ -249,6 +276,17 @@ async def test_many_commits_of_a_round_are_one_count(bench: Bench) -> None:
     assert await bench.round() == []
 
 
+async def test_count_that_fails_is_made_in_the_next_round(bench: Bench) -> None:
+    bench.meter.away = True
+    bench.metering.progress(SESSION)
+    bench.metering.lose(replace(SESSION, sid="b"))
+    await bench.round()
+    await bench.round(KEEP_SECONDS)
+    bench.meter.away = False
+    assert await bench.round() == [("a", 100), ("b", 100)]
+    assert await bench.round() == []
+
+
 async def test_end_is_counted_again_once_and_then_looked_at_now_and_then(bench: Bench) -> None:
     await bench.metering.settle(replace(SESSION, over=True), bench.answers)
     assert bench.taken() == [("a", 100)]
@@ -339,7 +377,7 @@ async def test_ends_that_are_kept_are_bounded(
     for number in range(10):
         await bench.metering.settle(replace(SESSION, sid=f"{number}"), bench.answers)
     assert len(bench.metering._ended) == 3
-    bench.now += KEEP_SECONDS
-    await bench.metering.run_once()
+    await bench.round(AGAIN_SECONDS)
+    await bench.round(KEEP_SECONDS)
     assert not bench.metering._ended
     assert not bench.metering._living
