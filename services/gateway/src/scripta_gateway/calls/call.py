@@ -40,7 +40,6 @@ from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Codec, Dialect
-from scripta_gateway.dialects.told import Told
 from scripta_gateway.outbound.fetched import FetchedFrames
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
@@ -83,12 +82,12 @@ class Call:
         # Why the call ends once its last words are told.
         self._farewell: Draining | None = None
         self._leaving = Leaving(policy, self._hear_no_more)
-        self._gathers = policy.gathers
+        self._outlet = Outlet(transport, codec, self._record, gathers=policy.gathers)
+        self._tell = self._outlet.tell
         most_words = MAX_ANSWER_WORDS if policy.gathers else None
         self._delivery = Delivery(self._tell, self._record, most_words, self._leaving)
         patience = tools.patience.under(policy)
         self._clock = IdleClock(patience, time.monotonic(), goes_on=session.connection > 1)
-        self._outlet = Outlet(transport)
         self._channels = Channels(session, self._tell, self._clock)
         for other in opening.others:
             self._channels.add(other)
@@ -106,8 +105,6 @@ class Call:
         )
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
-        # Held while the frames of one thing are sent: they stand together.
-        self._telling = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
         # What is cancelled when all is delivered.
         self._until_over: list[asyncio.Task[None]] = []
@@ -261,24 +258,6 @@ class Call:
         await self._tell(told.Voices(self._channels.count))
 
     # What goes out.
-
-    async def _tell(self, news: Told | asks.Reply) -> bool:
-        """Sends the frames of some news, together; returns whether there were any."""
-        async with self._telling:
-            frames = await self._frames_of(news)
-            for frame in frames:
-                await self._outlet.send(frame)
-        if frames and isinstance(news, told.Accepted | told.Noted | told.Ended):
-            self._record.answered()
-        return bool(frames)
-
-    async def _frames_of(self, news: Told | asks.Reply) -> Sequence[Frame]:
-        if isinstance(news, asks.Reply):
-            return news.frames
-        if isinstance(news, told.Ended) and self._gathers:
-            # The answer of an hour takes a tenth of a second, and others speak meanwhile.
-            return await asyncio.to_thread(self._codec.write, news)
-        return self._codec.write(news)
 
     async def _deliver(self, channel: Channel) -> None:
         await self._delivery.run(channel)
