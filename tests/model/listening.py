@@ -51,7 +51,7 @@ class Voice:
     """A detector that takes a frame's loudness for speech and remembers the frames before."""
 
     def __init__(self) -> None:
-        self.detector = self
+        self.detector = self.narrow = self
         self.level: object = None
         self._last = 0.0
 

@@ -15,6 +15,7 @@ from distortions import (
     both,
     fade_in,
     gain,
+    hum,
     mulaw,
     telephone,
 )
@@ -72,6 +73,19 @@ def test_short_phrase_is_heard(
     for first, last in PHRASES:
         samples = behind_silence(place)(change(phrase(two_cities, first, last)))
         assert segments(detector, log_of(samples.tobytes())), (first, last)
+
+
+@pytest.mark.parametrize("place", range(0, ALIGNMENTS, 2))
+def test_voice_far_below_a_hum_is_heard(
+    engine: MoonshineEngine, detector: VoiceDetector, two_cities: bytes, log_of: LogOf, place: int
+):
+    """The detector heard the hum alone, and the engine only guessed."""
+    quiet = gain(-26)(phrase(two_cities, 0.0, 4.5))
+    samples = hum(0.05, 0.1)(behind_silence(place)(quiet))
+    heard = segments(detector, log_of(samples.tobytes()))
+    words = " ".join(engine.transcribe(segment).text for segment in heard)
+    assert "best of times" in words
+    assert "worst of time" in words
 
 
 def test_word_at_the_start_belongs_to_what_follows(

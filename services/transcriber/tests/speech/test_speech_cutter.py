@@ -42,7 +42,7 @@ LogOf = Callable[..., list[Entry]]
 def no_music() -> Iterator[None]:
     """A level in place of speech holds its pitch, as music does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cutter_module, "is_music", lambda samples: False)
+        patch.setattr(cutter_module, "is_music", lambda samples, likely: False)
         yield
 
 

@@ -89,7 +89,7 @@ def test_detector_whose_batches_are_not_exact_hears_frame_by_frame(
 ):
     assert is_exact_together(detector._session)
     assert not is_exact_together(Kernels())
-    monkeypatch.setattr(vad, "is_exact_together", lambda session: False)
+    monkeypatch.setattr(vad, "is_exact_together", lambda session, rate: False)
     careful = VoiceDetector.load()
     assert careful.together == 1
     streams = [careful.stream(), careful.stream()]

@@ -66,11 +66,6 @@ class SpeechCutter:
         """Session sample up to which audio was heard."""
         return self._tape.position
 
-    @property
-    def _here(self) -> int:
-        """How much of the audio since the checkpoint was heard."""
-        return self._tape.position - self._tape.start
-
     def push(self, entry: Entry) -> None:
         """Takes the next entry; audio in it that lies before the checkpoint is skipped."""
         self._tape.push(entry)
@@ -98,7 +93,7 @@ class SpeechCutter:
         now = self._tape.position
         if self._speech is None and probability < self._rules.start_probability:
             if probability >= self._rules.doubtful_probability:
-                self._doubt.note(self._here)
+                self._doubt.note(self._tape.heard)
             return self._pass_silence(now)
         speech = self._hear(frame, probability, now - FRAME_SAMPLES)
         if self._is_too_long(speech):
@@ -112,7 +107,7 @@ class SpeechCutter:
 
     def unheard(self) -> Unheard | None:
         """Returns the audio since the checkpoint if it is to be heard again, else ``None``."""
-        here, speech = self._here, self._speech
+        here, speech = self._tape.heard, self._speech
         if self._at_boundary:
             last = self._doubt.is_due_at_boundary(here, speech)
         else:
@@ -123,15 +118,17 @@ class SpeechCutter:
             return None
         if last:
             self._doubt.settle()
-        return Unheard(self._samples(self._tape.start, self._tape.position), last)
+        doubtful = speech is not None or self._doubt.any
+        return Unheard(self._samples(self._tape.start, self._tape.position), last, doubtful)
 
-    def hear_again(self, probabilities: Sequence[float]) -> None:
+    def hear_again(self, probabilities: Sequence[float], by_witness: bool = False) -> None:
         """Takes the probability of speech in each frame of what was unheard.
 
         Args:
             probabilities: Of all frames since the checkpoint; nothing if nobody speaks in them.
+            by_witness: Whether the voice detector alone would not have called it speech.
         """
-        self._doubt.note_heard(self._here)
+        self._doubt.note_heard(self._tape.heard)
         if not probabilities:
             return
         self._doubt.settle()
@@ -139,18 +136,19 @@ class SpeechCutter:
             self._speech = None
         until = self._tape.position if self._speech is None else self._speech.onset
         earlier = probabilities[: (until - self._tape.start) // FRAME_SAMPLES]
-        start = self._rules.start_probability
-        first = next((number for number, one in enumerate(earlier) if one >= start), None)
-        if first is not None:
-            self._begin_earlier(first, earlier[first:])
+        begun = [one >= self._rules.start_probability for one in earlier]
+        if any(begun):
+            self._begin_earlier(begun.index(True), earlier, by_witness)
 
-    def _begin_earlier(self, first: int, probabilities: Sequence[float]) -> None:
+    def _begin_earlier(self, first: int, probabilities: Sequence[float], by_witness: bool) -> None:
         """Lets speech begin with a frame of the tape, and notes what was heard from there on."""
         later, self._speech = self._speech, None
-        for number, probability in enumerate(probabilities, first):
+        for number in range(first, len(probabilities)):
             at = self._tape.start + number * FRAME_SAMPLES
-            earlier = self._hear(self._samples(at, at + FRAME_SAMPLES), probability, at)
-        if later is not None:
+            earlier = self._hear(self._samples(at, at + FRAME_SAMPLES), probabilities[number], at)
+        if later is None:
+            earlier.by_witness = by_witness
+        else:
             earlier.go_on_with(later)
 
     def boundary(self) -> Cut | None:
@@ -270,14 +268,14 @@ class SpeechCutter:
 
     def _is_sure_to_be_spoken(self, speech: Utterance) -> bool:
         now = self._tape.position
-        if now - speech.first < _TOLD_SAMPLES:
-            return False
-        return self._spoken(speech, now, Reason.LENGTH) is not None
+        told = now - speech.first >= _TOLD_SAMPLES
+        return told and self._spoken(speech, now, Reason.LENGTH) is not None
 
     def _spoken(self, speech: Utterance, end: int, reason: Reason) -> Segment | None:
         """Returns the segment that ends there; ``None`` if it is music."""
         segment = self._segment(speech, end, reason)
-        return None if is_music(np.frombuffer(segment.pcm, dtype="<i2")) else segment
+        samples = self._samples(speech.first, end)
+        return None if is_music(samples, likely=speech.by_witness) else segment
 
     def _samples(self, start: int, end: int) -> Frame:
         return np.frombuffer(self._tape.pcm(start, end), dtype="<i2")

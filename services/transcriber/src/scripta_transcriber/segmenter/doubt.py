@@ -23,10 +23,12 @@ class Unheard(NamedTuple):
     Attributes:
         samples: All audio since the checkpoint.
         last: Whether it is for the last time: what comes of it is decided then.
+        doubtful: Whether any frame of it was doubtful, or was taken for a noise.
     """
 
     samples: Frame
     last: bool
+    doubtful: bool = True
 
 
 class Doubt:
@@ -44,6 +46,11 @@ class Doubt:
         self._pause = samples_of(rules.pause_silence)
         self._longest_silence = samples_of(rules.longest_silence)
         self.forget()
+
+    @property
+    def any(self) -> bool:
+        """Whether any frame was doubtful."""
+        return self._any
 
     def forget(self) -> None:
         """Forgets everything, as if it were new."""
@@ -78,8 +85,7 @@ class Doubt:
             silence: How much of the audio lies behind the speech.
         """
         if speech is None:
-            passes = here + FRAME_SAMPLES >= self._longest_silence
-            return passes and self._any and here > self._heard
+            return here + FRAME_SAMPLES >= self._longest_silence and here > self._heard
         ends = silence + FRAME_SAMPLES >= min(self._endpoint, self._pause)
         known = ends or speech.voiced_frames >= _KNOWN_FRAMES
         # A noise is forgotten when it ends, and is doubtful then itself.
@@ -90,7 +96,7 @@ class Doubt:
         if here <= self._heard:
             return False
         if speech is None:
-            return self._any
+            return True
         return self._at is not None or not speech.holds_word(self._rules)
 
     def is_worth_a_try(self, here: int) -> bool:

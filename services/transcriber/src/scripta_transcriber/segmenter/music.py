@@ -48,6 +48,9 @@ _LONGEST_CHANGE: Final = 2
 _CHANGING_SHARE: Final = 0.2
 """Share of the frames that may change. Of speech three quarters do, or more."""
 
+_LIKELY_CHANGING_SHARE: Final = 0.6
+"""Share of the frames that may change where music is likely, however many do in a row."""
+
 _LEAST_FRAMES: Final = 5
 """Frames that count, without which nothing is music: so few are alike by chance."""
 
@@ -59,25 +62,27 @@ _TAPER: Final = np.hanning(_WINDOW)
 Spectra = npt.NDArray[np.float64]
 
 
-def is_music(samples: npt.NDArray[np.int16]) -> bool:
+def is_music(samples: npt.NDArray[np.int16], *, likely: bool = False) -> bool:
     """Returns true if the sound in these samples holds its pitch nearly all the time.
 
     Args:
         samples: A stretch that the voice detector took for speech.
+        likely: Whether it hardly did, so that less is enough.
     """
+    share = _LIKELY_CHANGING_SHARE if likely else _CHANGING_SHARE
     count = (len(samples) - _WINDOW) // FRAME_SAMPLES + 1
     loud = changing = 0
     for first in range(0, count - _APART, _STRETCH):
         # What is left behind the last stretch has too few frames to be one.
         last = count if count - first < 2 * _STRETCH else first + _STRETCH
         counts, changes = _judge(_spectra(samples, first, last))
-        if _longest_run(changes) > _LONGEST_CHANGE:
+        if not likely and _longest_run(changes) > _LONGEST_CHANGE:
             return False
         loud += int(counts.sum())
         changing += int(changes.sum())
         if last == count:
             break
-    return loud >= _LEAST_FRAMES and changing < _CHANGING_SHARE * loud
+    return loud >= _LEAST_FRAMES and changing < share * loud
 
 
 def _spectra(samples: npt.NDArray[np.int16], first: int, last: int) -> Spectra:

@@ -101,8 +101,8 @@ class SpeechSegmenter:
 
     def _hear_again(self) -> Generator[Turn, float, None]:
         if (unheard := self._cutter.unheard()) is not None:
-            hearing = listen_again(*unheard, self._voice.detector, self._rules)
-            self._cutter.hear_again((yield from hearing))
+            hearing = listen_again(unheard, self._voice.detector, self._rules)
+            self._cutter.hear_again(*(yield from hearing))
 
     def open_segment(self) -> Segment | None:
         """Returns the speech since the last cut, for an interim; ``None`` in silence."""

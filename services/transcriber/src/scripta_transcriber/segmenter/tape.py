@@ -47,6 +47,11 @@ class Tape:
         """Sample just past the audio that was taken up."""
         return self.start + len(self._pcm) // BYTES_PER_SAMPLE
 
+    @property
+    def heard(self) -> int:
+        """Samples on the tape that were read."""
+        return self.position - self.start
+
     def push(self, entry: Entry) -> None:
         """Puts an entry in line."""
         self._waiting.append(entry)

