@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import wave
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -39,8 +39,9 @@ from scripta_transcriber.engines import create_engine
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter, load_detector
 from uploads import MIB, TIMEOUT_SECONDS, resident
 
-PATH = "/v1/listen?smart_format=true"
+PATH = "/v1/listen?punctuate=true&filler_words=true"
 LOOK_SECONDS = 0.25
+_NO_INTERIMS = 1e9
 PIECE_BYTES = 256 * 1024
 
 
@@ -82,12 +83,12 @@ async def post(system: Rig, path: Path) -> str:
     """Posts a file; returns its words."""
     with path.open("rb") as file:
 
-        async def pieces() -> object:
+        async def pieces() -> AsyncIterator[bytes]:
             while piece := file.read(PIECE_BYTES):
                 yield piece
 
         async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            answer = await client.post(system.stack.url + PATH, content=pieces())  # type: ignore[arg-type]
+            answer = await client.post(system.stack.url + PATH, content=pieces())
     answer.raise_for_status()
     (channel,) = answer.json()["results"]["channels"]
     return str(channel["alternatives"][0]["transcript"])
@@ -144,7 +145,7 @@ def hear(path: Path) -> Way:
     with wave.open(str(path)) as file:
         length = file.getnframes()
 
-        def entries() -> object:
+        def entries() -> Iterator[Entry]:
             for place, at in enumerate(range(0, length, CHUNK_SAMPLES)):
                 pcm = file.readframes(CHUNK_SAMPLES)
                 yield Entry(place + 1, EntryKind.AUDIO, at, pcm)
@@ -152,7 +153,7 @@ def hear(path: Path) -> Way:
 
         heard = [
             engine.transcribe(segment).text
-            for _, segment, final in follow(segmenter, entries(), 1e9)  # type: ignore[arg-type]
+            for _, segment, final in follow(segmenter, entries(), _NO_INTERIMS)
             if final and segment is not None and segment.pcm
         ]
     text = " ".join(filter(None, heard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -68,8 +69,8 @@ Script = Callable[[Outside, Asked], Awaitable[None]]
 
 
 @asynccontextmanager
-async def outside(script: Script) -> AsyncIterator[Outside]:
-    """Serves inside its block."""
+async def outside(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[Outside]:
+    """Serves inside its block, with TLS if a context is given."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -85,7 +86,7 @@ async def outside(script: Script) -> AsyncIterator[Outside]:
             await script(host, asked)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     host = Outside(server.sockets[0].getsockname()[1])
     try:
         yield host

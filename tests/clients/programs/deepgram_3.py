@@ -22,8 +22,6 @@ from options import query_of, run
 from report import tell, tell_error
 from speech import read_speech, steps, whole_file
 
-FINALIZED_SECONDS = 30.0
-
 
 class Ears:
     """The handlers that a user registers; each tells what it is given."""
@@ -145,7 +143,8 @@ async def end(connection: Any, ears: Ears, options: argparse.Namespace) -> None:
         ears.finalized.clear()
         await connection.finalize()
         waits = [asyncio.create_task(each.wait()) for each in (ears.finalized, ears.closed)]
-        await asyncio.wait(waits, timeout=FINALIZED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        timeout = 10 * options.settle
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     await connection.finish()
 
 

@@ -54,7 +54,7 @@ class Ears(FrameProcessor):
     async def settled(self, quiet: float) -> None:
         """Waits until the last request for words was answered, and nothing more comes."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(10 * quiet):
                 await self.answered.wait()
             while True:
                 self._changed.clear()

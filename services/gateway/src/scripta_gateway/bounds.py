@@ -346,6 +346,9 @@ with a callback are refused."""
 CALLBACKS_AT_ONCE: Final = 64
 """Requests to targets that are under way at the same time."""
 
+CALLBACKS_FAILING: Final = 32
+"""The same to targets whose last request failed, so that they do not hold up the others."""
+
 CALLBACK_TRY_SECONDS: Final = 10.0
 """Time in which a target has to answer: it only has to store what it gets."""
 
@@ -354,4 +357,4 @@ CALLBACK_SECONDS: Final = 45.0
 ``MAX_SEND_SECONDS``, so that a call outlives a target that does not come back."""
 
 CALLBACK_DRAIN_SECONDS: Final = 10.0
-"""How long a gateway that stops waits for results that are in line for their targets."""
+"""How long a gateway that stops waits, within its drain, for results in line for their targets."""

@@ -149,6 +149,12 @@ def test_what_has_no_effect_is_named() -> None:
     )
     headers = codec(query).greet(told.Opened("sid", 1)).headers
     assert headers["scripta-ignored"] == "keyterm, diarize, search, new_one, redact"
+    english = "numerals=true&redact=ssn&profanity_filter=true&punctuate=true"
+    for language in ("en-GB", "multi", "EN"):
+        greeting = codec(f"{english}&language={language}").greet(told.Opened("sid", 1))
+        assert "scripta-ignored" not in greeting.headers
+    headers = codec(f"{english}&language=de").greet(told.Opened("sid", 1)).headers
+    assert headers["scripta-ignored"] == "numerals, profanity_filter, redact"
     assert "scripta-ignored" not in codec("punctuate=true").greet(told.Opened("sid", 1)).headers
 
 

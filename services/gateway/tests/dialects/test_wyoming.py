@@ -158,3 +158,13 @@ def test_errors_are_events() -> None:
     assert DIALECT.refuse(REQUEST, error).body.encode() == encode(
         "error", {"text": "Full.", "code": "no_capacity"}
     )
+
+
+def test_connection_may_begin_before_the_models_are_known() -> None:
+    """Guards a gateway that has just been started: the codec is there before its session."""
+
+    def unknown() -> list[Model]:
+        raise RuntimeError("not seen yet")
+
+    codec = WyomingDialect(unknown, {}, 4096).begin(REQUEST)
+    assert codec.read(event("ping"))

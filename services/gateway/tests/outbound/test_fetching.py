@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 from outside import Asked, Outside, give, outside, wav
 
+from scripta_gateway.outbound import requesting, resolving
 from scripta_gateway.outbound.fetching import CannotFetch, Fetcher
 from scripta_gateway.outbound.resolving import Resolver
 from scripta_gateway.outbound.targets import Address, Allowlist, BadTarget
@@ -265,3 +268,79 @@ async def test_a_list_is_held_for_every_request() -> None:
     fetcher = Fetcher(Allowlist.parse("X", "a.example"), Resolver().resolve, largest=1)
     with pytest.raises(BadTarget):
         await fetcher.fetch("http://b.example/")
+
+
+async def test_tls_is_for_the_name_and_not_for_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Guards against whoever answers at the address in place of the host."""
+    authority = trustme.CA()
+    trusting, serving = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(trusting)
+    authority.issue_cert("audio.example").configure_cert(serving)
+    monkeypatch.setattr(requesting, "_trusted", lambda: trusting)
+
+    async def resolve(host: str, port: int) -> list[Address]:
+        return [ip_address("127.0.0.1")]
+
+    async with outside(give, serving) as host:
+        names = f"audio.example:{host.port},other.example:{host.port},127.0.0.1"
+        fetcher = Fetcher(Allowlist.parse("X", names), resolve, largest=MIB)
+        recording = await fetcher.fetch(f"https://audio.example:{host.port}/")
+        assert await recording.read()
+        await recording.close()
+        with pytest.raises(CannotFetch):
+            await fetcher.fetch(f"https://other.example:{host.port}/")
+
+
+async def test_a_proxy_resolves_names_and_the_list_still_holds() -> None:
+    async def resolve(host: str, port: int) -> list[Address]:
+        raise AssertionError("this is for the proxy")
+
+    async with outside(give) as proxy:
+        allowed = Allowlist.parse("X", "audio.example")
+        fetcher = Fetcher(allowed, resolve, largest=MIB, proxy=proxy.url())
+        recording = await fetcher.fetch("http://audio.example/a.wav")
+        assert await recording.read()
+        await recording.close()
+        with pytest.raises(BadTarget):
+            await fetcher.fetch("http://other.example/a.wav")
+    assert [asked.path for asked in proxy.asked] == ["http://audio.example/a.wav"]
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_a_proxy_of_the_environment_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Guards the check of addresses, which a proxy would make void."""
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with outside(give) as host:
+        allowed = Allowlist.parse("X", f"127.0.0.1:{host.port}")
+        recording = await Fetcher(allowed, Resolver().resolve, largest=MIB).fetch(host.url())
+        await recording.close()
+    assert host.asked
+
+
+async def test_a_name_that_is_slow_to_resolve_costs_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Guards the threads for names, which the broker's needs as well."""
+    monkeypatch.setattr(resolving, "RESOLVE_SECONDS", 0.2)
+    loop, running, most = asyncio.get_running_loop(), 0, 0
+
+    async def slow(*_: object, **__: object) -> list[Any]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.6)
+        running -= 1
+        return []
+
+    monkeypatch.setattr(loop, "getaddrinfo", slow, raising=False)
+    fetcher = Fetcher(Allowlist.parse("X", "*"), Resolver().resolve, largest=MIB)
+    began = loop.time()
+    asked = [fetcher.fetch(f"http://a{place}.example/") for place in range(6)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, CannotFetch) for each in found)
+    assert loop.time() - began < 0.6
+    assert most == 2

@@ -274,3 +274,46 @@ async def test_a_gateway_that_stops_posts_what_it_has(
         await until(lambda: host.asked)
         await server.shutdown()
         assert len(host.asked) == 2
+
+
+async def test_a_recording_that_a_stopping_gateway_can_not_finish_is_said_to_be_lost(
+    redis: object, start_server: Any, until: Until
+) -> None:
+    """Guards whoever was told that all is well, and waits for the callback."""
+
+    async def script(host: Outside, asked: Asked) -> None:
+        await (give if asked.method == "GET" else take)(host, asked)
+
+    async with outside(script) as host:
+        server = await serve(start_server, host)
+        receipt = await post(server, host.url("/done"), json={"url": host.url("/a.wav")})
+        await server.shutdown()
+        (told,) = [asked for asked in host.asked if asked.path == "/done"]
+    assert json.loads(told.body)["err_code"] == "SERVICE_UNAVAILABLE"
+    assert json.loads(told.body)["request_id"] == receipt.json()["request_id"]
+
+
+async def test_targets_that_are_dead_hold_up_no_other(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards live calls whose target is well, beside many whose target is gone."""
+    monkeypatch.setattr(posting, "CALLBACKS_AT_ONCE", 2)
+    monkeypatch.setattr(posting, "CALLBACKS_FAILING", 1)
+    monkeypatch.setattr(posting, "CALLBACK_TRY_SECONDS", 0.2)
+    monkeypatch.setattr(posting, "CALLBACK_SECONDS", 3.0)
+
+    async def script(host: Outside, asked: Asked) -> None:
+        if asked.path == "/dead":
+            await asyncio.sleep(5)
+        await take(host, asked)
+
+    async with outside(script) as host:
+        sender = poster(host)
+        for path in ("/dead",) * 8 + ("/well",):
+            posts = sender.open(Callback(host.url(path)))
+            for _ in range(5 if path == "/well" else 1):
+                await posts.put(b"{}")
+            posts.end()
+        await until(lambda: [each.path for each in host.asked].count("/well") == 5)
+        assert len(host.asked) < 20
+        await sender.drain(0)

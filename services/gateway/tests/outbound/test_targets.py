@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as search
+from hypothesis.strategies import builds, lists, sampled_from, text
 
 from scripta_gateway.outbound.targets import Allowlist, BadTarget, Target, is_public
 from scripta_gateway.settings import GatewaySettings
@@ -125,3 +129,23 @@ def test_a_list_that_is_not_understood_stops_the_gateway(hosts: str) -> None:
 
 def test_an_empty_list_is_nobody() -> None:
     assert not Allowlist.parse("X", "")
+
+
+@search(max_examples=1000, deadline=None, derandomize=True)
+@given(
+    text()
+    | builds("".join, lists(sampled_from([*"/:@[]%?#.\\x1- é", "http", "://", "::1", "127.0.0.1"])))
+)
+def test_any_text_is_a_target_or_is_refused(url: str) -> None:
+    """Guards the answer to nonsense: it is 400, and no traceback."""
+    with suppress(BadTarget):
+        target = Target.parse(url)
+        assert target.host
+        assert 0 < target.port < 65_536
+
+
+@search(max_examples=300, deadline=None, derandomize=True)
+@given(text(alphabet="ab.*:/[]0123456789é-", max_size=20))
+def test_any_list_is_understood_or_named_as_bad(hosts: str) -> None:
+    with suppress(ValueError):
+        Allowlist.parse("X", hosts)

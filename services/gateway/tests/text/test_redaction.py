@@ -160,6 +160,23 @@ def test_nothing_of_a_number_is_shown_when_it_is_split_over_finals(
     assert [leak for text in finals(texts, rules) for leak in leaks(text)] == []
 
 
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["the pin is oh", "four nine okay"], ["the pin is [NUMBER_1]", "[NUMBER_1] okay"]),
+        (["oh-one", "one okay"], ["[NUMBER_1]", "[NUMBER_1] okay"]),
+        (["forty", "first, and"], ["[NUMBER_1]", "[NUMBER_1], and"]),
+        (["my pin is one", "", "um one"], ["my pin is [NUMBER_1]", "", "um [NUMBER_1]"]),
+        (["Oh.", "one of them"], ["Oh.", "one of them"]),
+        (["That's a good one.", "One of them."], ["That's a good one.", "One of them."]),
+    ],
+)
+def test_what_may_be_a_digit_is_one_where_a_number_goes_on(
+    texts: list[str], wanted: list[str]
+) -> None:
+    assert finals(texts, TextRules(redacted=frozenset({"numbers"}))) == wanted
+
+
 def test_a_final_shows_numbers_that_are_no_part_of_another() -> None:
     rules = TextRules(redacted=frozenset({"ssn"}))
     assert finals(["I have five cats", "seven dogs and", "", "two birds there"], rules) == [

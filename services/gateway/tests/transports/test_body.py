@@ -186,3 +186,23 @@ async def test_a_wrong_method_is_refused_in_the_form_of_the_dialect(server: Any,
     assert answer.status_code == 405
     assert set(FORMS[path]) <= set(answer.json())
     assert answer.headers["allow"]
+
+
+async def test_a_request_that_makes_room_is_refused_in_the_form_of_its_dialect(
+    start_server: Any,
+    redis: object,
+    dial: Callable[..., Any],
+    until: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scripta_gateway.transports.edge.SPARE_SOCKETS", 0)
+    server = await start_server(max_sessions=1)
+    slow = await dial(server)
+    slow.writer.write(HEAD.encode())
+    await until(lambda: any(each.began for each in server.server_state.connections))
+    await dial(server)
+    async with asyncio.timeout(10):
+        answer = (await slow.reader.read()).decode()
+    assert answer.startswith("HTTP/1.1 503 ")
+    assert "\r\nretry-after: 5\r\n" in answer
+    assert json.loads(answer.partition("\r\n\r\n")[2])["err_code"] == "SERVICE_UNAVAILABLE"

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from scripta_common.errors import BadRequest, Draining, OverLimit, ScriptaError
+from scripta_common.errors import BadRequest, Draining, GatewayFull, OverLimit, ScriptaError
 from scripta_common.logs import bind
 from scripta_common.tracing import trace_of
 from scripta_gateway.calls.handshake import Handshake
@@ -43,6 +43,7 @@ _ERRORS: Final[Mapping[int, type[ScriptaError]]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
     HTTPStatus.REQUEST_URI_TOO_LONG: TooLarge,
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: TooLarge,
+    HTTPStatus.SERVICE_UNAVAILABLE: GatewayFull,
 }
 """What is wrong with a request of which nobody has looked at what it asks for, by its status."""
 

@@ -21,6 +21,7 @@ from scripta_gateway.bounds import (
     CALLBACK_SECONDS,
     CALLBACK_TRY_SECONDS,
     CALLBACKS_AT_ONCE,
+    CALLBACKS_FAILING,
     Bound,
 )
 from scripta_gateway.dialects.asks import Callback
@@ -56,8 +57,9 @@ class Posts:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(CALLBACK_QUEUE)
         self._ended = False
-        # Whether the last one was given up: the next one is then tried once only.
-        self._doubtful = False
+        # Whether the last try failed, and whether all tries of one did: the next one is then tried
+        # once only.
+        self._failing = self._doubtful = False
         self._delivered = self._given_up = 0
 
     async def put(self, body: bytes) -> None:
@@ -95,7 +97,8 @@ class Posts:
         ends_at = asyncio.get_running_loop().time() + CALLBACK_SECONDS
         pause = _FIRST_PAUSE
         while True:
-            why, final = await self._try(body)
+            why, final = await self._try(body, ends_at)
+            self._failing = bool(why)
             if not why:
                 self._doubtful = False
                 return True
@@ -110,11 +113,13 @@ class Posts:
             await asyncio.sleep(wait)  # cancelled, it is given up
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _try(self, body: bytes) -> tuple[str, bool]:
+    async def _try(self, body: bytes, ends_at: float) -> tuple[str, bool]:
         """Returns why the target did not take it, if so, and whether another try is pointless."""
+        turns = self._poster.second_turns if self._failing else self._poster.turns
         try:
             async with (
-                self._poster.turns,
+                asyncio.timeout_at(ends_at),
+                turns,
                 asyncio.timeout(CALLBACK_TRY_SECONDS),
                 self._requester.request(
                     self._method, self._target, content=body, headers=_JSON
@@ -153,6 +158,7 @@ class Poster:
 
     Attributes:
         turns: Requests that may be under way at the same time.
+        second_turns: The same to targets that failed: they hold up nobody else.
     """
 
     allowed: Allowlist
@@ -160,6 +166,9 @@ class Poster:
     proxy: str = ""
     turns: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(CALLBACKS_AT_ONCE), init=False
+    )
+    second_turns: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(CALLBACKS_FAILING), init=False
     )
     _held: int = field(default=0, init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)

@@ -10,7 +10,7 @@ from typing import Final
 
 from scripta_gateway.text.numerals import count_digits
 from scripta_gateway.text.readings import NUMERIC, Kind, Reading
-from scripta_gateway.text.vocabulary import FRACTIONS, TIMES
+from scripta_gateway.text.vocabulary import FRACTIONS, OH, TIMES
 
 _TRANSPARENT: Final = frozenset({Kind.BETWEEN, Kind.CHATTER})
 """What may stand between a number and the end of its text, though the number goes on behind it."""
@@ -136,4 +136,6 @@ def _is_number(readings: Sequence[Reading], before: str, reach: Reach, is_open: 
         return True
     if not maybe or not is_open:
         return False
-    return reach is Reach.REVISABLE or ("one" in words and before not in _PRONOUN)
+    if reach is Reach.REVISABLE:
+        return True
+    return bool(before) if words & OH else before not in _PRONOUN

@@ -14,7 +14,7 @@ from scripta_gateway.text.pieces import Piece, share
 
 _SAID: Final = frozenset("&@#%‰*§¶/\\_")
 """Marks that Unicode counts as punctuation."""
-_NOTES: Final = frozenset("♩♪♫♬♭♯�")
+_NOTES: Final = frozenset("♩♪♫♬♭♯")
 _BEFORE_DIGITS: Final = frozenset("-−–+.±'’")
 """What belongs to a number that it stands directly before."""
 _WIDE_MARKS: Final = frozenset("。，、！？；：「」『』（）・…")

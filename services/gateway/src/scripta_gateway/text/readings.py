@@ -54,7 +54,7 @@ _BETWEEN: Final = frozenset(
     (
         *FILLERS,
         *("and", "a", "point", "dot", "dash", "hyphen", "minus", "plus", "slash", "stroke"),
-        *("space", "comma", "colon", "period", "underscore"),
+        *("space", "comma", "colon", "period", "underscore", "ah", "eh", "huh", "nuh"),
     )
 )
 _CHATTER: Final = frozenset(
@@ -131,7 +131,7 @@ def read(core: str) -> Reading:
     kinds = {_kind(part) for part in parts}
     words = tuple(word for part in parts for word in _number_words(part))
     digits = sum(map(str.isnumeric, core))
-    if digits or Kind.SURE in kinds or words.count("one") > 1:
+    if digits or Kind.SURE in kinds or (kinds == {Kind.MAYBE} and len(words) > 1):
         return Reading(Kind.SURE, words, digits)
     kinds = kinds - {Kind.BETWEEN} or {Kind.BETWEEN}
     if len(kinds) > 1:

@@ -31,9 +31,9 @@ SSN: Final = "ssn"
 CARDS: Final = "pci"
 NUMBERS: Final = "numbers"
 _LABELS: Final = {CARDS: "CREDIT_CARD", SSN: "SSN", NUMBERS: "NUMBER"}
-_FEWEST: Final = {CARDS: 12, SSN: 9}
-"""Digits of a long number, at least. A card's check digit shows nothing: one digit that was
-misheard, and it fails, and all others would be shown."""
+_FEWEST: Final = {CARDS: 12, SSN: 8}
+"""Digits of a long number, at least: one less than it has, for engines lose a digit now and then.
+A card's check digit is not looked at: one misheard digit would let all others be shown."""
 _NAMES: Final = {
     CARDS: frozenset(
         (

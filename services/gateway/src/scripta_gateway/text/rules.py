@@ -136,7 +136,7 @@ def _without_fillers(pieces: Sequence[Piece]) -> list[Piece]:
     return kept
 
 
-def _with_replaced(pieces: Sequence[Piece], replaced: Sequence[tuple[str, str]]) -> Sequence[Piece]:
+def _with_replaced(pieces: list[Piece], replaced: Sequence[tuple[str, str]]) -> list[Piece]:
     """Returns the pieces with phrases replaced; what stands in their place is not replaced again.
 
     Otherwise a few phrases that double each other would grow without end.

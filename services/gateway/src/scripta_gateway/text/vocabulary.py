@@ -48,7 +48,7 @@ FRACTIONS: Final = {"half": "5", "quarter": "25"}
 
 FILLERS: Final = frozenset(
     (
-        *("uh", "um", "uhm", "er", "erm", "hm", "hmm", "mm", "mhm", "mhmm", "ah", "eh"),
+        *("uh", "um", "uhm", "er", "erm", "hm", "hmm", "mm", "mhm", "mhmm"),
         *("mm-mm", "mm-hmm", "uh-uh", "uh-huh", "nuh-uh"),
     )
 )

@@ -201,7 +201,7 @@ class HttpProtocol(BoundedRequests):
         self._over = True
         self._stop_waiting()
         if self.began:
-            self.transport.write(_FULL.encode())
+            self.transport.write(self._formulated(_FULL).encode())
         close_soon(self.transport)
 
     # Reading.

@@ -90,7 +90,7 @@ class PrerecordedCodec:
         named, self._named = self._named, None
         try:
             return (asks.Fetch(msgspec.json.decode(named, type=_Named).url),)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             message = 'Post the bytes of a recording, or {"url": "https://…"} as JSON'
             return (asks.Refuse(message),)
 

@@ -36,6 +36,8 @@ _SHORTEST_SILENCE_MS: Final = 1_000
 _SHORTEST_ENDPOINT_MS: Final = 500
 """Clients ask for 10, 25 or 300 ms. So short a silence is within sentences, and a cut there costs
 words: of one recording none were wrong at 500 ms and one in ten at 300."""
+_ENGLISH: Final = ("numerals", "profanity_filter", "redact")
+"""What knows English words only."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOST_NAMED: Final = 32
 
@@ -104,6 +106,9 @@ class Query(Struct, frozen=True):
         except msgspec.ValidationError as error:
             what, _, where = str(error).partition(" - at `$.")
             raise BadRequest(f"Bad value for {where.rstrip('`')}: {what}") from None
+        if not f"{query.language or 'en'}-".lower().startswith(("en-", "multi-")):
+            ignored |= dict.fromkeys(name for name in _ENGLISH if getattr(query, name))
+            query = msgspec.structs.replace(query, ignored=tuple(ignored)[:_MOST_NAMED])
         for name in sorted(_LISTS):
             check_listed(name, getattr(query, name))
         if query.raw and not query.sample_rate and not _RAW[query.raw]:

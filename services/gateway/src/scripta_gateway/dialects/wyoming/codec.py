@@ -28,14 +28,16 @@ class WyomingCodec:
 
     Args:
         models: What the names of models mean.
-        served: The models that there are.
+        served: Returns the models that there are, once a session can be opened.
         payload_bytes: Largest payload of an event.
     """
 
     resumable = False
     returns = None
 
-    def __init__(self, models: ModelNames, served: Sequence[Model], payload_bytes: int) -> None:
+    def __init__(
+        self, models: ModelNames, served: Callable[[], Sequence[Model]], payload_bytes: int
+    ) -> None:
         self._models = models
         self._served = served
         self._events = Events(payload_bytes)
@@ -97,7 +99,7 @@ class WyomingCodec:
     def _read(self, event: Event) -> Sequence[Ask]:
         match event.type:
             case "describe":
-                return (asks.Reply((encode("info", _info(self._served)),)),)
+                return (asks.Reply((encode("info", _info(self._served())),)),)
             case "ping":
                 return (asks.Reply((encode("pong", {"text": event.data.get("text")}),)),)
             case "transcribe":
@@ -158,7 +160,7 @@ class WyomingDialect:
     """The Wyoming dialect.
 
     Args:
-        served: Returns the models that there are.
+        served: As of its codecs.
         set_by_operator: Own name of a model by the name that clients use.
         payload_bytes: Largest payload of an event.
     """
@@ -178,7 +180,7 @@ class WyomingDialect:
 
     def begin(self, request: Request) -> WyomingCodec:
         """Returns the codec of a connection."""
-        return WyomingCodec(self._models, self._served(), self._payload_bytes)
+        return WyomingCodec(self._models, self._served, self._payload_bytes)
 
     def refuse(self, request: Request, error: ScriptaError) -> Refusal:
         """Returns the error as an event."""
