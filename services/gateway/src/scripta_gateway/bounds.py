@@ -112,6 +112,9 @@ MAX_ANSWER_WORDS: Final = 50_000
 """Words that are kept for one answer: five hours of speech. Ten megabytes, and as much again while
 it is written."""
 
+MAX_TURN_SEGMENTS: Final = 2000
+"""Segments of a turn that its client does not end: hours of speech. Beyond, it ends by itself."""
+
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 

@@ -284,3 +284,25 @@ def test_what_was_heard_and_not_committed_is_told_before_the_end() -> None:
     assert events[-1]["transcript"] == "It was."
     assert events[-1]["usage"]["seconds"] == 2.0
     assert write(one, told.Failed(Draining("Connect again."))) == []
+
+
+def test_a_turn_that_is_not_committed_ends_by_itself_before_it_is_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Guards memory: some clients never commit."""
+    monkeypatch.setattr("scripta_gateway.dialects.turns.MAX_TURN_SEGMENTS", 2)
+    one = committing()
+    append(one, 60.0)
+    events = write(
+        one, *(final(f"Part {at}.", 15 * at, 15 * at + 15, Reason.LENGTH) for at in range(3))
+    )
+    assert kinds(events) == [
+        *("delta", "delta", "committed", "item added", "item done", "completed", "delta")
+    ]
+    assert events[5]["transcript"] == "Part 0. Part 1."
+    finalize, note = read(one, COMMIT)
+    assert finalize == asks.Finalize()
+    assert isinstance(note, asks.Note)
+    rest = write(one, told.Noted(note.detail), final("", 45, 60, Reason.FINALIZE))
+    assert rest[-1]["transcript"] == "Part 2."
+    assert rest[-1]["usage"]["seconds"] == 30.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from scripta_common.wire import Final, Interim, Reason, Speech, SpeechKind
+from scripta_gateway.bounds import MAX_TURN_SEGMENTS
 from scripta_gateway.dialects.appending import Appending
 
 _SLACK = 0.05
@@ -181,7 +182,12 @@ class Turns:
         if final.text:
             turn.finals.append(final)
             changes += _grown(turn, turn.text.settle(final.text))
-        return changes + _changed(turn, Step.COMPLETED) if over else changes
+        if over:
+            return changes + _changed(turn, Step.COMPLETED)
+        if turn is self._open and len(turn.finals) >= MAX_TURN_SEGMENTS:
+            self._since = end
+            changes += self.leave()
+        return changes
 
     def _turn_of(
         self, start: float, end: float, *, says: bool = True
