@@ -5,6 +5,8 @@ They are posted at the same time, so that the module takes as long as one of the
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 import pytest_asyncio
@@ -16,14 +18,18 @@ from scripta_local.stack import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-CLIENTS = ("deepgram-3", "deepgram-5", "deepgram-7", "deepgram-js")
 QUERY = {"model": "nova-3", "smart_format": "true", "utterances": "true", "paragraphs": "true"}
+SDKS = ("deepgram-3", "deepgram-5", "deepgram-7", "deepgram-js")
+CLIENTS: dict[str, dict[str, Any]] = {
+    **{name: {"query": QUERY} for name in SDKS},
+    "livekit-deepgram": {"query": {"smart_format": "true"}},
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def heard() -> Found:
     """What each client has heard, and the native dialect's words."""
-    return await posted({name: (name, {"query": QUERY}) for name in CLIENTS})
+    return await posted({name: (name, options) for name, options in CLIENTS.items()})
 
 
 @pytest.mark.parametrize("name", CLIENTS)

@@ -33,6 +33,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 OF_NODE = ("verbose_json", "stream")
 """Forms that are asked for by the package for Node as well."""
+PLUGIN = "what livekit's plugin asks for"
 HEAD = (
     b'--x\r\nContent-Disposition: form-data; name="response_format"\r\n\r\ntext\r\n'
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
@@ -46,10 +47,11 @@ async def heard() -> Found:
     """What the clients have heard in each form, and the native dialect's words."""
     python = {form: ("openai", options) for form, options in ASKED.items()}
     node = {f"{form} of node": ("openai-js", ASKED[form]) for form in OF_NODE}
-    return await posted({**python, **node})
+    plugin: tuple[str, dict[str, Any]] = ("livekit-openai", {})
+    return await posted({**python, **node, PLUGIN: plugin})
 
 
-@pytest.mark.parametrize("form", [*ASKED, *(f"{form} of node" for form in OF_NODE)])
+@pytest.mark.parametrize("form", [*ASKED, *(f"{form} of node" for form in OF_NODE), PLUGIN])
 async def test_each_form_has_the_words_of_the_native_dialect(heard: Found, form: str) -> None:
     client = of(heard, form)
     assert client.errors() == []

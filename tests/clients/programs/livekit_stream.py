@@ -1,4 +1,4 @@
-"""Drives a livekit plugin's speech stream with frames of audio, without a room."""
+"""Drives a livekit plugin with frames of audio, without a room."""
 
 from __future__ import annotations
 
@@ -85,6 +85,23 @@ async def stream(
         finally:
             hearing.cancel()
             await listened.aclose()
+            await plugin.aclose()
+
+
+async def recognize(make: Callable[[], stt.STT], options: argparse.Namespace) -> None:
+    """Has the plugin recognize the whole recording, as an agent does without a stream."""
+    speech = read_speech(options)
+    samples = len(speech.data) // 2 // speech.channels
+    frame = rtc.AudioFrame(speech.data, speech.rate, speech.channels, samples)
+    async with http_context.open():
+        plugin = make()
+        try:
+            event = await plugin.recognize(frame)
+            tell("message", type=event.type.value, data=dumped(event))
+            tell("final", text=event.alternatives[0].text)
+        except Exception as error:
+            tell_error(error)
+        finally:
             await plugin.aclose()
 
 
