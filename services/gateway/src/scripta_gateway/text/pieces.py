@@ -86,6 +86,9 @@ def ends_here(piece: Piece) -> bool:
 def timed(piece: Piece, words: Sequence[Word]) -> Word:
     """Returns a piece with the time of its place; it is as sure as the least sure word there."""
     first = min(math.floor(piece.first), len(words) - 1)
+    if piece.first == first and piece.after == first + 1:
+        word = words[first]
+        return Word(piece.text, word.start, word.end, word.confidence)
     last = max(first, min(math.ceil(piece.after) - 1, len(words) - 1))
     start = _within(words[first], piece.first - first)
     end = _within(words[last], piece.after - last)

@@ -14,6 +14,7 @@ from scripta_gateway.text.pieces import Piece, share
 
 _SAID: Final = frozenset("&@#%‰*§¶/\\_")
 """Marks that Unicode counts as punctuation."""
+_ENDS: Final = frozenset(".,?!;:")
 _NOTES: Final = frozenset("♩♪♫♬♭♯")
 _BEFORE_DIGITS: Final = frozenset("-−–+.±'’")
 """What belongs to a number that it stands directly before."""
@@ -25,6 +26,13 @@ _WITHIN: Final = re.compile(r"(?<=\w)(?:—|–(?!\d)|…|\.\.\.+|--+)(?=\w)")
 
 def plain(piece: Piece) -> Sequence[Piece]:
     """Returns a piece as plain text; none if it is nothing but punctuation."""
+    if (
+        not piece.fixed
+        and not piece.lead
+        and _ENDS.issuperset(piece.trail)
+        and piece.core.isalnum()
+    ):
+        return [Piece("", piece.core.lower(), "", piece.first, piece.after)]
     if piece.fixed and not piece.lead and not piece.trail:
         return [piece] if piece.core else []
     core = piece.core

@@ -36,13 +36,17 @@ def masked(piece: Piece) -> Piece:
 
 
 def _is_profane(core: str) -> bool:
+    if core.isascii() and core.isalpha():
+        return _is_listed(core.lower())
     if _STARRED.fullmatch(core):
         return True
     word = unicodedata.normalize("NFKC", core).casefold()
     word = _POSSESSIVE.sub("", word)
     spelled = word.translate(_LETTERS) if word[:1].isalpha() else word
     parts = [part for one in (word, spelled) for part in _PARTED.split(one)]
-    return any(
-        _ANYWHERE.search(part) or _WHOLE.fullmatch(part)
-        for part in (*parts, _PARTED.sub("", word), _PARTED.sub("", spelled))
-    )
+    whole = (_PARTED.sub("", word), _PARTED.sub("", spelled))
+    return any(map(_is_listed, (*parts, *whole)))
+
+
+def _is_listed(word: str) -> bool:
+    return bool(_ANYWHERE.search(word) or _WHOLE.fullmatch(word))

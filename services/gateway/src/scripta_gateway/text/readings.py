@@ -67,7 +67,8 @@ _SOUNDS_LIKE: Final = frozenset(
     ("to", "too", "for", "fore", "ate", "won", "tree", "free", "fife", "sex", "owe", "ow")
 )
 _PART: Final = re.compile(r"[^\W_]+")
-_GLUED: Final = re.compile("|".join(sorted(_WORDS, key=len, reverse=True)))
+_WORD: Final = "|".join(sorted(_WORDS, key=len, reverse=True))
+_GLUED: Final = re.compile(f"(?:{_WORD})+")
 _PLURAL_DIGITS: Final = 4
 """"Three sevens": how many there are is said before it, and is not looked at."""
 _FEWEST_LETTERS: Final = 2
@@ -170,16 +171,17 @@ def numeric_runs(core: str) -> list[tuple[int, int]]:
 
 
 def _parts(core: str) -> list[str]:
-    return _PART.findall(unicodedata.normalize("NFKC", core).casefold())
+    plain = core if core.isascii() else unicodedata.normalize("NFKC", core)
+    return _PART.findall(plain.casefold())
 
 
 def _kind(part: str) -> Kind:
-    return _KINDS.get(part) or (Kind.OTHER if _GLUED.sub("", part) else Kind.SURE)
+    return _KINDS.get(part) or (Kind.SURE if _GLUED.fullmatch(part) else Kind.OTHER)
 
 
 def _number_words(part: str) -> tuple[str, ...]:
     if part in _PLURALS:
         return (_PLURALS[part],) * _PLURAL_DIGITS
-    if _kind(part) is Kind.SURE and not _GLUED.sub("", part):
-        return tuple(_GLUED.findall(part))
+    if _GLUED.fullmatch(part):
+        return tuple(re.findall(_WORD, part))
     return (part,) if _kind(part) in NUMERIC else ()

@@ -91,7 +91,8 @@ class TextRules:
         if own != tokens:
             pieces, _ = self._changed(own, before, reach)
         spoken = tuple(timed(piece, words) for piece in pieces)
-        return Spoken(changed, spoken, tuple(map(plain_text, pieces)), tail)
+        texts = (plain_text(piece) if self.punctuated else piece.text for piece in pieces)
+        return Spoken(changed, spoken, tuple(texts), tail)
 
     def _changed(
         self, tokens: Sequence[str], before: Tail, reach: Reach
