@@ -219,6 +219,14 @@ AUDIO = Row(
             ],
         ),
         Panel(
+            title="Key file",
+            description="1 while the key file has changed and can not be used.",
+            unit="short",
+            queries=[
+                Query(largest("scripta_gateway_key_file_failing"), "{{namespace}}")
+            ],
+        ),
+        Panel(
             title="Doubtful audio",
             description="Sessions whose undeclared raw audio looks like something else.",
             unit="cps",
