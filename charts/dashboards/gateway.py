@@ -222,9 +222,7 @@ AUDIO = Row(
             title="Key file",
             description="1 while the key file has changed and can not be used.",
             unit="short",
-            queries=[
-                Query(largest("scripta_gateway_key_file_failing"), "{{namespace}}")
-            ],
+            queries=[Query(largest("scripta_gateway_key_file_failing"), "{{namespace}}")],
         ),
         Panel(
             title="Doubtful audio",
