@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,13 +34,15 @@ class LocalPod:
         ports: Where it listens in place of the container's ports, by their names.
     """
 
-    def __init__(self, pod: Pod, redis_url: str) -> None:
+    def __init__(self, pod: Pod, redis_url: str, folders: Mapping[str, Path] | None = None) -> None:
         """Starts nothing yet.
 
         Args:
             pod: A gateway's or a transcriber's.
             redis_url: The broker that takes the place of the release's.
+            folders: What takes the place of the folders that are mounted.
         """
+        self._folders = folders or {}
         self.pod = pod
         self.ports = {port["name"]: free_port() for port in self.container["ports"]}
         self._redis_url = redis_url
@@ -60,7 +63,7 @@ class LocalPod:
             str(Path(sys.executable).with_name(f"scripta-{service}")),
             env={
                 "PATH": os.environ["PATH"],
-                **given,
+                **{name: self._local(value) for name, value in given.items()},
                 **ports,
                 **_LOOPBACK,
                 "REDIS_URL": self._redis_url,
@@ -84,7 +87,12 @@ class LocalPod:
         self._log.close()
 
     async def get(
-        self, path: str, headers: dict[str, str] | None = None, *, port: str = ""
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        port: str = "",
+        scheme: str = "http",
     ) -> httpx.Response:
         """Returns the answer to a GET; raises ``httpx.TransportError`` if nobody listens.
 
@@ -92,10 +100,11 @@ class LocalPod:
             path: Path.
             headers: Headers.
             port: Name of the port; the first unless it is given.
+            scheme: With ``https`` no certificate is checked, as by a kubelet.
         """
         number = self.ports[port or next(iter(self.ports))]
-        async with httpx.AsyncClient(timeout=5) as client:
-            return await client.get(f"http://127.0.0.1:{number}{path}", headers=headers)
+        async with httpx.AsyncClient(timeout=5, verify=False) as client:
+            return await client.get(f"{scheme}://127.0.0.1:{number}{path}", headers=headers)
 
     async def metrics(self) -> str:
         """Returns what it answers to a scrape."""
@@ -109,9 +118,10 @@ class LocalPod:
             AssertionError: It did not, or the process has ended; with what it logged last.
         """
         spec = self.container[probe]
-        path, port = spec["httpGet"]["path"], spec["httpGet"]["port"]
+        asked = spec["httpGet"]
+        scheme = asked.get("scheme", "HTTP").lower()
         deadline = time.monotonic() + spec["periodSeconds"] * spec["failureThreshold"]
-        while not await self._answers(path, port):
+        while not await self._answers(asked["path"], asked["port"], scheme):
             if self.exit_code is not None or time.monotonic() > deadline:
                 self._log.seek(0)
                 tail = self._log.read().decode(errors="replace")[-2000:]
@@ -132,8 +142,14 @@ class LocalPod:
         """How it has ended; ``None`` while it runs."""
         return self._process.returncode if self._process is not None else None
 
-    async def _answers(self, path: str, port: str) -> bool:
+    def _local(self, text: str) -> str:
+        for mounted, folder in self._folders.items():
+            if text.startswith(mounted):
+                return f"{folder}{text.removeprefix(mounted)}"
+        return text
+
+    async def _answers(self, path: str, port: str, scheme: str) -> bool:
         try:
-            return (await self.get(path, port=port)).status_code == 200
+            return (await self.get(path, port=port, scheme=scheme)).status_code == 200
         except httpx.TransportError:
             return False

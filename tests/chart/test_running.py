@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from certificates import Authority
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from starlette.routing import Route, WebSocketRoute
@@ -23,6 +25,7 @@ from scripta_gateway.app import create_app
 from scripta_gateway.settings import GatewaySettings
 from scripta_local.broker import Broker
 
+from .environment import environment
 from .rendering import Object, Release, default, render
 from .running import LocalPod
 
@@ -202,12 +205,13 @@ async def helm_test(running: Running, folder: Path, **changes: str) -> list[tupl
     script = release.one("ConfigMap", "test")["data"]["speech.py"]
     (folder / "speech.py").write_text(script)
     service = release.one("Service", "gateway")
-    address = f"ws://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/ws"
+    scheme = "wss" if environment(running.release.pod("gateway"))["TLS_CERT_FILE"] else "ws"
+    address = f"{scheme}://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/ws"
     local = {
         "python": sys.executable,
         "/test/speech.py": str(folder / "speech.py"),
         "/speech/speech.wav": str(folder / "speech.wav"),
-        address: f"ws://127.0.0.1:{running.gateway.ports['http']}/ws",
+        address: f"{scheme}://127.0.0.1:{running.gateway.ports['http']}/ws",
     }
     ended = []
     for container in release.pod("test").containers:
@@ -241,6 +245,24 @@ async def test_helm_test_fails_without_a_gateway(running: Running, tmp_path: Pat
     }
     _, streamed = await helm_test(running, tmp_path, **nowhere)
     assert streamed[0] != 0
+
+
+@pytest.mark.parametrize("admin_port", [8001, 0])
+async def test_gateway_speaks_tls_up_to_its_pod(
+    running: Running, tmp_path: Path, admin_port: int
+) -> None:
+    """Guards probes and the release's test against a gateway that speaks otherwise than they."""
+    authority = Authority()
+    authority.issue("talk-scripta-gateway").write(tmp_path)
+    tls = {"tls": {"existingSecret": "any"}, "settings": {"adminPort": admin_port}}
+    release = render({"gateway": tls})
+    mounted = {"/etc/scripta/tls": tmp_path}
+    async with LocalPod(release.pod("gateway"), running.broker.url, mounted) as gateway:
+        for probe in PROBES:
+            await gateway.passes(probe)
+        there = dataclasses.replace(running, release=release, gateway=gateway)
+        _, streamed = await helm_test(there, tmp_path)
+        assert streamed[0] == 0, streamed[1]
 
 
 @pytest.mark.parametrize("component", ["gateway", "transcriber"])
