@@ -104,6 +104,19 @@ CONNECTIONS = Row(
             ],
             stacked=True,
         ),
+        Panel(
+            title="Callers over a limit",
+            description="Sessions and recordings refused, or ended, because a tenant or a key was "
+            "over a limit of its own. Which one is in the logs and in its usage.",
+            unit="cps",
+            queries=[
+                Query(
+                    per_second("scripta_gateway_over_limit_total", by=("namespace", "limit")),
+                    "{{namespace}} {{limit}}",
+                )
+            ],
+            stacked=True,
+        ),
     ],
 )
 

@@ -103,6 +103,11 @@ GATEWAY: Final = (
             )
         },
     ),
+    Metric(
+        "scripta_gateway_over_limit_total",
+        "counter",
+        {"limit": _one_of("sessions sessions_a_minute audio_seconds_a_day upload_bytes share")},
+    ),
     Metric("scripta_gateway_key_file_failing", "gauge"),
     Metric("scripta_gateway_tls_expiry_timestamp_seconds", "gauge"),
     Metric("scripta_gateway_tls_files_failing", "gauge"),

@@ -79,6 +79,16 @@ def counted(tenant: str, sid: str) -> str:
     return of_tenant(tenant, f"counted:{sid}")
 
 
+def seats(tenant: str, key: str | None = None) -> str:
+    """Sorted set: sessions of a tenant, or of one of its keys, by when they lapse, in Unix ms."""
+    return of_tenant(tenant, "seats" if key is None else f"seats:{key}")
+
+
+def rate(tenant: str, key: str | None = None) -> str:
+    """String: until when the new sessions of a tenant, or a key, fill their minute, in Unix ms."""
+    return of_tenant(tenant, "rate" if key is None else f"rate:{key}")
+
+
 URGENT: Final = "!"
 """Behind the session's id in a transcriber's ring: a boundary was asked for."""
 

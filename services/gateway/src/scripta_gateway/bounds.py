@@ -129,6 +129,10 @@ is a part of the time for the last words: finals take a second, and all has to f
 UTTERANCE_SECONDS: Final = 4.0
 """The same for the end of a call that is one utterance: most are shorter."""
 
+OVER_LIMIT_SECONDS: Final = 60.0
+"""How long a call that has come over its caller's limit waits for the transcript of what was
+accepted: a full backlog, twice as fast as it was spoken."""
+
 MAX_REFUSALS_IN_A_ROW: Final = 1000
 """Refused messages without an accepted one between them: such a client does not heed the errors."""
 

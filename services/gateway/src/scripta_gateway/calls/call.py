@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from scripta_common.errors import Draining, ScriptaError
+from scripta_common.errors import ScriptaError
 from scripta_common.wire import Reason
 from scripta_gateway.bounds import MAX_ANSWER_WORDS, MAX_MESSAGES_A_TURN
 from scripta_gateway.calls import closing
@@ -41,6 +41,7 @@ from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Codec, Dialect
 from scripta_gateway.outbound.fetched import FetchedFrames
+from scripta_gateway.quotas.uploads import largest_upload
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import Outcome
@@ -80,7 +81,7 @@ class Call:
         self._can_come_back = opening.opened.resumed
         self._record = CallRecord(session, dialect.name)
         # Why the call ends once its last words are told.
-        self._farewell: Draining | None = None
+        self._farewell: ScriptaError | None = None
         self._leaving = Leaving(policy, self._hear_no_more)
         self._outlet = Outlet(transport, codec, self._record, gathers=policy.gathers)
         self._tell = self._outlet.tell
@@ -211,7 +212,8 @@ class Call:
             case asks.Audio():
                 await self._intake.take(ask)
             case asks.Fetch(url):
-                recording = await self._tools.fetcher.fetch(url)
+                largest = largest_upload(self._channels.first.session.caller)
+                recording = await self._tools.fetcher.fetch(url, largest)
                 self._source = FetchedFrames(recording, self._transport)
             case asks.Finalize(index):
                 if not self._channels.ending:
@@ -264,8 +266,8 @@ class Call:
         if self._channels.over:
             await self._finish()
 
-    async def _hear_no_more(self, farewell: Draining) -> None:
-        """Ends the stream at what has arrived; the rest is another gateway's to hear.
+    async def _hear_no_more(self, farewell: ScriptaError) -> None:
+        """Ends the stream at what has arrived; nothing more is heard of this call.
 
         Cancelled, the call is over, and there is nothing to end.
         """

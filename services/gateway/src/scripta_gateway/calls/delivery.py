@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from scripta_common.errors import AnswerTooLong, Draining
+from scripta_common.errors import AnswerTooLong, Draining, OverLimit
 from scripta_common.wire import Ended, Failed, Final, Interim, Recorded, Speech
 from scripta_gateway.bounds import Bound
 from scripta_gateway.calls import closing
@@ -24,7 +24,7 @@ class Delivery:
         tell: Tells the client something; returns whether the client heard of it.
         record: Where results are counted.
         most_words: Words of finals that may be told; ``None``: any number.
-        leaving: How the call ends when this gateway goes away.
+        leaving: How the call ends if its client does not end it.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class Delivery:
         Cancelled while it sends, the result is sent again if the client comes back for it.
 
         Raises:
-            ScriptaError: The session has failed, or this gateway goes away.
+            ScriptaError: The session has failed, this gateway goes away, or the caller is over a
+                limit.
         """
         while True:
             for result in await self._next_results(channel):
@@ -91,7 +92,7 @@ class Delivery:
         except TimeoutError:
             assert self._leaving.farewell is not None  # it has set the time
             raise self._leaving.farewell from None
-        except Draining as farewell:
+        except (Draining, OverLimit) as farewell:
             self._leaving.begin(farewell)
             channel.session.go_on()
             return ()

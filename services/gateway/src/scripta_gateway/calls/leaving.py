@@ -1,8 +1,10 @@
-"""How a call ends whose gateway goes, and whose client can not take its session up elsewhere.
+"""How a call ends before its client ends it: its gateway goes, or its caller is over a limit.
 
-Such a client begins anew at another gateway. What it was saying is cut in two then, and what it
-sends while the last words are transcribed is lost. So the cut is made where nobody speaks, if that
-comes soon.
+A client that can not take its session up elsewhere begins anew at another gateway. What it was
+saying is cut in two then, and what it sends while the last words are transcribed is lost. So the
+cut is made where nobody speaks, if that comes soon.
+
+Who is over a limit is cut at once, and gets the transcript of all that was accepted.
 """
 
 from __future__ import annotations
@@ -11,28 +13,33 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from scripta_common.errors import Draining
+from scripta_common.errors import Draining, OverLimit, ScriptaError
 from scripta_common.wire import Interim
-from scripta_gateway.bounds import LAST_WORDS_SECONDS, PAUSE_SECONDS, UTTERANCE_SECONDS
+from scripta_gateway.bounds import (
+    LAST_WORDS_SECONDS,
+    OVER_LIMIT_SECONDS,
+    PAUSE_SECONDS,
+    UTTERANCE_SECONDS,
+)
 from scripta_gateway.dialects.base import Policy
 
 
 class Leaving:
-    """One call's end when its gateway goes.
+    """One call's end that its client has not asked for.
 
     Args:
         policy: What its dialect leaves to the call.
         end: Ends the stream at what has arrived, if its client has not ended it meanwhile.
 
     Attributes:
-        farewell: Why the call ends; ``None`` while the gateway stays.
+        farewell: Why the call ends; ``None`` while it goes on.
         until: When the call ends at the latest, on the clock of the event loop.
     """
 
-    def __init__(self, policy: Policy, end: Callable[[Draining], Awaitable[None]]) -> None:
+    def __init__(self, policy: Policy, end: Callable[[ScriptaError], Awaitable[None]]) -> None:
         self._policy = policy
         self._end = end
-        self.farewell: Draining | None = None
+        self.farewell: ScriptaError | None = None
         self.until: float | None = None
         self._begun = asyncio.Event()
         # Channels with an interim that no final has come for.
@@ -52,30 +59,32 @@ class Leaving:
         if not self._speaking:
             self._quiet.set()
 
-    def begin(self, farewell: Draining) -> None:
-        """Records that the gateway goes; of each channel's news the first counts.
+    def begin(self, farewell: Draining | OverLimit) -> None:
+        """Records why the call ends; of each channel's news the first counts.
 
         Raises:
             Draining: The farewell, for a client that is sent away at once.
         """
-        if not self._policy.last_words:
+        over_limit = isinstance(farewell, OverLimit)
+        if not over_limit and not self._policy.last_words:
             raise farewell
         if self.farewell is None:
+            seconds = OVER_LIMIT_SECONDS if over_limit else LAST_WORDS_SECONDS
             self.farewell = farewell
-            self.until = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
+            self.until = asyncio.get_running_loop().time() + seconds
             self._begun.set()
 
     async def run(self) -> None:
-        """Ends the stream once the gateway goes and nobody speaks, or after a bounded time.
+        """Ends the stream: over a limit at once, otherwise when nobody speaks or some time is over.
 
-        A client whose call is one utterance is given the time to end it. One that is sent away at
-        once needs none of this. Cancelled, the call is over already.
+        A client whose call is one utterance is given the time to end it. Cancelled, the call is
+        over already.
         """
-        if not self._policy.last_words:
-            return
         await self._begun.wait()
         assert self.farewell is not None  # it has begun
-        if self._policy.utterance:
+        if isinstance(self.farewell, OverLimit):
+            pass
+        elif self._policy.utterance:
             await asyncio.sleep(UTTERANCE_SECONDS)
         else:
             with suppress(TimeoutError):

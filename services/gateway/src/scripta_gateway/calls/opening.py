@@ -64,15 +64,10 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake, caller: Caller
     span = handshake.begin()
     token = ResumeToken.make() if codec.resumable else None
     options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
-    session = await hub.open(options, token, caller)
+    session, *others = await hub.open_all(options, token, caller, codec.options.format.voices)
     session.span = span
     opened = _opened(hub, session, resumed=False, reason=reason, token=token)
-    try:
-        others = await open_beside(hub, session, codec.options.format.voices - 1)
-    except BaseException:
-        hub.leave(session, comes_back=False)
-        raise
-    return Opening(session, opened, others)
+    return Opening(session, opened, tuple(others))
 
 
 async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, ...]:
@@ -88,15 +83,7 @@ async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, 
     Raises:
         ScriptaError: As ``Hub.open``.
     """
-    opened: list[Session] = []
-    try:
-        for _ in range(count):
-            opened.append(await hub.open(session.options, caller=session.caller))
-    except BaseException:
-        for other in opened:
-            hub.leave(other, comes_back=False)
-        raise
-    return tuple(opened)
+    return await hub.open_all(session.options, None, session.caller, count)
 
 
 async def _resume(hub: Hub, returns: Return, caller: Caller) -> Session:

@@ -21,6 +21,7 @@ from scripta_gateway.calls.refusal import refusing, response_of
 from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.base import Dialect
 from scripta_gateway.outbound.posted import results_to
+from scripta_gateway.quotas.uploads import bounded
 from scripta_gateway.transports import asgi, body
 from scripta_gateway.transports.asgi import WebSocketTransport
 from scripta_gateway.transports.base import Gone, Greeting, Refusal, Request
@@ -84,6 +85,7 @@ async def serve_body(
 
     try:
         caller, request = await _admit(request, dialect, tools)
+        receive = bounded(receive, caller, request.headers.get("content-length"))
         codec = dialect.begin(request)
         tools.poster.check(codec.options.callback)
         opening = await open_call(tools.hub, codec, handshake, caller)

@@ -113,8 +113,12 @@ class Fetcher:
         self._largest = largest
         self._proxy = proxy
 
-    async def fetch(self, url: str) -> Recording:
+    async def fetch(self, url: str, largest: int | None = None) -> Recording:
         """Returns the recording at a URL, once its first bytes are on their way.
+
+        Args:
+            url: The URL.
+            largest: Most bytes that its caller may have fetched; ``None``: as many as anybody.
 
         Raises:
             BadTarget: It may not be fetched from there, or from where that redirects to.
@@ -125,10 +129,12 @@ class Fetcher:
                 "Recordings are not fetched from a URL here; post their bytes, or have an operator "
                 f"name the host in {self._allowed.setting}"
             )
+        largest = self._largest if largest is None else min(self._largest, largest)
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(OUTBOUND_READ_SECONDS):
                     target, response = await self._follow(Target.parse(url), stack)
+                _check(target, response, largest)
             except TimeoutError:
                 metrics.FETCHES[Fetched.FAILED].inc()
                 raise CannotFetch("The recording can not be fetched: it took too long") from None
@@ -139,7 +145,7 @@ class Fetcher:
                 metrics.FETCHES[Fetched.FAILED].inc()
                 raise
             body = response.aiter_raw(BODY_PIECE_BYTES)
-            return Recording(target.host, body, self._largest, stack.pop_all())
+            return Recording(target.host, body, largest, stack.pop_all())
 
     async def _follow(self, target: Target, stack: AsyncExitStack) -> tuple[Target, httpx.Response]:
         requester = Requester(self._allowed, self._resolve, self._proxy)
@@ -150,22 +156,22 @@ class Fetcher:
             except Unreachable as error:
                 raise CannotFetch(f"The recording can not be fetched: {error}") from None
             if response.status_code not in _REDIRECTS:
-                self._check(target, response)
                 return target, response
             await response.aclose()
             target = _next(target, response)
         metrics.BOUNDS_HIT[Bound.REDIRECTS].inc()
         raise CannotFetch(f"The URL redirects more than {FETCH_REDIRECTS} times")
 
-    def _check(self, target: Target, response: httpx.Response) -> None:
-        if response.status_code != httpx.codes.OK:
-            raise CannotFetch(
-                f"The recording can not be fetched: {target.host} answers {response.status_code}"
-            )
-        length = response.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._largest:
-            metrics.BOUNDS_HIT[Bound.BODY_BYTES].inc()
-            raise CannotFetch(f"The recording can not be fetched: {_too_large(self._largest)}")
+
+def _check(target: Target, response: httpx.Response, largest: int) -> None:
+    if response.status_code != httpx.codes.OK:
+        raise CannotFetch(
+            f"The recording can not be fetched: {target.host} answers {response.status_code}"
+        )
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > largest:
+        metrics.BOUNDS_HIT[Bound.BODY_BYTES].inc()
+        raise CannotFetch(f"The recording can not be fetched: {_too_large(largest)}")
 
 
 def _next(target: Target, response: httpx.Response) -> Target:
@@ -176,4 +182,5 @@ def _next(target: Target, response: httpx.Response) -> Target:
 
 
 def _too_large(largest: int) -> str:
-    return f"it has more than {largest // MIB} MiB"
+    size = f"{largest} bytes" if largest % MIB else f"{largest // MIB} MiB"
+    return f"it has more than {size}"

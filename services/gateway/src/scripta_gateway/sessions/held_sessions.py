@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from scripta_common.errors import GatewayFull, ScriptaError, SessionIdle, Superseded
 from scripta_gateway.bounds import Bound
+from scripta_gateway.quotas.seats import Seat
 from scripta_gateway.sessions.exchange import TAKEN_OVER
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.sessions.silent import Silent
@@ -19,6 +21,9 @@ from scripta_gateway.sessions.unattended import Unattended
 from scripta_gateway.sessions.upkeep import Upkeep
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import Outcome
+
+_GOES_ON: Final = (Outcome.HANDED_OVER, Outcome.SUPERSEDED)
+"""How sessions part that another gateway has, or may come to have, in the same seat."""
 
 
 class HeldSessions:
@@ -28,6 +33,7 @@ class HeldSessions:
         most: Sessions held at once.
         ping: Raises ``BrokerUnavailable`` while no client can come back.
         patience: Seconds for which such an outage may put off the end of a session.
+        leave: Called with the seat of a session that is over.
 
     Attributes:
         by_id: All of them.
@@ -35,8 +41,15 @@ class HeldSessions:
         upkeep: Compares them with their logs.
     """
 
-    def __init__(self, most: int, ping: Callable[[], Awaitable[None]], patience: float) -> None:
+    def __init__(
+        self,
+        most: int,
+        ping: Callable[[], Awaitable[None]],
+        patience: float,
+        leave: Callable[[Seat], None],
+    ) -> None:
         self._most = most
+        self._leave = leave
         self._silent = Silent()
         self.by_id: dict[str, Session] = {}
         self.unattended = Unattended(self.part, ping, patience)
@@ -97,6 +110,8 @@ class HeldSessions:
         if self.by_id.get(session.sid) is session:
             del self.by_id[session.sid]
         self._let_go(session)
+        if session.seat is not None and outcome not in _GOES_ON:
+            self._leave(session.seat)
         session.drop()
         self._notice_quiet()
         metrics.SESSIONS.set(len(self.by_id))

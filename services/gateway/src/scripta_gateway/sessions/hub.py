@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import zip_longest
 from typing import Final
 
 import msgspec
@@ -35,6 +36,8 @@ from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.places import Places
 from scripta_gateway.admission.pool_places import Place
 from scripta_gateway.audio.held import HeldAudio
+from scripta_gateway.quotas.quotas import Quotas
+from scripta_gateway.quotas.seats import Seat
 from scripta_gateway.sessions.exchange import TAKEN_OVER
 from scripta_gateway.sessions.held_sessions import HeldSessions
 from scripta_gateway.sessions.resuming import resume_session
@@ -97,13 +100,22 @@ class Hub:
         self._limits = limits
         self.resume_seconds = resume_seconds
         self._drain_spread = drain_spread
-        self._held = HeldSessions(max_sessions, broker.ping, limits.broker_patience)
+        self._quotas = Quotas(
+            broker,
+            self.fleet.clock,
+            ttl=ttl,
+            held=lambda: tuple(self._held.by_id.values()),
+            end=self._end_over_limit,
+        )
+        self._held = HeldSessions(
+            max_sessions, broker.ping, limits.broker_patience, self._quotas.leave
+        )
         self.held_audio = HeldAudio(self._held.by_id.values)
         self._doorbell = Doorbell(
             broker,
             keys.gateway_channel(gateway_id),
             on_ring=self._ring,
-            on_join=self._held.suspect_all,
+            on_join=self._suspect_all,
         )
         self.draining = False
         # Set when ``run`` has ended by an error: this process can not serve any more.
@@ -117,6 +129,7 @@ class Hub:
                 tasks.create_task(self._held.upkeep.run(), name="upkeep")
                 tasks.create_task(self.fleet.run(), name="fleet")
                 tasks.create_task(self._places.run(), name="places")
+                tasks.create_task(self._quotas.run(), name="quotas")
                 tasks.create_task(watch_loop(LOOP_LAG.observe), name="loop-lag")
         finally:
             await self._held.unattended.close()
@@ -152,16 +165,61 @@ class Hub:
             UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
                 language.
             NoCapacity: It would not be served in time.
+            OverLimit: The caller has used what its limits allow.
             BrokerUnavailable: The broker does not answer.
         """
+        (session,) = await self.open_all(options, token, caller)
+        return session
+
+    async def open_all(
+        self,
+        options: SessionOptions,
+        token: ResumeToken | None = None,
+        caller: Caller = ANONYMOUS,
+        count: int = 1,
+    ) -> tuple[Session, ...]:
+        """Opens the sessions of a call, one a channel: all or none; cancelled, none.
+
+        Args:
+            options: What is asked of the first; the others get its pool and model.
+            token: As ``open``, for the first.
+            caller: For whom they are.
+            count: How many there are.
+
+        Raises:
+            ScriptaError: As ``open``.
+        """
         await self._check_room()
+        first = token.sid if token is not None else make_session_id()
+        sids = [first, *(make_session_id() for _ in range(count - 1))]
+        seats = await self._quotas.enter(caller, sids)
+        opened: list[Session] = []
+        try:
+            for sid, seat in zip_longest(sids, seats):
+                opened.append(await self._open(sid, options, token, caller, seat))
+                options, token = opened[0].options, None
+        except BaseException:
+            self._quotas.undo(seats)
+            for session in opened:
+                session.seat = None
+                self.leave(session, comes_back=False)
+            raise
+        return tuple(opened)
+
+    async def _open(
+        self,
+        sid: str,
+        options: SessionOptions,
+        token: ResumeToken | None,
+        caller: Caller,
+        seat: Seat | None,
+    ) -> Session:
         route, place = await self._reserve(options, caller)
         try:
             self._held.make_room()
         except ScriptaError:
             place.give_back()
             raise
-        sid = token.sid if token is not None else make_session_id()
         digest = token.digest(caller.tenant) if token is not None else ""
         # 53 bits: what JavaScript holds exactly; random, so that gateways need not agree.
         number = secrets.randbits(53) or 1
@@ -176,6 +234,7 @@ class Hub:
         session = Session(
             self._log, sid, options, self._limits, place=place, caller=caller, token_digest=digest
         )
+        session.seat = seat
         self._held.hold_new(session)
         self._greet(session)
         metrics.SESSIONS_OPENED.inc()
@@ -215,7 +274,7 @@ class Hub:
         session.configure(options, place)
 
     async def renew(self, before: Session, options: SessionOptions) -> Session:
-        """Opens a session for the client of one that is over; it goes on in the same trace.
+        """Opens a session for the client of one that is over, in its seat and its trace.
 
         Args:
             before: The session that is over.
@@ -224,9 +283,16 @@ class Hub:
         Raises:
             ScriptaError: As ``open``.
         """
+        seat, before.seat = before.seat, None
         self.leave(before, comes_back=False, outcome=Outcome.COMPLETED)
         options = msgspec.structs.replace(options, traceparent=before.options.traceparent)
-        session = await self.open(options, caller=before.caller)
+        try:
+            await self._check_room()
+            session = await self._open(make_session_id(), options, None, before.caller, seat)
+        except BaseException:
+            if seat is not None:
+                self._quotas.leave(seat)
+            raise
         session.span = before.span
         return session
 
@@ -268,14 +334,21 @@ class Hub:
             NotResumable: The session can not be taken up; a new one can be opened.
             AheadOfLog: The client says that it has more results than there are; whoever has the
                 session still has it.
-            Draining, GatewayFull, BrokerUnavailable: As ``open``.
+            Draining, GatewayFull, OverLimit, BrokerUnavailable: As ``open``; it keeps the seat that
+                it has, whatever the limits.
         """
         await self._check_room()
         sid, digest = token.sid, token.digest(caller.tenant)
-        attachment = await self._log.attach(sid, digest, index)
-        session = await resume_session(
-            self._log, sid, attachment, index, self._limits, caller=caller, token_digest=digest
-        )
+        seats = await self._quotas.enter(caller, [sid])
+        try:
+            attachment = await self._log.attach(sid, digest, index)
+            session = await resume_session(
+                self._log, sid, attachment, index, self._limits, caller=caller, token_digest=digest
+            )
+        except BaseException:
+            self._quotas.undo(seats)
+            raise
+        session.seat = seats[0] if seats else None
         # Yet another connection may have taken it over meanwhile, here or at another gateway.
         # A notice of that found nobody here: the next upkeep asks the log.
         session.heard_at = float("-inf")
@@ -331,6 +404,8 @@ class Hub:
             loop.call_later(spread * place / len(sessions), session.fail, _farewell())
         await self._held.wait_quiet()
         await self._held.unattended.settle(_LAST_WORDS_SECONDS)
+        with suppress(BrokerUnavailable):
+            await self._quotas.flush()
 
     def dismiss(self, admitted: Callable[[Caller], bool]) -> None:
         """Ends the sessions of all callers that are not admitted any more."""
@@ -355,6 +430,14 @@ class Hub:
             raise Draining("This gateway is going away.")
         self._held.check_room()
         await self.check_ready()
+
+    def _suspect_all(self) -> None:
+        self._held.suspect_all()
+        self._quotas.suspect()
+
+    def _end_over_limit(self, session: Session, error: ScriptaError) -> None:
+        if session not in self._held.unattended:  # nothing more comes of one without a connection
+            session.fail(error)
 
     def _ring(self, message: bytes) -> None:
         try:

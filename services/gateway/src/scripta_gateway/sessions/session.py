@@ -27,6 +27,7 @@ from scripta_common.wire import Final as FinalResult
 from scripta_gateway.access.caller import ANONYMOUS, Caller
 from scripta_gateway.admission.pool_places import Place
 from scripta_gateway.bounds import MAX_RESULTS_KEPT
+from scripta_gateway.quotas.seats import Seat
 from scripta_gateway.sessions.exchange import Exchange
 from scripta_gateway.sessions.ledger import Ledger
 from scripta_gateway.sessions.log_writer import Limits, LogWriter
@@ -55,6 +56,7 @@ class Session:
 
     Attributes:
         caller: For whom it is.
+        seat: Its seat; ``None`` if its caller has no limits that it counts for.
         stopwatch: Times its results.
         heard_at: When it was last heard of the session, by the monotonic clock.
         ending: Whether its stream has ended.
@@ -74,6 +76,7 @@ class Session:
         token_digest: str = "",
     ) -> None:
         self.caller = caller
+        self.seat: Seat | None = None
         self.sid = sid
         self.options = options
         self.stopwatch = stopwatch or Stopwatch()

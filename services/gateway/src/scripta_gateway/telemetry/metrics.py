@@ -40,6 +40,7 @@ from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
 from scripta_gateway.dialects.names import DialectName
+from scripta_gateway.quotas.seats import Limit
 from scripta_gateway.telemetry.latency import PARTS, Delivered, Latency, Untimed
 
 
@@ -163,6 +164,12 @@ TLS_HANDSHAKES = counters(
     "outcome",
     ("done", "failed", "late"),
 )
+OVER_LIMIT = counters(
+    "scripta_gateway_over_limit_total",
+    "Sessions and recordings refused, or ended, because their callers were over a limit.",
+    "limit",
+    Limit,
+)
 BOUNDS_HIT = counters(
     "scripta_gateway_bounds_hit_total",
     "Times that a client was refused, held back or closed by a bound.",
@@ -277,7 +284,7 @@ def outcome_of_error(error: ScriptaError) -> Outcome:
             return Outcome.HANDED_OVER
         case BadRequest() | UnknownModel() | UnsupportedLanguage():
             return Outcome.REJECTED
-        case TooManyRefusals() | BadAudio() | AnswerTooLong():
+        case TooManyRefusals() | BadAudio() | AnswerTooLong() | OverLimit():
             return Outcome.REJECTED
         case _:
             return Outcome.FAILED

@@ -1,0 +1,1 @@
+"""Quotas: what tenants and keys may use, counted across all gateways."""
