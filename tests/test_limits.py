@@ -27,6 +27,7 @@ OF_OPERATORS = {
     *("broker_patience_seconds", "model_names", "vosk_port", "wyoming_port", "admin_port"),
     "tenant_metrics",
     *("keys_file", "trusted_proxies", "allowed_origins", "allowed_hosts"),
+    *(name for name in GatewaySettings.model_fields if name.startswith("jwt_")),
     *("tls_cert_file", "tls_key_file", "tls_client_ca_file", "tls_client_auth"),
 }
 """Settings that bound nothing of a client's."""

@@ -128,6 +128,17 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
             }
         },
     },
+    "callers": {
+        "everybody": {},
+        "with keys and tokens": {
+            "gateway": {
+                "access": {
+                    "keys": {"secretName": "scripta-keys"},
+                    "jwt": {"issuer": "https://id.example", "audience": "speech"},
+                }
+            }
+        },
+    },
     "open ports": {
         "none": {},
         "not even the operator's": {"gateway": {"settings": {"adminPort": 0}}},

@@ -57,6 +57,14 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         "caSecret is not used",
         merged(OWN_BROKER, values(("broker.external.caSecret.name", "ca"))),
     ),
+    (
+        "jwt.audience has to be set",
+        values(("gateway.access.jwt.issuer", "https://id.example")),
+    ),
+    (
+        "jwt.jwks has to be set",
+        values(("gateway.access.jwt.issuer", "id"), ("gateway.access.jwt.audience", "speech")),
+    ),
     ("the embedded one has no TLS", values(("broker.external.caSecret.name", "ca"))),
     *(
         ("keep the services from port 6380", merged(NO_URL, values(("broker.external.url", url))))

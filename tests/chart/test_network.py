@@ -132,6 +132,25 @@ def test_gateways_reach_the_public_internet_only_where_clients_may_name_hosts() 
         assert not allowed(release, there["gateway"], Peer(None, address=address), 80)
 
 
+@pytest.mark.parametrize(
+    ("issuer", "jwks", "port"),
+    [
+        ("https://id.example", "", 443),
+        ("http://dex.auth.svc:5556/dex", "", 5556),
+        ("http://dex.auth.svc", "", 80),
+        ("id", "https://id.example:8443/keys", 8443),
+    ],
+)
+def test_gateways_reach_the_identity_provider(issuer: str, jwks: str, port: int) -> None:
+    jwt = {"issuer": issuer, "audience": "speech", "jwks": jwks}
+    release = render({"gateway": {"access": {"jwt": jwt}}})
+    there = peers(release)
+    for provider in (BROWSER, Peer({"app": "dex"}, address="10.1.2.3")):
+        assert allowed(release, there["gateway"], provider, port)
+        assert not allowed(release, there["gateway"], provider, 8444)
+        assert not allowed(release, there["transcriber"], provider, port)
+
+
 def test_gateways_can_be_closed_to_all_but_the_named() -> None:
     release = render(CHOICES["network"]["narrow"])
     there = peers(release)

@@ -92,9 +92,14 @@ def path_of(service: type[CommonSettings], name: str) -> str | None:
     """Returns the path of the value that sets a setting, if it has one."""
     if name in GIVEN or name in BY_EXTRA_ENV:
         return None
+    if name.startswith("jwt_"):
+        return f"gateway.access.jwt.{_camel(name.removeprefix('jwt_'))}"
+    return SHARED.get(name) or ELSEWHERE.get(name) or f"{OWN[service]}.{_camel(name)}"
+
+
+def _camel(name: str) -> str:
     first, *rest = name.split("_")
-    camel = first + "".join(word.title() for word in rest)
-    return SHARED.get(name) or ELSEWHERE.get(name) or f"{OWN[service]}.{camel}"
+    return first + "".join(word.title() for word in rest)
 
 
 def settable() -> list[tuple[type[CommonSettings], str, str]]:
@@ -170,7 +175,9 @@ def test_default_is_that_of_the_service(
 def test_value_arrives_in_the_service(service: type[CommonSettings], name: str, path: str) -> None:
     another = _another(schema_of(path), default(path))
     component = "gateway" if service is GatewaySettings else "transcriber"
-    pod = render(with_value(path, another)).pod(component)
+    jwt = {"issuer": "https://id.example", "audience": "speech"}  # each needs the other
+    base = {"gateway": {"access": {"jwt": jwt}}} if name.startswith("jwt_") else {}
+    pod = render(with_value(path, another, base)).pod(component)
     assert getattr(settings(pod), name) == another
 
 

@@ -146,6 +146,8 @@ def _word(path: str, value: str) -> str:
     schema = _schema(path)
     if "enum" in schema:
         return str(next((each for each in schema["enum"] if each != value), value))
+    if "examples" in schema:
+        return str(schema["examples"][0])
     if path.endswith("digest"):
         return "sha256:" + "f" * 64
     if "=" in schema.get("pattern", ""):

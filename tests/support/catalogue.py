@@ -82,7 +82,7 @@ GATEWAY: Final = (
             "reason": _one_of(
                 "bad_request unauthorized forbidden over_limit unknown_model unsupported_language "
                 "draining gateway_full "
-                "no_capacity broker_unavailable other"
+                "no_capacity broker_unavailable provider_unavailable other"
             ),
         },
     ),
@@ -109,6 +109,7 @@ GATEWAY: Final = (
         {"limit": _one_of("sessions sessions_a_minute audio_seconds_a_day upload_bytes share")},
     ),
     Metric("scripta_gateway_key_file_failing", "gauge"),
+    Metric("scripta_gateway_identity_provider_failing", "gauge"),
     Metric("scripta_gateway_tls_expiry_timestamp_seconds", "gauge"),
     Metric("scripta_gateway_tls_files_failing", "gauge"),
     Metric(

@@ -29,6 +29,17 @@ ports:
   - {port: {{ .port }}, protocol: TCP}
 {{- end -}}
 
+{{/* Egress to the identity provider, inside of the cluster or not, whose name only DNS knows. */}}
+{{- define "scripta.providerEgress" -}}
+{{- $jwt := .Values.gateway.access.jwt -}}
+{{- $address := default $jwt.issuer $jwt.jwks -}}
+{{- if and $jwt.issuer (regexMatch "^https?://" $address) -}}
+{{- $port := regexFind "^https?://[^/]*:[0-9]+(/|$)" $address | regexFind ":[0-9]+/?$" | trimAll ":/" -}}
+- ports:
+    - {port: {{ default (ternary 443 80 (hasPrefix "https:" $address)) $port }}, protocol: TCP}
+{{- end -}}
+{{- end -}}
+
 {{/* Egress to the public internet, for hosts that clients name: on the ports that are listed. */}}
 {{- define "scripta.outboundEgress" -}}
 {{- $settings := .Values.gateway.settings -}}

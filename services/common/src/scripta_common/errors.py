@@ -20,6 +20,7 @@
     ├── Draining              this process is going away; another one serves
     ├── GatewayFull           this gateway holds as many sessions as it may; another may not
     ├── NoCapacity            every slot and place in line is taken
+    ├── ProviderUnavailable   the identity provider does not say how its tokens are signed
     └── BrokerUnavailable     Redis or Valkey does not answer
 
 Each class has a stable ``code`` (also the metric label), whether a retry can help, and the
@@ -188,6 +189,20 @@ class NoCapacity(ScriptaError):
     retryable = True
     close_code = 1013
     http_status = 503
+
+
+class ProviderUnavailable(ScriptaError):
+    """Nobody can be known by a token now, since the identity provider's keys could not be read."""
+
+    code = "provider_unavailable"
+    retryable = True
+    close_code = 1013
+    http_status = 503
+
+    def __init__(
+        self, message: str = "Tokens can not be checked now; try again in some seconds."
+    ) -> None:
+        super().__init__(message)
 
 
 class BrokerUnavailable(ScriptaError):

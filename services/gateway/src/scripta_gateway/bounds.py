@@ -280,6 +280,10 @@ TOKEN_SECONDS: Final = 7200
 """How long a short-lived token can be used, at most: what other vendors allow. It may stand in a
 URL, and so in a log."""
 
+PROVIDER_AGAIN_SECONDS: Final = 10.0
+"""Time between two requests to the identity provider, however many tokens name keys that are not
+known: a token with a new key waits so long, at most, and nobody makes us ask in a loop."""
+
 TOKEN_CHARACTERS: Final = 4096
 """Longest short-lived token: it has to fit into a request line of ``REQUEST_LINE_BYTES``, with all
 else that stands there."""

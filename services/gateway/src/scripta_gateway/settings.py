@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scripta_common.settings import CommonSettings
 from scripta_gateway.access.browsers import parse_hosts
+from scripta_gateway.access.jwt_settings import JwtSettings
 from scripta_gateway.access.origins import check_origins
 from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.outbound.targets import Allowlist
@@ -16,7 +16,7 @@ from scripta_gateway.outbound.targets import Allowlist
 HOSTS_PATTERN: Final = r"^([^\s,]+(,[^\s,]+)*)?$"
 
 
-class GatewaySettings(CommonSettings):
+class GatewaySettings(JwtSettings):
     """What can be set on a gateway; the names are those of the environment, in lower case."""
 
     app_host: str = Field(

@@ -21,6 +21,7 @@ from scripta_common.errors import (
     GatewayFull,
     NoCapacity,
     OverLimit,
+    ProviderUnavailable,
     ScriptaError,
     SessionIdle,
     Superseded,
@@ -115,6 +116,7 @@ _REFUSALS: Final = (
     GatewayFull,
     NoCapacity,
     BrokerUnavailable,
+    ProviderUnavailable,
 )
 
 _CONNECTIONS = Gauge("scripta_gateway_connections", "Open connections.", ["dialect"])
@@ -149,6 +151,10 @@ RESUMES_REFUSED = counters(
 KEY_FILE_FAILING = Gauge(
     "scripta_gateway_key_file_failing",
     "1 while the key file has changed and can not be used, so that the former keys work on.",
+)
+PROVIDER_FAILING = Gauge(
+    "scripta_gateway_identity_provider_failing",
+    "1 while the identity provider's keys can not be read, so that the former ones count.",
 )
 TLS_EXPIRY = Gauge(
     "scripta_gateway_tls_expiry_timestamp_seconds",
