@@ -118,7 +118,7 @@ async def make_hub(
             resume_seconds=resume_seconds,
         )
         running.append((asyncio.create_task(hub.run()), broker))
-        await hub.check_ready()
+        await _ready(hub)
         return hub
 
     yield make
@@ -126,6 +126,15 @@ async def make_hub(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await broker.aclose()
+
+
+async def _ready(hub: Hub) -> None:
+    """Waits until a hub takes sessions; by itself it gives a slow machine no more than a second."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(BrokerUnavailable):
+                await hub.check_ready()
+                return
 
 
 @dataclass

@@ -49,3 +49,20 @@ async def test_packets_that_are_sent_twice_are_heard_once(
     twice = b"".join(packets[:40] + again)
     assert len(twice) > len(data) * 1.3
     assert (await decode([twice])).all == (await decode([data])).all
+
+
+@pytest.mark.parametrize("kind", ["ts_aac", "ts_mp3", "m2ts_ac3"])
+async def test_a_few_lost_packets_are_no_click(kind: str, decode: Any, encode_as: Any) -> None:
+    """A loss of less than 0.1 s was no gap in the times, and clicked at four times the level."""
+    seconds = np.arange(3 * RATE) / RATE
+    tone = 9_000 * np.sin(2 * np.pi * 220 * seconds) * (seconds * 3 % 1 < 0.5)
+    data = encode_as(kind, np.round(tone).astype(np.int16))
+    packet = 192 if kind.startswith("m2ts") else PACKET
+    whole = np.frombuffer((await decode([data])).all, "<i2").astype(int)
+    packets = len(data) // packet
+    for at in range(packets // 5, packets * 4 // 5, 4):
+        rest = data[: at * packet] + data[(at + 2) * packet :]
+        pcm = np.frombuffer((await decode([rest])).all, "<i2").astype(int)
+        # The tone may begin or end at once where it was cut.
+        assert np.abs(pcm).max() < 1.5 * np.abs(whole).max(), at
+        assert np.abs(np.diff(pcm)).max() < 1.8 * np.abs(np.diff(whole)).max(), at

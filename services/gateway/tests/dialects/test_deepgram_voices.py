@@ -9,6 +9,7 @@ import wave
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -71,3 +72,12 @@ async def test_more_channels_than_there_can_be_end_the_call_with_the_reason(serv
     assert reason is not None
     assert reason.startswith("DATA-0000")
     assert "9 channels" in reason
+
+
+async def test_a_posted_recording_with_more_channels_is_refused_with_the_reason(
+    server: Any, mock_worker: Any
+) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{server.address}", timeout=30) as http:
+        response = await http.post("/v1/listen?multichannel=true", content=recorded(9))
+    assert response.status_code == 400
+    assert "9 channels" in response.json()["err_msg"]

@@ -56,6 +56,8 @@ class _FramedPump:
         self._times: deque[tuple[int, float]] = deque()
         # When the next frame begins if none is missing.
         self._due: float | None = None
+        # Whether something is missing before the next frame, however short.
+        self._broken = False
 
     def run(self, data: bytes = b"") -> None:
         """Decodes every frame of the data and the inlet as soon as it is complete."""
@@ -72,6 +74,7 @@ class _FramedPump:
     def break_off(self) -> None:
         """Gives up the frame that is not complete: what comes next is not its rest."""
         self._cutter.break_off()
+        self._broken = True
 
     def finish(self) -> None:
         """Decodes what only the end of the stream makes certain."""
@@ -104,9 +107,10 @@ class _FramedPump:
         elif self._codec.name != header.codec:  # AC-3 and E-AC-3 may follow each other
             self._codec = _codec(header.codec)
         time = self._time_of(frame)
-        if frame.lost or self._is_late(time):
+        if frame.lost or self._broken or self._is_late(time):
             # What the last frame left for the next one to overlap with would be a click.
             self._codec.flush_buffers()
+        self._broken = False
         if frame.lost:
             self._inlet.sink.silence(min(frame.lost * self._seconds, MAX_LOST_SECONDS))
         usual = self._seconds or header.seconds

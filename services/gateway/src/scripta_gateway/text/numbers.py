@@ -181,8 +181,10 @@ def _below_thousand(parts: Sequence[str]) -> tuple[int, int]:
     value, at = value * 100, at + 1
     further = at + 1 if _at(parts, at) == "and" else at
     used, rest = _below_hundred(parts[further:])
-    if not used or _at(parts, further + used) == "hundred":
-        return at, value  # another number begins there
+    behind = _at(parts, further + used)
+    digits = further == at and rest < 10 and (behind in UNITS or behind in OH)
+    if not used or behind == "hundred" or digits:
+        return at, value  # another number begins there, or digits one by one
     return further + used, value + rest
 
 

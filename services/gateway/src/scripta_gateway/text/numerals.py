@@ -13,7 +13,16 @@ from typing import Final
 
 from scripta_gateway.text import numbers
 from scripta_gateway.text.pieces import Piece, ends_here, join
-from scripta_gateway.text.vocabulary import FRACTIONS, MONTHS, ORDINALS, SCALES, TEENS, TENS, UNITS
+from scripta_gateway.text.vocabulary import (
+    FRACTIONS,
+    MONTHS,
+    ORDINALS,
+    SCALES,
+    TEENS,
+    TENS,
+    UNIT_ORDINALS,
+    UNITS,
+)
 
 _HALF_DAYS: Final = frozenset({"am", "pm", "a.m", "p.m"})
 _BEFORE_YEARS: Final = frozenset(
@@ -28,6 +37,10 @@ _BEFORE_ONE: Final = frozenset(
         *("dial", "minus", "plus", "times", "equals", "channel", "version", "zero", "code", "past"),
     )
 )
+_PARTS: Final = frozenset(
+    {"halves", "quarters", *(f"{word}s" for word in UNIT_ORDINALS)} - {"seconds"}
+)
+"""What is counted in fractions, which stay words: "two thirds"."""
 _LINKS: Final = frozenset({"or", "to", "in", "and", "by", "of"})
 """Words between "one" and another number: "one or two"."""
 _BEHIND_ONE: Final = frozenset(
@@ -166,6 +179,8 @@ def _is_counted(pieces: Sequence[Piece], at: int, before: str) -> bool:
     """Returns whether a word that may be no number is one, by what stands beside it."""
     word = pieces[at].bare
     behind = [piece.bare for piece in pieces[at + 1 : at + 3]] + ["", ""]
+    if behind[0] in _PARTS:
+        return False
     if word == "one":
         earlier = pieces[at - 2].bare if at > 1 else ""
         linked = (behind[0] in _LINKS and _is_other(behind[1])) or (
