@@ -186,6 +186,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     export_build("gateway", settings.scripta_revision)
     app.include_router(make_router())
     admin = app.state.admin = _application() if settings.admin_port else app
+    if admin is app and not access.gatekeeper.open:
+        logger.warning("metrics and settings need no key; set ADMIN_PORT to keep them apart")
     admin.include_router(make_admin_router(settings, read_off))
     for each in {app, admin}:
         each.include_router(make_probes(hub))
@@ -205,7 +207,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path in models.PATHS:
         app.add_route(path, models.endpoint(listing, tools, settings.own_models()))
 
-    for path, form in _token_forms(settings).items():
+    token_forms = _token_forms(settings)
+    for path, form in token_forms.items():
         answer = tokens.endpoint(form, access.mint, tools.gatekeeper)
         app.add_route(path, answer, methods=["POST"])
 
@@ -217,6 +220,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     app.add_route(PATH, guarded(usage.of_caller, tools.gatekeeper, caller.Scope.USAGE, refuse))
     if admin is not app:  # there is no port where everybody may hear of all tenants
         admin.add_route(PATH_OF_ALL, endpoint(usage.of_all))
+
+    # Who is refused there hears it in the form of the path.
+    app.state.guarded = frozenset((*app.state.uploads, *models.PATHS, *token_forms, PATH))
 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])

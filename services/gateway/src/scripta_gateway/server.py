@@ -71,7 +71,7 @@ class GatewayServer(uvicorn.Server):
                     Ports(app, self._ports),
                     TrustedProxies.parse(settings.trusted_proxies),
                     BrowserRules.parse(settings.allowed_origins, settings.allowed_hosts),
-                    frozenset(app.state.uploads),
+                    app.state.guarded,
                 ),
                 host=settings.app_host,
                 port=settings.app_port,

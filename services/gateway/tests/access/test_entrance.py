@@ -79,6 +79,8 @@ async def test_refusal_has_the_form_of_the_dialect(start: Any) -> None:
     assert b'"error":{' in openai.replace(b" ", b"")
     posted = await browser.request("POST", "/v1/listen", origin=FOREIGN)
     assert (posted.status_code, "err_code" in posted.json()) == (403, True)
+    models = await browser.request("GET", "/v1/models", origin=FOREIGN)
+    assert (models.status_code, "type" in models.json()["error"]) == (403, True)
 
 
 async def test_listed_pages_get_in_and_the_own_host_no_more_unless_listed(start: Any) -> None:

@@ -33,16 +33,16 @@ class Entrance:
         app: The application behind it.
         proxies: Whose word on their clients is believed.
         rules: Which pages may call, and by which names of hosts.
-        spoken: Paths where a POST is answered in a dialect.
+        guarded: Paths where a request that is refused is answered in a dialect.
     """
 
     def __init__(
-        self, app: ASGIApp, proxies: TrustedProxies, rules: BrowserRules, spoken: Container[str]
+        self, app: ASGIApp, proxies: TrustedProxies, rules: BrowserRules, guarded: Container[str]
     ) -> None:
         self._app = app
         self._proxies = proxies
         self._rules = rules
-        self._spoken = spoken
+        self._guarded = guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, with the client's address in place of the last proxy's."""
@@ -59,15 +59,15 @@ class Entrance:
                 await Response(status_code=204, headers=allowed)(scope, receive, send)
                 return
             send = _readable_by(headers["origin"], send)
-        if objection is not None and not self._is_spoken(scope):
+        if objection is not None and not self._is_guarded(scope):
             await _refuse(objection)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _is_spoken(self, scope: Scope) -> bool:
+    def _is_guarded(self, scope: Scope) -> bool:
         if scope["type"] == "websocket":
             return True
-        return scope["method"] == "POST" and scope["path"] in self._spoken
+        return scope["method"] != "OPTIONS" and scope["path"] in self._guarded
 
 
 def _visit(scope: Scope, headers: Headers) -> Visit:
