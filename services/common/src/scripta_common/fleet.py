@@ -64,10 +64,37 @@ class Member(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, finished=other.finished) == other
 
 
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """What a tenant has of a pool, and what it waits for.
+
+    Attributes:
+        served: Its sessions in the pool's line.
+        uploads: Its uploads that wait for a slot.
+        since: When the oldest of these began to wait; 0 if none does.
+        turned_away: Its live clients that were refused a moment ago and probably come back.
+        share: Part of the slots that it may have while others wait.
+        last: When a session of it last went in line; 0 if that is long ago.
+    """
+
+    served: int = 0
+    uploads: int = 0
+    since: int = 0
+    turned_away: int = 0
+    share: float = 1.0
+    last: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Its clients that want to be heard and are in no line."""
+        return self.uploads + self.turned_away
+
+
 class Wish(msgspec.Struct, frozen=True):
     """What a gateway says of clients that want to be heard and are in no line, by pool.
 
     Attributes:
+        gateway: The gateway; empty from an older version.
+        tenants: How its tenants stand, by name, in pools where somebody waits.
         uploads: Uploads that have sent audio and wait for a slot.
         turned_away: Live clients that were refused lately and have probably not given up.
         at: When it said so.
@@ -76,6 +103,8 @@ class Wish(msgspec.Struct, frozen=True):
     uploads: Mapping[str, int] = {}
     turned_away: Mapping[str, int] = {}
     at: int = 0
+    gateway: str = ""
+    tenants: Mapping[str, Mapping[str, Standing]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +178,7 @@ class Pool:
         turned_away: Live clients that were refused lately and have probably not given up.
         finished: Sessions that each transcriber alive has finished since its start.
         unmetered: Transcribers alive that do not count what sessions use.
+        standings: How tenants stand at each gateway that knows of somebody who waits.
     """
 
     name: str
@@ -161,6 +191,7 @@ class Pool:
     turned_away: int = 0
     finished: Mapping[str, int] = field(default_factory=dict)
     unmetered: int = 0
+    standings: Mapping[str, Mapping[str, Standing]] = field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
@@ -257,6 +288,9 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
         turned_away=min(turned_away, max(1, slots)),
         finished={key: one.finished for key, one in members.items()},
         unmetered=sum(not one.meters for one in members.values()),
+        standings={
+            wish.gateway: wish.tenants[name] for wish in roll.wishes if name in wish.tenants
+        },
     )
 
 

@@ -65,7 +65,12 @@ class Roster:
 
         It counts for ``ALIVE_MS`` and has to be renewed.
         """
-        said = {"uploads": wish.uploads, "turned_away": wish.turned_away}
+        said = {
+            "uploads": wish.uploads,
+            "turned_away": wish.turned_away,
+            "gateway": gateway_id,
+            "tenants": wish.tenants,
+        }
         await self._write(_GATEWAY_FIELD + gateway_id, "", said)
 
     async def _write(self, field: str, remembered: str, said: Mapping[str, object]) -> None:

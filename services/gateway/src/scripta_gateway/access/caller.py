@@ -93,6 +93,12 @@ class Caller:
         return not self.models or model in self.models
 
     @property
+    def share(self) -> float:
+        """Part of a pool's slots that its tenant may have when others wait."""
+        limits = self.own.share, self.shared.share
+        return min((limit for limit in limits if limit is not None), default=1.0)
+
+    @property
     def anonymous(self) -> bool:
         """Whether it is nobody in particular, since callers need no key."""
         return not self.key

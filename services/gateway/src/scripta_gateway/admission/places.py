@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Final
 
 from scripta_common.errors import BrokerUnavailable, NoCapacity
-from scripta_common.fleet import ANNOUNCE_SECONDS, Wish
+from scripta_common.fleet import ANNOUNCE_SECONDS, Standing, Wish
 from scripta_common.sessionlog import GatewayLog, Roster
+from scripta_gateway.access.caller import ANONYMOUS, Caller
 from scripta_gateway.admission.admission import Admission, Route, route
 from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.pool_places import Place, PoolPlaces
+from scripta_gateway.admission.tenants import Tenants
 from scripta_gateway.bounds import RESERVED_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class Places:
         gateway_id: This gateway.
         admission: How long and how many may wait.
         upload_wait: Longest wait of an upload in seconds.
+        served: Returns how many sessions each tenant has in a pool's line from this gateway.
     """
 
     def __init__(
@@ -51,7 +55,9 @@ class Places:
         *,
         admission: Admission,
         upload_wait: float,
+        served: Callable[[str], Mapping[str, int]] = lambda _: {},
     ) -> None:
+        self._served = served
         self._log = log
         self._roster = roster
         self._fleet = fleet
@@ -59,29 +65,37 @@ class Places:
         self._admission = admission
         self._upload_wait = upload_wait
         self._pools: dict[str, PoolPlaces] = {}
+        self._tenants: dict[str, Tenants] = {}
         # What the others have been told last.
         self._told = Wish()
 
     async def reserve(
-        self, model: str | None, language: str | None, *, upload: bool = False
+        self,
+        model: str | None,
+        language: str | None,
+        caller: Caller = ANONYMOUS,
+        *,
+        upload: bool = False,
     ) -> tuple[Route, Place]:
         """Returns where a new session goes, and a place for it.
 
         Args:
             model: The model it asks for; ``None`` for any.
             language: BCP-47 tag it asks for; ``None`` for any.
+            caller: For whom it is.
             upload: Whether it can wait for a slot.
 
         Raises:
             UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
                 language.
-            NoCapacity: It would not be served in time.
+            NoCapacity: It would not be served in time, or others have fewer sessions and wait.
+            OverLimit: Its tenant has its share, and others wait.
             BrokerUnavailable: The fleet can not be seen.
         """
         try:
             async with asyncio.timeout(_DECIDE_SECONDS):
                 where = await self.route(model, language)
-                return where, await self._places_of(where.pool).reserve(upload=upload)
+                return where, await self._places_of(where.pool).reserve(caller, upload=upload)
         except TimeoutError:
             raise BrokerUnavailable from None
 
@@ -96,6 +110,9 @@ class Places:
 
     def _places_of(self, pool: str) -> PoolPlaces:
         if pool not in self._pools:
+            tenants = self._tenants[pool] = Tenants(
+                self._gateway_id, partial(self._served, pool), self._fleet.clock.at
+            )
             self._pools[pool] = PoolPlaces(
                 pool,
                 self._log,
@@ -103,6 +120,8 @@ class Places:
                 admission=self._admission,
                 upload_wait=self._upload_wait,
                 told=lambda: self._told.uploads.get(pool, 0),
+                tenants=tenants,
+                tell=self.tell_once,
             )
         return self._pools[pool]
 
@@ -121,12 +140,24 @@ class Places:
         wish = Wish(
             uploads=_of_some({pool.name: pool.waiting for pool in pools}),
             turned_away=_of_some({pool.name: pool.turned_away.count(now) for pool in pools}),
+            tenants=self._standings(),
         )
         if wish != Wish():
             await self._roster.wish(self._gateway_id, wish)
         elif self._told != wish:
             await self._roster.unwish(self._gateway_id)
         self._told = wish
+
+    def _standings(self) -> dict[str, dict[str, Standing]]:
+        """Returns how tenants stand in pools where somebody waits, here or elsewhere."""
+        known = self._fleet.known.pools if self._fleet.seen else {}
+        wanted = {name for name, pool in known.items() if pool.uploads or pool.turned_away}
+        wanted |= {pool.name for pool in self._pools.values() if pool.waiting}
+        return {
+            name: tenants.standings()
+            for name, tenants in self._tenants.items()
+            if name in wanted or tenants.turned_away.count(monotonic())
+        }
 
 
 def _of_some(counts: Mapping[str, int]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The places of one pool at one gateway: who gets one, and how its session goes in line.
 
 A live session goes in line at once or not at all. An upload stays out of the line until a slot is
-free that no live session waits for; the uploads of a gateway take turns, the oldest first.
+free that no live session waits for. Among tenants that wait, the one with the fewest sessions is
+next, at whatever gateway; among the uploads of a tenant, at each gateway the oldest.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,10 +18,12 @@ from typing import Final
 from scripta_common.errors import BrokerUnavailable, NoCapacity
 from scripta_common.fleet import Pool
 from scripta_common.sessionlog import GatewayLog, LineFull, SessionOptions
+from scripta_gateway.access.caller import ANONYMOUS, Caller
 from scripta_gateway.admission.admission import Admission
 from scripta_gateway.admission.fleet_watch import FleetWatch
-from scripta_gateway.admission.prospects import TurnedAway
+from scripta_gateway.admission.queue import Ticket
 from scripta_gateway.admission.reservations import Reservations
+from scripta_gateway.admission.tenants import Tenants
 from scripta_gateway.bounds import RESERVED_SECONDS
 
 _FEW: Final = 5
@@ -49,10 +52,11 @@ class PoolPlaces:
         admission: How long and how many may wait.
         upload_wait: Longest wait of an upload in seconds.
         told: Returns how many waiting uploads of this gateway the fleet's figures include.
+        tenants: Knows how tenants stand.
+        tell: Tells the others who waits here.
 
     Attributes:
         name: The pool.
-        waiting: Uploads that have something to be heard and wait for a slot.
         turned_away: Live clients that were refused.
     """
 
@@ -65,32 +69,41 @@ class PoolPlaces:
         admission: Admission,
         upload_wait: float,
         told: Callable[[], int],
+        tenants: Tenants,
+        tell: Callable[[], Awaitable[None]],
     ) -> None:
         self.name = name
-        self.waiting = 0
-        self.turned_away = TurnedAway()
+        self.turned_away = tenants.turned_away
         self._log = log
         self._fleet = fleet
         self._admission = admission
         self._upload_wait = upload_wait
         self._told = told
+        self._tenants = tenants
+        self._tell = tell
         self._live = Reservations(RESERVED_SECONDS)
         self._uploads = Reservations(RESERVED_SECONDS)
         # Held by the newcomer that is being decided about; the others wait in order.
         self._deciding = asyncio.Lock()
-        # Held by the upload whose turn it is; the others wait in order.
-        self._turn = asyncio.Lock()
+        # Calls the uploads that wait, one at a time; ``None`` while none waits.
+        self._usher: asyncio.Task[None] | None = None
         # Set when a place may have come free.
         self._changed = asyncio.Event()
 
-    async def reserve(self, *, upload: bool) -> Place:
+    @property
+    def waiting(self) -> int:
+        """Uploads that have something to be heard and wait for a slot."""
+        return len(self._tenants.queue)
+
+    async def reserve(self, caller: Caller = ANONYMOUS, *, upload: bool) -> Place:
         """Returns a place for a client that has not spoken yet.
 
         A newcomer that finds the pool full only because of clients that have not spoken yet waits
         until they have, or their places have lapsed.
 
         Raises:
-            NoCapacity: It would not be served in time.
+            NoCapacity: It would not be served in time, or others have fewer sessions and wait.
+            OverLimit: Its tenant has its share, and others wait.
             BrokerUnavailable: The fleet can not be seen.
         """
         arrived = time.monotonic()
@@ -104,21 +117,33 @@ class PoolPlaces:
             while True:
                 now = time.monotonic()
                 taken, most = self._figures(upload)
+                if upload and taken >= most and self._tenants.may_wait(self._pool, caller, most):
+                    return Place(self, held, self._most_live, caller, upload=True)
                 if taken >= most:
-                    await self._look_for_room(upload, arrived)
+                    await self._look_for_room(caller, upload, arrived)
                     continue
+                if not upload:
+                    self._check_turn(caller, most - taken)
                 # Who has waited until then has outlasted everybody who was there before.
                 if taken + held.count(now) < most or now >= until:
-                    return Place(self, held, self._most_live, upload=upload)
+                    return Place(self, held, self._most_live, caller, upload=upload)
                 await self._change(min(until, held.next_lapse(now) or until) - now)
 
-    async def _look_for_room(self, upload: bool, arrived: float) -> None:
+    def _check_turn(self, caller: Caller, free: int) -> None:
+        """Raises an error if a live session has to leave the free places to other tenants."""
+        try:
+            self._tenants.check_turn(self._pool, caller, free)
+        except NoCapacity:
+            self.turned_away.note(time.monotonic(), caller.tenant)
+            raise
+
+    async def _look_for_room(self, caller: Caller, upload: bool, arrived: float) -> None:
         """Returns if a new look at the fleet finds room; raises ``NoCapacity`` if it does not."""
         await self._fleet.look_anew(arrived)
         taken, most = self._figures(upload)
         if taken >= most:
             if not upload:
-                self.turned_away.note(time.monotonic())
+                self.turned_away.note(time.monotonic(), caller.tenant)
             raise self._admission.refusal(self._pool, upload=upload)
 
     async def _change(self, seconds: float) -> None:
@@ -182,36 +207,66 @@ class PoolPlaces:
         """
         place.give_back()
         waiting, most = self._figures(upload=True)
-        if waiting >= most:
+        if waiting >= most and not self._tenants.may_wait(self._pool, place.caller, most):
             raise self._admission.refusal(self._pool, upload=True)
-        self.waiting += 1
+        ticket = self._tenants.wait(place.caller, time.monotonic())
         try:
-            async with asyncio.timeout(self._upload_wait), self._turn:
+            async with asyncio.timeout(self._upload_wait):
+                if self._tenants.queue.first_of(ticket.tenant) is ticket:
+                    with suppress(BrokerUnavailable):
+                        await self._tell()  # whose turn it is, others have to know at once
                 # Cancelled, because its client has gone, it leaves the turn to the next.
-                await self._join_when_free(place, who)
+                await self._join_when_called(place, who, ticket)
         except TimeoutError:
             raise NoCapacity(
                 f"No slot has come free for this upload in {self._upload_wait:g} s; "
                 "try again later."
             ) from None
         finally:
-            self.waiting -= 1
+            self._tenants.queue.remove(ticket)
+            ticket.tried.set()
             self._changed.set()
+            if not self.waiting and self._usher is not None:
+                self._usher.cancel()
+                self._usher = None
         self._joined(place)
 
-    async def _join_when_free(self, place: Place, who: Newcomer) -> None:
+    async def _join_when_called(self, place: Place, who: Newcomer, ticket: Ticket) -> None:
+        if self._usher is None:
+            self._usher = asyncio.create_task(self._call_uploads(), name=f"uploads-{self.name}")
         while True:
-            slots = self._pool.slots
-            if self._sessions + self._live.count(time.monotonic()) < slots:
-                with suppress(BrokerUnavailable):
-                    # With fewer sessions in line than slots one is free, and nobody waits for it.
-                    if await self._open(place, who, slots):
-                        return
-            await asyncio.sleep(random.uniform(*_TRY_SECONDS))
+            await ticket.called.wait()
+            with suppress(BrokerUnavailable):
+                # With fewer sessions in line than slots one is free, and nobody waits for it.
+                if await self._open(place, who, self._pool.slots):
+                    return
+            ticket.called.clear()
+            ticket.tried.set()
+
+    async def _call_uploads(self) -> None:
+        """Calls the upload that is next while a slot is free, until cancelled."""
+        while True:
+            ticket: Ticket | None = None
+            with suppress(BrokerUnavailable):
+                if self._free > 0:
+                    await self._fleet.look_anew()  # others may have come at another gateway
+                    ticket = self._tenants.next_upload(self._pool, self._free)
+            if ticket is not None:
+                ticket.tried.clear()
+                ticket.called.set()
+                await ticket.tried.wait()
+            if ticket is None or not ticket.called.is_set():
+                await asyncio.sleep(random.uniform(*_TRY_SECONDS))
+
+    @property
+    def _free(self) -> int:
+        return self._pool.slots - self._sessions - self._live.count(time.monotonic())
 
     def _joined(self, place: Place) -> None:
+        now = time.monotonic()
         place.give_back()
-        self._live.join(time.monotonic())
+        self._live.join(now)
+        self._tenants.joined(place.caller.tenant, now)
 
     def left(self) -> None:
         """Notes that a session has been taken out of the line."""
@@ -230,14 +285,19 @@ class Place:
         pool: Its pool's places.
         held: Where it is held until its client speaks.
         most: Sessions that the pool may have.
+        caller: For whom it is.
         upload: Whether its session can wait for a slot.
 
     Attributes:
+        caller: For whom it is.
         most: Sessions that the pool may have, by what was known when it was reserved.
         begun: Whether the broker may have heard of its session.
     """
 
-    def __init__(self, pool: PoolPlaces, held: Reservations, most: int, *, upload: bool) -> None:
+    def __init__(
+        self, pool: PoolPlaces, held: Reservations, most: int, caller: Caller, *, upload: bool
+    ) -> None:
+        self.caller = caller
         self.most = most
         self.begun = False
         self._pool = pool

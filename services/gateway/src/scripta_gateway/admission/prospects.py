@@ -6,7 +6,7 @@ Times are seconds on any clock that does not jump.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +18,9 @@ REMEMBERED_SECONDS: Final = 15.0
 
 RETRY_AFTER_SECONDS: Final = 5
 """When a client that was refused for want of capacity is told to come back."""
+
+EXPECTED_SECONDS: Final = RETRY_AFTER_SECONDS + 1.0
+"""How long a place may be kept for such a client of a tenant that has fewer sessions."""
 
 _MOST_REMEMBERED: Final = 10_000
 """Refusals that are remembered: beyond, nobody needs to know how many there were."""
@@ -62,10 +65,29 @@ class TurnedAway:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_MOST_REMEMBERED)
+        # Those that are expected back in a moment, by when they were refused, and by tenant.
+        self._lately: deque[tuple[float, str]] = deque()
+        self._expected: Counter[str] = Counter()
 
-    def note(self, now: float) -> None:
+    def note(self, now: float, tenant: str = "") -> None:
         """Notes a refusal."""
         self._times.append(now)
+        if len(self._lately) == _MOST_REMEMBERED:
+            self._forget_one()
+        self._lately.append((now, tenant))
+        self._expected[tenant] += 1
+
+    def expected(self, now: float) -> Counter[str]:
+        """Returns how many clients of each tenant come back, if they do as they were told."""
+        while self._lately and self._lately[0][0] <= now - EXPECTED_SECONDS:
+            self._forget_one()
+        return self._expected
+
+    def _forget_one(self) -> None:
+        _, tenant = self._lately.popleft()
+        self._expected[tenant] -= 1
+        if not self._expected[tenant]:
+            del self._expected[tenant]
 
     def count(self, now: float) -> int:
         """Returns how many clients these were, if they come back as they were told."""

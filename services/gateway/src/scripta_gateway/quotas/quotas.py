@@ -19,13 +19,14 @@ from scripta_common import keys
 from scripta_common.broker import Broker, Script
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.broker_faults import describe
-from scripta_common.errors import BrokerUnavailable, OverLimit, ScriptaError
+from scripta_common.errors import BrokerUnavailable, ScriptaError
 from scripta_common.usage import day_of, total_field
 from scripta_common.wire import SAMPLE_RATE
 from scripta_gateway.access.caller import Caller, Quota
-from scripta_gateway.quotas.seats import Limit, Refused, Seat, interval_ms, is_counted, over
+from scripta_gateway.quotas.limits import Limit
+from scripta_gateway.quotas.over import Refused, counted
+from scripta_gateway.quotas.seats import Seat, interval_ms, is_counted
 from scripta_gateway.sessions.session import Session
-from scripta_gateway.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Quotas:
             self._leave(seats, unused=False)  # it may have been counted
             raise
         if isinstance(new, Refused):
-            raise _counted(new, caller)
+            raise counted(new, caller)
         for seat in seats:
             seat.new = seat.name in new
         return seats
@@ -265,7 +266,7 @@ class Quotas:
                     shared=quota is seat.caller.shared,
                     wait_ms=_until_tomorrow_ms(self._now),
                 )
-                self._end(session, _counted(refused, seat.caller))
+                self._end(session, counted(refused, seat.caller))
                 return
 
     @property
@@ -276,13 +277,6 @@ class Quotas:
     def _now(self) -> float:
         now = self._clock.at(time.monotonic())
         return time.time() if now is None else now
-
-
-def _counted(refused: Refused, caller: Caller) -> OverLimit:
-    metrics.OVER_LIMIT[refused.limit].inc()
-    extra = {"limit": refused.limit.value, "key": caller.key, "tenant": caller.tenant}
-    logger.info("caller over a limit", extra=extra)
-    return over(refused, caller)
 
 
 def _counts(caller: Caller) -> tuple[str, str, str, str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from starlette.types import Message, Receive
 
 from scripta_gateway.access.caller import Caller
 from scripta_gateway.bounds import Bound
 from scripta_gateway.calls.refusal import TooLarge
-from scripta_gateway.quotas.seats import Limit
+from scripta_gateway.quotas.limits import Limit
+from scripta_gateway.quotas.over import note
 from scripta_gateway.telemetry import metrics
-
-logger = logging.getLogger(__name__)
 
 
 def largest_upload(caller: Caller) -> int | None:
@@ -55,9 +52,7 @@ def bounded(receive: Receive, caller: Caller, length: str | None) -> Receive:
 
 
 def _too_large(most: int, caller: Caller) -> TooLarge:
-    extra = {"limit": Limit.UPLOAD_BYTES.value, "key": caller.key, "tenant": caller.tenant}
-    logger.info("caller over a limit", extra=extra)
-    metrics.OVER_LIMIT[Limit.UPLOAD_BYTES].inc()
+    note(Limit.UPLOAD_BYTES, caller)
     metrics.BOUNDS_HIT[Bound.BODY_BYTES].inc()
     return TooLarge(
         f"The limit upload_bytes of this key is {most} bytes; send a shorter recording."

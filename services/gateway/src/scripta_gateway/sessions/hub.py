@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import zip_longest
@@ -96,6 +97,7 @@ class Hub:
             gateway_id,
             admission=admission,
             upload_wait=upload_wait,
+            served=self._served,
         )
         self._limits = limits
         self.resume_seconds = resume_seconds
@@ -320,7 +322,7 @@ class Hub:
     async def _reserve(self, options: SessionOptions, caller: Caller) -> tuple[Route, Place]:
         route = await self._route(options, caller)
         model = route.model or options.model
-        return await self._places.reserve(model, options.language, upload=options.upload)
+        return await self._places.reserve(model, options.language, caller, upload=options.upload)
 
     async def resume(self, token: ResumeToken, index: int, caller: Caller = ANONYMOUS) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.
@@ -430,6 +432,14 @@ class Hub:
             raise Draining("This gateway is going away.")
         self._held.check_room()
         await self.check_ready()
+
+    def _served(self, pool: str) -> Counter[str]:
+        """Returns how many sessions each tenant has in a pool's line."""
+        return Counter(
+            session.options.tenant
+            for session in self._held.by_id.values()
+            if session.options.pool == pool and session.in_line and not session.over
+        )
 
     def _suspect_all(self) -> None:
         self._held.suspect_all()

@@ -41,7 +41,7 @@ from scripta_common.metrics import LATENCY_BUCKETS
 from scripta_gateway.audio.doubt import Doubt
 from scripta_gateway.bounds import Bound
 from scripta_gateway.dialects.names import DialectName
-from scripta_gateway.quotas.seats import Limit
+from scripta_gateway.quotas.limits import Limit
 from scripta_gateway.telemetry.latency import PARTS, Delivered, Latency, Untimed
 
 
