@@ -2,13 +2,19 @@
 // @deepgram/sdk for Node: live streams with its own reconnecting, files and addresses.
 
 const fs = require("node:fs");
+// As in a page: a WebSocket takes no headers, so that the package shows a key in subprotocols.
+if (process.argv[2] === "browser") {
+  globalThis.window = { document: {}, navigator: { userAgent: "browser" } };
+  globalThis.WebSocket = require("ws").WebSocket;
+}
 const { DeepgramClient } = require("@deepgram/sdk");
 const { queryOf, readSpeech, run, steps, tell, tellError } = require("./talk.cjs");
 
 function clientOf(options) {
   const webSocket = options.url.replace(/^http/, "ws");
   const environment = { base: options.url, production: webSocket, agent: webSocket, agentRest: options.url };
-  return new DeepgramClient({ apiKey: options.key, environment });
+  const shown = options.token ? { accessToken: options.token } : { apiKey: options.key };
+  return new DeepgramClient({ ...shown, environment });
 }
 
 async function live(options) {
@@ -93,4 +99,4 @@ async function ask(options, call) {
   }
 }
 
-run({ live, file, url });
+run({ live, browser: live, file, url });

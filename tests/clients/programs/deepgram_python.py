@@ -51,7 +51,8 @@ def client_of(options: argparse.Namespace, **more: Any) -> AsyncDeepgramClient:
     environment = DeepgramClientEnvironment(
         **{name: address for name, address in addresses.items() if name in known}
     )
-    return AsyncDeepgramClient(api_key=options.key, environment=environment, **more)
+    shown = {"access_token": options.token} if options.token else {"api_key": options.key}
+    return AsyncDeepgramClient(**shown, environment=environment, **more)
 
 
 def arguments_of(call: Any, query: dict[str, Any]) -> dict[str, Any]:
@@ -180,4 +181,15 @@ async def ask(name: str, body: dict[str, Any], options: argparse.Namespace) -> N
         tell("final", text=channel["alternatives"][0]["transcript"], channel=number)
 
 
-run({"live": live, "file": file, "url": url})
+async def grant(options: argparse.Namespace) -> None:
+    """Asks for a short-lived token."""
+    try:
+        made = await client_of(options).auth.v1.tokens.grant(ttl_seconds=60)
+    except ApiError as error:
+        tell_error(error, status=error.status_code, body=error.body)
+        return
+    data = json.loads(made.json())
+    tell("message", type="grant", model=type(made).__name__, data=data)
+
+
+run({"live": live, "file": file, "url": url, "grant": grant})

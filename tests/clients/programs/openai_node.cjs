@@ -3,6 +3,7 @@
 
 const fs = require("node:fs");
 const OpenAI = require("openai").default;
+const { OpenAIRealtimeWebSocket } = require("openai/realtime/websocket");
 const { OpenAIRealtimeWS } = require("openai/realtime/ws");
 const { queryOf, readSpeech, run, sleep, steps, tell, tellError } = require("./talk.cjs");
 
@@ -13,12 +14,24 @@ const clientOf = (options) =>
   new OpenAI({ apiKey: options.key, baseURL: `${options.url}/v1`, maxRetries: 0 });
 
 async function live(options) {
-  const socket = await OpenAIRealtimeWS.create(clientOf(options), { intent: "transcription" });
+  await talk(await OpenAIRealtimeWS.create(clientOf(options), { intent: "transcription" }), options);
+}
+
+// As in a page: the package's own class for browsers, over a WebSocket without headers. Nothing is
+// said of the session, which the secret brings.
+async function browser(options) {
+  globalThis.WebSocket = require("ws").WebSocket;
+  const socket = new OpenAIRealtimeWebSocket({ intent: "transcription" }, clientOf(options));
+  socket.socket.on ??= socket.socket.addEventListener;
+  await talk(socket, options, false);
+}
+
+async function talk(socket, options, configures = true) {
   const turns = listen(socket);
   const opened = new Promise((resolve) => socket.socket.on("open", () => resolve(true)));
   if (!(await Promise.race([opened, turns.closed.then(() => false)]))) return;
   tell("open");
-  socket.send({ type: "session.update", session: sessionOf(options) });
+  if (configures) socket.send({ type: "session.update", session: sessionOf(options) });
   await speak(socket, turns, options);
   await settled(turns, options.settle);
   socket.close();
@@ -122,4 +135,4 @@ async function tellStream(answer) {
   }
 }
 
-run({ live, file });
+run({ live, browser, file });

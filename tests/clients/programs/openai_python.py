@@ -262,7 +262,7 @@ async def secret(options: argparse.Namespace) -> None:
     """Asks for a client secret, whose value a browser would use as its key."""
     try:
         made = await client_of(options).realtime.client_secrets.create(
-            session={"type": "transcription"}
+            session={"type": "transcription", "audio": {"input": json.loads(options.session)}}
         )
     except APIStatusError as error:
         tell_error(error, status=error.status_code, body=error.body)
@@ -272,10 +272,35 @@ async def secret(options: argparse.Namespace) -> None:
     tell("message", type="client_secret", model=type(made).__name__, data=data, **found)
 
 
+async def beta_secret(options: argparse.Namespace) -> None:
+    """Asks for a session of the beta, which comes with its client secret."""
+    try:
+        made = await client_of(options).beta.realtime.transcription_sessions.create()
+    except APIStatusError as error:
+        tell_error(error, status=error.status_code, body=error.body)
+        return
+    data = made.model_dump(mode="json", exclude_unset=True)
+    found = faults(type(made), json.dumps(data))
+    tell("message", type="beta_secret", model=type(made).__name__, data=data, **found)
+
+
 async def models(options: argparse.Namespace) -> None:
     """Lists the models."""
-    found = [each.model_dump(mode="json") async for each in client_of(options).models.list()]
+    try:
+        found = [each.model_dump(mode="json") async for each in client_of(options).models.list()]
+    except APIStatusError as error:
+        tell_error(error, status=error.status_code, body=error.body)
+        return
     tell("message", type="models", data=found)
 
 
-run({"live": live, "beta": beta, "file": file, "secret": secret, "models": models})
+run(
+    {
+        "live": live,
+        "beta": beta,
+        "file": file,
+        "secret": secret,
+        "beta-secret": beta_secret,
+        "models": models,
+    }
+)

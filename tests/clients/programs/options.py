@@ -64,6 +64,7 @@ def _parser(modes: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("url", help="http://HOST:PORT of the gateway, without a path")
     parser.add_argument("wav", help="a WAV of s16le, or what the mode sends as it is")
     parser.add_argument("--key", default="key")
+    parser.add_argument("--token", help="a short-lived token in place of the key")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for all of it")
     parser.add_argument("--hold", action="store_true", help="begin when a line comes in")
     parser.add_argument("--strict", action="store_true", help="validate each message")

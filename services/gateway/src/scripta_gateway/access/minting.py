@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from scripta_gateway.access.caller import Caller, Quota
+
+SHORT_LIVED: Final = "ek_"
+"""What may stand before a token. Some packages use in a browser only what begins with it, so that
+nobody puts a lasting key into a page."""
 
 
 @dataclass(frozen=True, slots=True)

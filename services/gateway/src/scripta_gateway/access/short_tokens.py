@@ -22,7 +22,7 @@ from scripta_common.errors import BadRequest, Forbidden, Unauthorized
 from scripta_gateway.access.caller import Caller, Scope
 from scripta_gateway.access.keyfile import Limits, SigningEntry
 from scripta_gateway.access.keyring import Keyring
-from scripta_gateway.access.minting import Minted, Wish
+from scripta_gateway.access.minting import SHORT_LIVED, Minted, Wish
 from scripta_gateway.access.narrowing import models_left, origins_left, quota_left
 from scripta_gateway.bounds import TOKEN_CHARACTERS, TOKEN_SECONDS
 
@@ -171,6 +171,7 @@ def _read(token: str, signing: Sequence[SigningEntry]) -> _Claims | None:
     Raises:
         Unauthorized: It pretends to be one.
     """
+    token = token.removeprefix(SHORT_LIVED)
     try:
         head = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError:

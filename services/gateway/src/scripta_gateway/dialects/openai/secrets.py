@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from scripta_common.errors import ScriptaError
-from scripta_gateway.access.minting import Minted, Wish
+from scripta_gateway.access.minting import SHORT_LIVED, Minted, Wish
 from scripta_gateway.bounds import TOKEN_SECONDS
 from scripta_gateway.dialects.openai import errors
 from scripta_gateway.dialects.openai.models import talks
@@ -88,7 +88,7 @@ class ClientSecrets:
             "object": "realtime.transcription_session",
             **Session.restored(minted.wish.preset).shown(as_beta=self._as_beta),
         }
-        secret = {"value": minted.text, "expires_at": minted.expires_at}
+        secret = {"value": SHORT_LIVED + minted.text, "expires_at": minted.expires_at}
         if self._as_beta:
             return msgspec.json.encode({**session, "client_secret": secret})
         return msgspec.json.encode({**secret, "session": session})
