@@ -232,10 +232,16 @@ AUDIO = Row(
             ],
         ),
         Panel(
-            title="Key file",
-            description="1 while the key file has changed and can not be used.",
+            title="Key file and identity provider",
+            description="1 while the key file has changed and can not be used, or the provider's "
+            "keys can not be read. What was known before counts.",
             unit="short",
-            queries=[Query(largest("scripta_gateway_key_file_failing"), "{{namespace}}")],
+            queries=[
+                Query(largest("scripta_gateway_key_file_failing"), "{{namespace}} key file"),
+                Query(
+                    largest("scripta_gateway_identity_provider_failing"), "{{namespace}} provider"
+                ),
+            ],
         ),
         Panel(
             title="Doubtful audio",
