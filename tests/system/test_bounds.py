@@ -13,6 +13,7 @@ from recordings import two_cities
 from redis.asyncio import Redis
 
 from scripta_common import keys
+from scripta_common.usage.meter import KEEP_ENDED_SECONDS
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE
 from scripta_local.stack import Stack
 
@@ -152,6 +153,9 @@ async def test_every_key_of_an_ended_session_expires(until: Until) -> None:
             kept = await keys_of(redis, sid)
             assert keys.state(sid).encode() in kept
             assert keys.results(sid).encode() in kept
+            # By this an end that is told again is not counted again.
+            counted = kept.pop(keys.counted("", sid).encode())
+            assert 0 < counted <= KEEP_ENDED_SECONDS * 1000
             assert all(0 < milliseconds <= most for milliseconds in kept.values()), kept
 
         async def nobody_in_line() -> bool:

@@ -74,7 +74,7 @@ class Run:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
     """Lets three people speak for 34 s and kills the transcriber that has most of them."""
-    env = {"SLOTS": str(SLOTS), "LEASE_SECONDS": "1.5"}
+    env = {"SLOTS": str(SLOTS), "LEASE_SECONDS": "1.5", "TENANT_METRICS": "3"}
     async with Stack(transcribers=2, restart=False, env=env) as stack, AsyncExitStack() as exits:
         await stack.add_gateway()
         async with Redis.from_url(stack.redis_url) as redis:
