@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -105,6 +105,9 @@ bench-cost: $(DEV) ## Measure what a second of audio costs each process, by what
 
 bench-dialects: $(DEV) ## Measure what a second of audio costs the gateway in each dialect
 	@$(BIN)/python bench/dialects.py $(ARGS)
+
+bench-access: $(DEV) ## Measure what asking for keys costs, and what wrong ones do
+	@$(BIN)/python bench/access.py $(ARGS)
 
 bench-uploads: $(DEV) ## Measure recordings that are posted, alone and beside live talkers
 	@$(BIN)/python bench/uploads.py $(ARGS)

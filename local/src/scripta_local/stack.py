@@ -123,6 +123,11 @@ class Stack:
         return self._gateways[0].child.pid if self._gateways else None
 
     @property
+    def gateways(self) -> list[int | None]:
+        """Process ids of the gateways in the order of their start; ``None`` for a dead one."""
+        return [service.child.pid for service in self._gateways]
+
+    @property
     def transcribers(self) -> list[int | None]:
         """Process ids of the transcribers in the order of their start; ``None`` for a dead one."""
         return [service.child.pid for service in self._transcribers]
