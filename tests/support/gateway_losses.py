@@ -120,7 +120,8 @@ class Place:
 
     def __init__(self, wav: Path, tls: Tls) -> None:
         self._ports = {"WYOMING_PORT": str(free_port()), "VOSK_PORT": str(free_port())}
-        self.stack = Stack(env={"IDLE_FLUSH_SECONDS": "30", **self._ports})
+        # A dozen finals at once take long where other tests want the processors, too.
+        self.stack = Stack(env={"IDLE_FLUSH_SECONDS": "30", "DRAIN_SECONDS": "20", **self._ports})
         self.wav = wav
         self._certificate, self._authority = tls
 

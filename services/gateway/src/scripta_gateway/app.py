@@ -173,6 +173,7 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
             resolve,
             settings.outbound_proxy,
         ),
+        last_words=settings.last_words_seconds(),
         gatekeeper=access.gatekeeper,
     )
     app = _application(lifespan=lambda _: _running(hub, broker, gateway_id, access))

@@ -118,10 +118,6 @@ MAX_TURN_SEGMENTS: Final = 2000
 MAX_SEND_SECONDS: Final = 60.0
 """How long a client may leave answers or results unread before its connection is given up."""
 
-LAST_WORDS_SECONDS: Final = 5.0
-"""How long a gateway that goes away waits for what was said until then, for clients who would not
-hear of it otherwise: a final takes a second or less."""
-
 PAUSE_SECONDS: Final = 2.0
 """How long such a gateway waits for a pause in which it can end a call without cutting a word. It
 is a part of the time for the last words: finals take a second, and all has to fit into a drain."""

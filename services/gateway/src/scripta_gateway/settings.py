@@ -208,6 +208,13 @@ class GatewaySettings(JwtSettings):
         "one; 0 for no metrics by tenant",
     )
 
+    def last_words_seconds(self) -> float:
+        """Returns how long the last words of a call may take when the gateway is told to stop.
+
+        Goodbyes are spread over the drain, and all of them have to fit into it.
+        """
+        return max(1.0, self.drain_seconds - self.drain_spread_seconds - 1.0)
+
     def own_models(self) -> dict[str, str]:
         """Returns the own name of a model by the name that clients use, as it is set."""
         pairs = self.model_names.split(",") if self.model_names else ()

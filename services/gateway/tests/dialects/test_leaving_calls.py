@@ -71,11 +71,11 @@ async def logged(scribe: Any, count: int) -> list[EntryKind]:
 
 
 async def test_call_is_ended_where_its_speaker_pauses(
-    server: Any, scribe: Any, until: Until, monkeypatch: pytest.MonkeyPatch
+    start_server: Any, redis: object, scribe: Any, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards words that were cut in two, and those that were sent while the last were heard."""
     monkeypatch.setattr("scripta_gateway.calls.leaving.PAUSE_SECONDS", 60)
-    monkeypatch.setattr("scripta_gateway.calls.leaving.LAST_WORDS_SECONDS", 60)
+    server = await start_server(drain_seconds=60)
     async with connect(f"ws://{server.address}/v1/listen?{QUERY}", proxy=None) as client:
         await client.send(PIECE)
         await scribe.take()
@@ -176,7 +176,7 @@ async def test_pause_is_when_nobody_speaks_on_any_channel() -> None:
         assert why is farewell
         ended.set()
 
-    leaving = Leaving(Policy(last_words=True), end)
+    leaving = Leaving(Policy(last_words=True), end, 5.0)
     leaving.guessed(0, Interim(0.0, 1.0, "one"))
     leaving.guessed(1, Interim(0.0, 1.0, "another"))
     running = asyncio.create_task(leaving.run())
@@ -195,4 +195,4 @@ def test_client_that_can_come_back_is_sent_away_at_once() -> None:
         raise AssertionError("there is nothing to end")
 
     with pytest.raises(Draining, match="goes"):
-        Leaving(Policy(), end).begin(Draining("goes"))
+        Leaving(Policy(), end, 5.0).begin(Draining("goes"))

@@ -188,10 +188,8 @@ async def test_last_words_are_told_before_a_leaving_gateway_closes(
         await draining
 
 
-async def test_a_leaving_gateway_does_not_wait_for_ever(
-    server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scripta_gateway.calls.leaving.LAST_WORDS_SECONDS", 0.2)
+async def test_a_leaving_gateway_does_not_wait_for_ever(start_server: Any, redis: object) -> None:
+    server = await start_server(drain_seconds=2, drain_spread_seconds=0)
     async with call(server) as client:
         await committing(client)
         await append(client, bytes(BYTES_A_SECOND))

@@ -82,7 +82,7 @@ class Call:
         self._record = CallRecord(session, dialect.name)
         # Why the call ends once its last words are told.
         self._farewell: ScriptaError | None = None
-        self._leaving = Leaving(policy, self._hear_no_more)
+        self._leaving = Leaving(policy, self._hear_no_more, tools.last_words)
         self._outlet = Outlet(transport, codec, self._record, gathers=policy.gathers)
         self._tell = self._outlet.tell
         most_words = MAX_ANSWER_WORDS if policy.gathers else None

@@ -16,7 +16,6 @@ from contextlib import suppress
 from scripta_common.errors import Draining, OverLimit, ScriptaError
 from scripta_common.wire import Interim
 from scripta_gateway.bounds import (
-    LAST_WORDS_SECONDS,
     OVER_LIMIT_SECONDS,
     PAUSE_SECONDS,
     UTTERANCE_SECONDS,
@@ -30,14 +29,18 @@ class Leaving:
     Args:
         policy: What its dialect leaves to the call.
         end: Ends the stream at what has arrived, if its client has not ended it meanwhile.
+        last_words: Seconds for the last words of a call whose gateway goes.
 
     Attributes:
         farewell: Why the call ends; ``None`` while it goes on.
         until: When the call ends at the latest, on the clock of the event loop.
     """
 
-    def __init__(self, policy: Policy, end: Callable[[ScriptaError], Awaitable[None]]) -> None:
+    def __init__(
+        self, policy: Policy, end: Callable[[ScriptaError], Awaitable[None]], last_words: float
+    ) -> None:
         self._policy = policy
+        self._last_words = last_words
         self._end = end
         self.farewell: ScriptaError | None = None
         self.until: float | None = None
@@ -69,7 +72,7 @@ class Leaving:
         if not over_limit and not self._policy.last_words:
             raise farewell
         if self.farewell is None:
-            seconds = OVER_LIMIT_SECONDS if over_limit else LAST_WORDS_SECONDS
+            seconds = OVER_LIMIT_SECONDS if over_limit else self._last_words
             self.farewell = farewell
             self.until = asyncio.get_running_loop().time() + seconds
             self._begun.set()

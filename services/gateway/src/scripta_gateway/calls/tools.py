@@ -24,6 +24,8 @@ class Tools:
         tracing: Where spans begin.
         fetcher: Fetches recordings.
         poster: Sends results to URLs.
+        last_words: Seconds for the last words of a call when this gateway goes away, for clients
+            who would not hear of them otherwise.
         gatekeeper: Lets callers in.
     """
 
@@ -33,4 +35,5 @@ class Tools:
     tracing: Tracing
     fetcher: Fetcher
     poster: Poster
+    last_words: float
     gatekeeper: Gatekeeper = field(default_factory=Gatekeeper)
