@@ -29,14 +29,17 @@ class Passage:
         began: When, on the monotonic clock.
         ended: When its server closed it, on the same clock.
         last: The last bytes from the server.
+        seen: Bytes from the server.
     """
 
     began: float
     ended: float | None = None
     last: bytes = b""
+    seen: int = 0
 
     def see(self, data: bytes) -> None:
         """Takes what the server has sent; nothing: it has closed."""
+        self.seen += len(data)
         self.last = (self.last + data)[-_LONGEST_CLOSE:]
         if self.ended is None and (not data or self.close is not None):
             self.ended = time.monotonic()
@@ -56,7 +59,8 @@ class Forwarder:
 
     Args:
         targets: Ports on loopback, in the order in which they are tried.
-        allowance: Bytes from a client after which its connection is cut; ``None`` for never.
+        allowance: Bytes from a client after which its connection is cut; ``None`` for never. Its
+            server has answered some of them by then: without any answer a client gets nowhere.
         rotates: Whether each connection begins with another target than the last one.
         delay: Seconds that everything takes on its way, in each direction.
         certificate: By which its clients speak TLS; ``None``: they do not.
@@ -139,8 +143,8 @@ class Forwarder:
         self._writers |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, far_writer, self._allowance))
-                tasks.create_task(self._pump(far_reader, writer, None, passage.see))
+                tasks.create_task(self._pump(reader, far_writer, passage, self._allowance))
+                tasks.create_task(self._pump(far_reader, writer, passage, see=passage.see))
         finally:
             self._writers -= {writer, far_writer}
             far_writer.transport.abort()
@@ -158,15 +162,17 @@ class Forwarder:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        allowance: int | None,
+        passage: Passage,
+        allowance: int | None = None,
         see: Callable[[bytes], None] = lambda _: None,
     ) -> None:
-        left = allowance
+        left, seen = allowance, 0
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(_BLOCK_BYTES):
                 see(data)
                 if left is not None:
+                    seen = seen or passage.seen  # the answer to the handshake
                     data, left = data[:left], left - len(data)
                 if self._delay:
                     loop.call_later(self._delay, writer.write, data)
@@ -174,6 +180,8 @@ class Forwarder:
                     writer.write(data)
                     await writer.drain()
                 if left is not None and left <= 0:
+                    while passage.seen <= seen and passage.ended is None:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
                     raise Spent
         see(b"")
         if self._delay:

@@ -23,6 +23,10 @@ from scripta_gateway.calls.tools import Tools
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.dialects.native import NativeDialect
 from scripta_gateway.dialects.told import Opened
+from scripta_gateway.outbound.fetching import Fetcher
+from scripta_gateway.outbound.posting import Poster
+from scripta_gateway.outbound.resolving import Resolver
+from scripta_gateway.outbound.targets import Allowlist
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.sessions.session import Limits, Session
 from scripta_gateway.telemetry.metrics import MESSAGES, MESSAGES_REFUSED
@@ -94,6 +98,9 @@ async def test_flood_leaves_the_loop_to_others_after_a_few_messages(
         Patience(flush=1.0, live=6.0, close=300.0, first=60.0),
         StreamBudget(),
         Tracing(),
+        fetcher=Fetcher(Allowlist.parse("", ""), Resolver().resolve, largest=0),
+        poster=Poster(Allowlist.parse("", ""), Resolver().resolve),
+        last_words=5.0,
     )
     dialect = NativeDialect()
     codec = dialect.begin(Request(id="", at=0.0))

@@ -254,11 +254,13 @@ async def test_every_gateway_exports_the_same_of_every_pool(
         ("scripta_demand_sessions", "default"): 1,
         ("scripta_slots", "default"): 1,
         ("scripta_transcribers", "default"): 1,
+        ("scripta_unmetered_transcribers", "default"): 1,
         ("scripta_sessions_waiting", "gpu"): 1,
         ("scripta_sessions_leased", "gpu"): 1,
         ("scripta_demand_sessions", "gpu"): 2,
         ("scripta_slots", "gpu"): 2,
         ("scripta_transcribers", "gpu"): 1,
+        ("scripta_unmetered_transcribers", "gpu"): 1,
     }
     async with (
         servers[0].connect() as plain,
