@@ -80,7 +80,7 @@ class Metering:
         self._away = False
 
     def progress(self, used: Used) -> None:
-        """Takes how far a living session is; the next round counts it."""
+        """Records how far a living session is; the next round counts it."""
         self._due[used.sid] = used
         self._living.setdefault(used.sid, -1)
 

@@ -52,7 +52,7 @@ class PoolPlaces:
         admission: How long and how many may wait.
         upload_wait: Longest wait of an upload in seconds.
         told: Returns how many waiting uploads of this gateway the fleet's figures include.
-        tenants: Knows how tenants stand.
+        tenants: Compares the tenants of a pool.
         tell: Tells the others who waits here.
 
     Attributes:

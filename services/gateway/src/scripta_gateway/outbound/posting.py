@@ -69,7 +69,7 @@ class Posts:
         self._poster.hold(len(body))
 
     def end(self) -> None:
-        """Says that nothing follows; what is in line is still sent."""
+        """Ends the queue: no further result is added, and those that wait are still sent."""
         if not self._ended:
             self._queue.put_nowait(None)
             self._ended = True
