@@ -17,7 +17,8 @@ SLOTS = Row(
     [
         Panel(
             title="Slots in use",
-            description="Share of its slots that a transcriber serves sessions in.",
+            description="Sessions of a transcriber, as a share of its slots. Uploads lend their "
+            "slots to live sessions, so it can be over 1.",
             unit="percentunit",
             queries=[
                 Query(
@@ -29,7 +30,6 @@ SLOTS = Row(
                 )
             ],
             limits=Limits(0.75, 1),
-            highest=1,
         ),
         Panel(
             title="Sessions and slots",

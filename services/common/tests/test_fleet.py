@@ -39,6 +39,16 @@ def test_slots_and_transcribers_are_of_those_alive() -> None:
     assert (pools["default"].slots, pools["default"].transcribers) == (12, 2)
 
 
+@pytest.mark.parametrize(("slots", "sessions", "lent"), [(8, 9, 5), (4, 9, 4), (8, 2, 2)])
+def test_no_more_slots_are_lent_than_there_are_or_sessions(
+    slots: int, sessions: int, lent: int
+) -> None:
+    """Guards what is known of uploads, which have ended since or wait for another transcriber."""
+    said = msgspec.structs.replace(member(slots=slots), uploads=5)
+    pool = fleet({"a": said}, {"default": Line(sessions=sessions)}).pools["default"]
+    assert pool.lent == lent
+
+
 def test_session_leased_by_a_dead_transcriber_is_waiting() -> None:
     line = Line(sessions=10, leases={"alive": 3, "dead": 4})
     members = {"alive": member(), "dead": member(age=ALIVE_MS + 1)}

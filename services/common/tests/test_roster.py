@@ -57,6 +57,7 @@ async def test_record_has_the_brokers_time_and_the_hash_a_ttl(roster: Roster, re
         "served": [],
         "finished": 0,
         "meters": False,
+        "uploads": 0,
     }
     assert REMEMBER_MS - 10_000 < await redis.pttl(keys.FLEET) <= REMEMBER_MS
 
@@ -98,6 +99,12 @@ async def test_former_transcriber_is_read_as_one_with_one_model(
     await redis.hset(keys.FLEET, "one", msgspec.json.encode(former))
     (model,) = (await roster.observe()).pools["default"].served
     assert (model.own_name, model.languages) == ("whisper-base", ("de",))
+
+
+async def test_uploads_of_a_transcriber_are_known(roster: Roster) -> None:
+    await roster.enlist("one", msgspec.structs.replace(CPU, uploads=3))
+    (said,) = (await roster.observe()).roll.members.values()
+    assert said.uploads == 3
 
 
 async def test_struck_transcriber_is_gone_at_once_and_its_pool_still_known(roster: Roster) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
@@ -32,6 +34,13 @@ def test_live_session_gets_a_slot_or_one_that_comes_free_soon() -> None:
 
 def test_however_fast_slots_come_free_no_more_live_sessions_wait_than_there_are_slots() -> None:
     assert ADMISSION.most_live(pool(8), 1000) == 16
+
+
+def test_slots_of_uploads_are_free_for_live_sessions() -> None:
+    """Guards callers from being refused for as long as recordings are transcribed."""
+    uploading = replace(pool(8), sessions=8, lent=8)
+    assert ADMISSION.most_live(uploading, 0) == 16
+    assert ADMISSION.most_uploads(uploading, 8) == 2
 
 
 def test_pool_without_slots_takes_no_live_session() -> None:

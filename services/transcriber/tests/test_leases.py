@@ -1,4 +1,4 @@
-"""The book of leases: never more than slots, each given up once, none renewed for nothing."""
+"""The book of leases: slots are not exceeded, each lease is given up once, none renewed in vain."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scripta_transcriber.leases import Ending, Farewell, Leases, Offer
 pytestmark = pytest.mark.unit
 
 
-def take(leases: Leases, entry_id: bytes) -> None:
+def take(leases: Leases, entry_id: bytes, *, upload: bool = False) -> None:
     assert leases.offered(entry_id) is Offer.TAKE
-    leases.take(entry_id)
+    leases.take(entry_id, upload=upload)
 
 
 def test_session_is_taken_while_there_is_a_slot() -> None:
@@ -23,6 +23,27 @@ def test_session_is_taken_while_there_is_a_slot() -> None:
     assert leases.offered(b"b") is Offer.PUT_BACK
     assert leases.offered(b"a") is Offer.GO_ON
     assert leases.held == (b"a",)
+
+
+def test_upload_lends_its_slot_to_a_live_session() -> None:
+    """Guards live sessions against recordings: these kept all slots for minutes."""
+    leases = Leases(1)
+    take(leases, b"upload", upload=True)
+    assert (leases.full, leases.free, leases.uploads) == (True, 1, 1)
+    take(leases, b"live")
+    assert leases.offered(b"other") is Offer.PUT_BACK
+    leases.ended(b"upload", Ending.OVER)
+    leases.give_up(b"upload")
+    assert (leases.free, leases.uploads, leases.finished) == (0, 0, 0)
+    leases.ended(b"live", Ending.OVER)
+    assert leases.finished == 1
+
+
+def test_uploads_lend_no_more_slots_than_there_are() -> None:
+    leases = Leases(2)
+    for entry_id in (b"a", b"b", b"c", b"d"):
+        take(leases, entry_id, upload=True)
+    assert leases.offered(b"e") is Offer.PUT_BACK
 
 
 def test_draining_transcriber_takes_nothing() -> None:
@@ -129,8 +150,9 @@ class OneTranscriber(RuleBasedStateMachine):
         self.working: set[bytes] = set()
         self.leaving: set[bytes] = set()
         self.placing: set[bytes] = set()
+        self.uploads: set[bytes] = set()
 
-    @rule(number=st.integers(0, 5))
+    @rule(number=st.integers(0, 9))
     def offer(self, number: int) -> None:
         entry_id = b"%d" % number
         match self.leases.offered(entry_id):
@@ -141,20 +163,26 @@ class OneTranscriber(RuleBasedStateMachine):
             case Offer.GO_ON:
                 assert entry_id in self.known
             case Offer.PUT_BACK:
-                assert len(self.known) == self.SLOTS or self.leases.draining
+                assert not self.free or self.leases.draining
 
     @property
     def known(self) -> set[bytes]:
         return self.working | self.leaving | self.placing
 
+    @property
+    def free(self) -> int:
+        return min(self.SLOTS + len(self.uploads), 2 * self.SLOTS) - len(self.known)
+
     @precondition(lambda self: self.placing)
-    @rule(data=st.data(), claimed=st.booleans())
-    def place(self, data: st.DataObject, claimed: bool) -> None:
+    @rule(data=st.data(), claimed=st.booleans(), upload=st.booleans())
+    def place(self, data: st.DataObject, claimed: bool, upload: bool) -> None:
         entry_id = data.draw(st.sampled_from(sorted(self.placing)))
         self.placing.remove(entry_id)
         if claimed:
-            self.leases.take(entry_id)
+            self.leases.take(entry_id, upload=upload)
             self.working.add(entry_id)
+            if upload:
+                self.uploads.add(entry_id)
         self.leases.leave(entry_id)
 
     @precondition(lambda self: self.working)
@@ -174,6 +202,7 @@ class OneTranscriber(RuleBasedStateMachine):
         entry_id = data.draw(st.sampled_from(sorted(self.leaving)))
         self.leases.give_up(entry_id)
         self.leaving.remove(entry_id)
+        self.uploads.discard(entry_id)
 
     @rule(held=st.sets(st.integers(0, 5)))
     def renew(self, held: set[int]) -> None:
@@ -183,7 +212,7 @@ class OneTranscriber(RuleBasedStateMachine):
 
     @rule()
     def want(self) -> None:
-        assert self.leases.wanted == (0 if self.leases.draining else self.leases.free)
+        assert self.leases.wanted == (0 if self.leases.draining else max(0, self.leases.free))
 
     @rule()
     def drain(self) -> None:
@@ -193,7 +222,10 @@ class OneTranscriber(RuleBasedStateMachine):
     def books_are_right(self) -> None:
         assert set(self.leases.held) == self.known
         assert set(self.leases.working) == self.working
-        assert self.leases.free == self.SLOTS - len(self.known) >= 0
+        assert self.leases.free == self.free
+        assert self.leases.uploads == len(self.uploads)
+        assert len(self.known) <= 2 * self.SLOTS
+        assert len(self.known - self.uploads) <= self.SLOTS
 
 
 TestOneTranscriber = OneTranscriber.TestCase

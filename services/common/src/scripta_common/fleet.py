@@ -37,11 +37,13 @@ class Member(msgspec.Struct, frozen=True):
         pool: The pool whose sessions it serves.
         models: Names by which clients may ask for its models.
         languages: BCP-47 primary tags that one of them transcribes; empty for any.
-        slots: Sessions it serves at a time; 0 while it loads its models or drains.
+        slots: Live sessions it serves at a time; 0 while it loads its models or drains.
         at: When it said so.
         served: Its models, the preferred ones first; empty from a version that runs just one.
-        finished: Sessions that have left a slot free for good since its start.
+        finished: Live sessions that have left a slot free for good since its start.
         meters: Whether it counts what sessions use; not one of an older version.
+        uploads: Uploads that it serves now: each lends its slot to a live session. An older version
+            lends none.
     """
 
     pool: str
@@ -52,6 +54,7 @@ class Member(msgspec.Struct, frozen=True):
     served: tuple[Model, ...] = ()
     finished: int = 0
     meters: bool = False
+    uploads: int = 0
 
     @property
     def offer(self) -> tuple[Model, ...]:
@@ -171,12 +174,13 @@ class Pool:
         name: Its name.
         served: Models that its sessions may have, the preferred ones first.
         transcribers: How many are alive.
-        slots: Sessions they serve at a time.
+        slots: Live sessions they serve at a time.
+        lent: Slots of uploads, which live sessions may have at the same time.
         sessions: Sessions in its line, those that are leased included.
         leased: Those of them that a transcriber alive has leased.
         uploads: Uploads that wait outside of the line.
         turned_away: Live clients that were refused lately and have probably not given up.
-        finished: Sessions that each transcriber alive has finished since its start.
+        finished: Live sessions that each transcriber alive has finished since its start.
         unmetered: Transcribers alive that do not count what sessions use.
         standings: How tenants stand at each gateway that knows of somebody who waits.
     """
@@ -185,6 +189,7 @@ class Pool:
     served: tuple[Model, ...] = ()
     transcribers: int = 0
     slots: int = 0
+    lent: int = 0
     sessions: int = 0
     leased: int = 0
     uploads: int = 0
@@ -281,6 +286,7 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
         served=common([one.offer for one in deciding]),
         transcribers=len(members),
         slots=slots,
+        lent=min(slots, line.sessions, sum(one.uploads for one in members.values())),
         sessions=line.sessions,
         leased=min(leased, line.sessions),
         uploads=sum(wish.uploads.get(name, 0) for wish in roll.wishes),

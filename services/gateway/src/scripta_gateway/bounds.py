@@ -174,6 +174,9 @@ HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0
 """Time in which a client has to read an HTTP answer, or a closing WebSocket our last frames."""
+KEEP_ALIVE_SECONDS: Final = 75
+"""Time that a connection without a request is kept for the next one. Longer than clients and load
+balancers keep it (5 to 60 s): whoever closes first never loses a request that is on its way."""
 FAREWELL_SECONDS: Final = 2.0
 """Time to read why one is sent away, before the socket is cut: a few round trips."""
 FAREWELL_BYTES: Final = MIB

@@ -22,7 +22,7 @@ from scripta_gateway.access.browsers import BrowserRules
 from scripta_gateway.access.entrance import Entrance
 from scripta_gateway.access.proxies import TrustedProxies
 from scripta_gateway.app import VOSK_PATH, create_app
-from scripta_gateway.bounds import CALLBACK_DRAIN_SECONDS
+from scripta_gateway.bounds import CALLBACK_DRAIN_SECONDS, KEEP_ALIVE_SECONDS
 from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.sessions.hub import Hub
 from scripta_gateway.settings import GatewaySettings
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 _CLOSE_SECONDS: Final = 1
 """What uvicorn gets at least for closing what a drain has not."""
-_KEEP_ALIVE_SECONDS: Final = 5
 
 
 class GatewayServer(uvicorn.Server):
@@ -77,7 +76,7 @@ class GatewayServer(uvicorn.Server):
                 port=settings.app_port,
                 http=http_class(edge),
                 ws="none",  # what is accepted by HTTP becomes a WebSocket there, too
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # uvicorn would believe whoever is on this machine

@@ -4,8 +4,11 @@ Decides which sessions to take, which leases to renew, which transcriptions to e
 becomes of a lease when its transcription has ended. The shell says what happened and does what is
 answered.
 
-Always true: no more leases than slots; a lease is held until its transcription has ended and what
-is decided about it has been done.
+An upload lends its slot: a live session may have it at the same time, for an upload is decoded in
+the time that live sessions leave.
+
+Always true: no more live sessions than slots, and no more leases than twice as many; a lease is
+held until its transcription has ended and what is decided about it has been done.
 """
 
 from __future__ import annotations
@@ -60,11 +63,11 @@ class Leases:
     """The leases of one transcriber, each known by its pending entry.
 
     Args:
-        slots: Leases at a time.
+        slots: Live sessions at a time.
 
     Attributes:
         draining: Whether no session is taken any more.
-        finished: Sessions that have left their slots for good.
+        finished: Live sessions that have left their slots for good.
     """
 
     def __init__(self, slots: int) -> None:
@@ -73,6 +76,8 @@ class Leases:
         self._slots = slots
         # Whether the transcription is still at work (otherwise its lease is being given up).
         self._held: dict[bytes, bool] = {}
+        # Those of uploads.
+        self._uploads: set[bytes] = set()
         # Those whose sessions are being claimed; each has its slot already.
         self._placing: set[bytes] = set()
 
@@ -83,8 +88,20 @@ class Leases:
 
     @property
     def free(self) -> int:
-        """Slots without a session."""
-        return self._slots - len(self._held) - len(self._placing)
+        """How many sessions may be taken: into empty slots, and into those of uploads."""
+        taken = len(self._held) + len(self._placing)
+        # What is being claimed may be live.
+        return min(self._slots + len(self._uploads), 2 * self._slots) - taken
+
+    @property
+    def full(self) -> bool:
+        """Whether each slot has a session, be it one that lends it."""
+        return len(self._held) + len(self._placing) >= self._slots
+
+    @property
+    def uploads(self) -> int:
+        """Leases of uploads."""
+        return len(self._uploads)
 
     @property
     def wanted(self) -> int:
@@ -104,12 +121,14 @@ class Leases:
         self._placing.add(entry_id)
         return Offer.TAKE
 
-    def take(self, entry_id: bytes) -> None:
+    def take(self, entry_id: bytes, *, upload: bool = False) -> None:
         """Notes that the session of a lease was claimed and its transcription begins."""
         if entry_id not in self._placing:
             raise RuntimeError(f"lease {entry_id!r} was not offered; held are {self._held}")
         self._placing.discard(entry_id)
         self._held[entry_id] = True
+        if upload:
+            self._uploads.add(entry_id)
 
     def leave(self, entry_id: bytes) -> None:
         """Frees the slot of a lease that was to be taken and was not; else does nothing."""
@@ -134,7 +153,7 @@ class Leases:
         if not self._works(entry_id):
             raise RuntimeError(f"transcription of {entry_id!r} ended {ending} but was not at work")
         self._held[entry_id] = False
-        self.finished += ending in (Ending.OVER, Ending.GONE)
+        self.finished += entry_id not in self._uploads and ending in (Ending.OVER, Ending.GONE)
         match ending:
             # Fenced, its session is in line twice, or the lease is not ours: kept, it would fence
             # the new owner.
@@ -150,6 +169,7 @@ class Leases:
     def give_up(self, entry_id: bytes) -> None:
         """Notes that nothing is left to do about a lease: its slot is free."""
         del self._held[entry_id]
+        self._uploads.discard(entry_id)
 
     def _works(self, entry_id: bytes) -> bool:
         return self._held.get(entry_id, False)

@@ -194,7 +194,7 @@ class TranscriberService:
         worker, pool = self._worker, self._settings.pool
         if worker is None or not worker.ready:
             return self._engines.member(pool, 0)
-        return self._engines.member(pool, self._slots, worker.finished)
+        return self._engines.member(pool, self._slots, worker.finished, worker.uploads)
 
     async def _readiness(self) -> str | None:
         if self._worker is None:

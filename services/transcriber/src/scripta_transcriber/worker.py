@@ -33,6 +33,10 @@ from scripta_transcriber.transcription import Transcription
 logger = logging.getLogger(__name__)
 
 _ASSIGNMENT_WAIT: Final = 1.0
+_LENT_SECONDS: Final = 0.2
+"""How long a session in line is left to transcribers with an empty slot, before one takes it into a
+slot that an upload lends."""
+_LENT_WAIT: Final = 0.001
 _RETRY_SECONDS: Final = 0.3
 _MOST_RENEWALS: Final = 6
 """Heartbeats whose answers are awaited at once: enough for a broker two seconds away."""
@@ -40,11 +44,11 @@ _TIDY_SECONDS: Final = 60.0
 
 
 class Worker:
-    """Serves up to ``slots`` sessions at a time.
+    """Serves up to ``slots`` live sessions at a time, and uploads in what is left.
 
     Args:
         log: The session log.
-        slots: Sessions at a time.
+        slots: Live sessions at a time.
         transcribe: Makes the transcription of a claimed session.
         misfits: Which sessions are left to others; none by default.
         settle: Seconds for which a drain lets a session finish the commit it is at.
@@ -88,8 +92,13 @@ class Worker:
 
     @property
     def finished(self) -> int:
-        """Sessions that have left their slots for good."""
+        """Live sessions that have left their slots for good."""
         return self._leases.finished
+
+    @property
+    def uploads(self) -> int:
+        """Uploads that it serves now."""
+        return self._leases.uploads
 
     def ring(self, message: bytes) -> None:
         """Passes a doorbell message on: a session's id, marked if the ring is urgent."""
@@ -155,7 +164,7 @@ class Worker:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def claim_once(self) -> None:
-        """Waits for a free slot and then, for a bounded time, for a session to fill it."""
+        """Waits for room and then, for a bounded time, for a session to fill it."""
         if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
             self._tidied_at = time.monotonic()
             await self._log.tidy()
@@ -166,7 +175,11 @@ class Worker:
                 return
         if self._misfits is not None:
             await self._misfits.rest()
-        assignment = await self._log.next_assignment(_ASSIGNMENT_WAIT)
+        wait = _ASSIGNMENT_WAIT
+        if self._leases.full:
+            await asyncio.sleep(_LENT_SECONDS)
+            wait = _LENT_WAIT
+        assignment = await self._log.next_assignment(wait)
         if assignment is not None:
             self._start(assignment, How.NEW)
 
@@ -244,7 +257,7 @@ class Worker:
     def _serve_claim(self, claim: Claim, how: How, trace: LeaseTrace) -> None:
         transcription = self._transcribe(claim)
         transcription.trace = trace
-        self._leases.take(claim.entry_id)
+        self._leases.take(claim.entry_id, upload=claim.options.upload)
         if self._leases.draining:
             transcription.stop()
         task = asyncio.create_task(self._serve(transcription, how), name=f"session-{claim.sid}")

@@ -57,6 +57,7 @@ class Roster:
             "served": member.served,
             "finished": member.finished,
             "meters": member.meters,
+            "uploads": member.uploads,
         }
         await self._write(transcriber_id, _POOL_FIELD + member.pool, said)
 

@@ -2,8 +2,10 @@
 
 A live session is taken while a slot is free for it, or while so many slots are expected to come
 free within a stated time. An upload can wait: it gets a slot that no live session waits for, and
-so many uploads may wait as is set. Nothing here knows who holds a place: the figures come from
-what was last seen of the fleet, and the last word has the broker when a session goes in line.
+so many uploads may wait as is set. The slot of an upload counts as free for a live session: both
+are served, and the upload is decoded in the time that live sessions leave. Nothing here knows who
+holds a place: the figures come from what was last seen of the fleet, and the broker decides when a
+session goes in line.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Admission:
             pool: As it was last seen.
             coming: Slots that are expected to come free within ``live_wait`` seconds.
         """
-        return pool.slots + min(coming, pool.slots)
+        return pool.slots + pool.lent + min(coming, pool.slots)
 
     def most_uploads(self, pool: Pool, sessions: int) -> int:
         """Returns how many uploads may wait, those included that have a slot in prospect.

@@ -148,13 +148,14 @@ class Engines:
         refusal = Refusal(Failure.UNSUPPORTED_LANGUAGE, unsupported)
         return Choice(engine, found.own_name, refusal)
 
-    def member(self, pool: str, slots: int, finished: int = 0) -> Member:
+    def member(self, pool: str, slots: int, finished: int = 0, uploads: int = 0) -> Member:
         """Returns what the fleet is told of a transcriber with these engines.
 
         Args:
             pool: The transcriber's pool.
-            slots: Sessions that it takes now.
-            finished: Sessions that it has finished so far.
+            slots: Live sessions that it takes now.
+            finished: Live sessions that it has finished so far.
+            uploads: Uploads that it serves now.
         """
         names = dict.fromkeys(name for model in self.models for name in model.names)
         tags = {tag for model in self.models for tag in model.languages}
@@ -167,6 +168,7 @@ class Engines:
             served=self.models,
             finished=finished,
             meters=True,
+            uploads=uploads,
         )
 
     def _describe(self) -> tuple[Model, ...]:
