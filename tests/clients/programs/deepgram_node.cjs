@@ -14,7 +14,7 @@ function clientOf(options) {
   const webSocket = options.url.replace(/^http/, "ws");
   const environment = { base: options.url, production: webSocket, agent: webSocket, agentRest: options.url };
   const shown = options.token ? { accessToken: options.token } : { apiKey: options.key };
-  return new DeepgramClient({ ...shown, environment });
+  return new DeepgramClient({ ...shown, environment, maxRetries: options.retries });
 }
 
 async function live(options) {

@@ -167,7 +167,7 @@ async def ask(name: str, body: dict[str, Any], options: argparse.Namespace) -> N
     query = {"model": options.model or "nova-3", "language": options.language, **query_of(options)}
     arguments = arguments_of(call, query)
     more = arguments.setdefault("request_options", {})
-    more |= {"timeout_in_seconds": int(options.limit), "max_retries": 0}
+    more |= {"timeout_in_seconds": int(options.limit), "max_retries": options.retries}
     try:
         response = await call(**body, **arguments)
     except ApiError as error:

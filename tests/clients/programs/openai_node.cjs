@@ -11,7 +11,7 @@ const RATE = 24000;
 const TRANSCRIPTION = "conversation.item.input_audio_transcription.";
 
 const clientOf = (options) =>
-  new OpenAI({ apiKey: options.key, baseURL: `${options.url}/v1`, maxRetries: 0 });
+  new OpenAI({ apiKey: options.key, baseURL: `${options.url}/v1`, maxRetries: options.retries });
 
 async function live(options) {
   await talk(await OpenAIRealtimeWS.create(clientOf(options), { intent: "transcription" }), options);
@@ -123,7 +123,7 @@ async function file(options) {
     tell("message", { type: options.format, data: answer });
     tell("final", { text: typeof answer === "string" ? answer : answer.text });
   } catch (error) {
-    tellError(error, { status: error.status, body: error.error });
+    tellError(error, { kind: error.constructor.name, status: error.status, body: error.error });
   }
 }
 

@@ -33,7 +33,10 @@ SILENCE = 2.0
 def client_of(options: argparse.Namespace) -> AsyncOpenAI:
     """Returns a client of which only the address is ours."""
     return AsyncOpenAI(
-        api_key=options.key, base_url=f"{options.url}/v1", max_retries=0, timeout=options.limit
+        api_key=options.key,
+        base_url=f"{options.url}/v1",
+        max_retries=options.retries,
+        timeout=options.limit,
     )
 
 

@@ -71,6 +71,7 @@ def _parser(modes: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("--query", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--model")
     parser.add_argument("--language", default="en")
+    parser.add_argument("--retries", type=int, default=0, help="of a request that is refused")
     _add_pace(parser)
     _add_ends(parser)
     _add_openai(parser)

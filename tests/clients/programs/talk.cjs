@@ -6,11 +6,11 @@ const fs = require("node:fs");
 const { setTimeout: sleep } = require("node:timers/promises");
 
 const KEEPALIVE_SECONDS = 3;
-const NUMBERS = ["speed", "chunk-ms", "limit", "silence", "hold-open", "settle"];
+const NUMBERS = ["speed", "chunk-ms", "limit", "silence", "hold-open", "settle", "retries"];
 const LISTS = ["query", "finalize", "commit", "granularity"];
 const DEFAULTS = {
   key: "key", language: "en", limit: 60, speed: 1, "chunk-ms": 100, silence: 0, "hold-open": 0,
-  settle: 1, session: "{}", format: "json", interim: true,
+  settle: 1, retries: 0, session: "{}", format: "json", interim: true,
   query: [], finalize: [], commit: [], granularity: [],
 };
 

@@ -32,7 +32,9 @@ from scripta_common.errors import (
     Draining,
     EngineFailure,
     NoCapacity,
+    OverLimit,
     TooManyRefusals,
+    Unauthorized,
     UnknownModel,
 )
 from scripta_gateway.bounds import TEXT_BYTES
@@ -311,6 +313,21 @@ def test_full_and_failing_gateways_close_without_an_error_event(error: Any, code
         "failed",
     ]
     assert (one.close(error).code, one.close(error).reason) == (code, str(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OverLimit("Try again tomorrow.", retry_after=60), "rate_limit_exceeded"),
+        (Unauthorized("Revoked."), "invalid_api_key"),
+    ],
+)
+def test_client_that_may_not_go_on_is_told_why_in_an_event(error: Any, code: str) -> None:
+    """Guards the vendor's package for Node, whose user hears nothing of a close."""
+    (event,) = write(codec(), told.Failed(error))
+    assert event["type"] == "error"
+    assert event["error"]["code"] == code
+    assert event["error"]["message"] == str(error)
 
 
 def test_a_client_that_goes_on_doing_wrong_is_closed_with_the_reason() -> None:

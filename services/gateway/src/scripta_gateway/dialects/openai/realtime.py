@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from scripta_common.errors import BadRequest, ScriptaError
+from scripta_common.errors import BadRequest, OverLimit, ScriptaError, Unauthorized
 from scripta_gateway.bounds import TEXT_BYTES
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Ask
@@ -209,7 +209,11 @@ class RealtimeCodec:
         for turn in self._turns.undecided:
             events += self._written(self._turns.close(turn))
             events.append(self._event(f"{_TRANSCRIPTION}.failed", turn, **failed))
-        return events + self._written(self._turns.leave())
+        events += self._written(self._turns.leave())
+        if isinstance(error, OverLimit | Unauthorized):
+            # The vendor's package for Node tells its user of events, but not why it was closed.
+            events.append(self._event("error", error=errors.described(error) | {"event_id": None}))
+        return events
 
     def _written(self, changes: Sequence[Change]) -> list[str]:
         return [event for change in changes for event in self._events_of(change)]
