@@ -92,7 +92,7 @@ def test_options_are_what_the_query_asks(query: str, wanted: Message) -> None:
 @pytest.mark.parametrize(
     ("query", "form"),
     [
-        ("", AudioFormat()),
+        ("", AudioFormat(files_only=True)),
         ("encoding=linear16&sample_rate=8000&channels=2", AudioFormat("linear16", 8000, 2)),
         (
             "encoding=linear16&sample_rate=8000&channels=2&multichannel=true",
@@ -100,7 +100,7 @@ def test_options_are_what_the_query_asks(query: str, wanted: Message) -> None:
         ),
         ("encoding=linear32&sample_rate=48000", AudioFormat("linear32", 48000)),
         ("encoding=mulaw", AudioFormat("mulaw", 8000)),
-        ("encoding=ogg-opus&sample_rate=48000", AudioFormat(None, 48000)),
+        ("encoding=ogg-opus&sample_rate=48000", AudioFormat(None, 48000, files_only=True)),
     ],
 )
 def test_raw_audio_is_as_the_query_says_and_files_are_looked_at(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 import wave
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
@@ -170,6 +172,56 @@ async def test_audio_that_can_not_be_decoded_ends_the_call(server: Any, audio: b
         assert code == 1008
         assert reason is not None
         assert reason.startswith("DATA-0000")
+
+
+NO_AUDIO = {
+    "text": b"words, and not a sound among them " * 200,
+    "few words": b"no sound",
+    "png": b"\x89PNG\r\n\x1a\n" + bytes(5_000),
+    "pdf": b"%PDF-1.7 " + bytes(5_000),
+    "zip": b"PK\x03\x04\x14\0" + bytes(5_000),
+    "noise": random.Random(1).randbytes(50_000),
+    "little noise": random.Random(2).randbytes(700),
+    "silent samples": SECOND,
+    "zeros": bytes(100),
+}
+
+
+@pytest.mark.parametrize("data", NO_AUDIO.values(), ids=NO_AUDIO)
+async def test_what_is_no_audio_ends_the_call(server: Any, working: Any, data: bytes) -> None:
+    """Bytes of which nobody had said what they are were taken for samples."""
+    async with call(server, "") as client:
+        for at in range(0, len(data), 4_000):
+            await client.send(data[at : at + 4_000])
+        await client.send(CLOSE)
+        code, reason = await closed(client)
+    assert (code, str(reason)[:9]) == (1008, "DATA-0000")
+
+
+@pytest.mark.parametrize("data", NO_AUDIO.values(), ids=NO_AUDIO)
+async def test_what_is_no_recording_is_refused(server: Any, working: Any, data: bytes) -> None:
+    """Guards against an answer without words: there was no error for a picture or a text."""
+    url = f"http://{server.address}/v1/listen"
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        refused = await http.post(url, content=data)
+        heard = await http.post(f"{url}?{RAW}", content=data)
+    assert (refused.status_code, heard.status_code) == (400, 200)
+    assert refused.json()["err_code"] == "Bad Request"
+    assert "send W" in refused.json()["err_msg"]
+
+
+@pytest.mark.parametrize("rest", [bytes(700), b"TAG" + b"title " * 20, bytes(100_000)])
+async def test_what_follows_a_recording_is_no_error(server: Any, working: Any, rest: bytes) -> None:
+    """Guards against a refusal for a tag or padding at the end of a file."""
+    whole = io.BytesIO()
+    with wave.open(whole, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(SECOND * 3)
+    url = f"http://{server.address}/v1/listen"
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        answer = await http.post(url, content=whole.getvalue() + rest)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["metadata"]["duration"] == 3.0
 
 
 async def test_audio_that_is_too_large_ends_the_call(server: Any) -> None:

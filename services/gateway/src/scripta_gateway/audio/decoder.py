@@ -277,7 +277,9 @@ class AudioDecoder:
         if isinstance(kind, Foreign):
             self._refuse(kind)
         elif kind is Kind.RAW and self._format.files_only:
-            raise unknown_file()
+            # Few bytes may yet turn out to be the middle of a stream, since they are no samples.
+            if len(head) >= HEAD_BYTES:
+                raise unknown_file()
         elif kind is not None:
             self._kind = kind
             self._files.add()
@@ -298,11 +300,13 @@ class AudioDecoder:
     async def _flushed(self, end: bool) -> AsyncIterator[bytes]:
         head, self._head = self._head, b""
         if head and self._begin(head[:HEAD_BYTES]) is None:
-            if not end and may_go_on(head):
+            if not end and (self._format.files_only or may_go_on(head)):
                 self._head, self._looked_at = head, len(head)
                 return
             if self._format.files_only:
-                raise unknown_file()
+                if self._kind is None:
+                    raise unknown_file()
+                return  # padding or a tag behind a file, not audio
             self._kind, self._source = Kind.RAW, self._open(Kind.RAW)
         if self._source is None:
             return

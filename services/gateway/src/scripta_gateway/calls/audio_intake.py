@@ -76,12 +76,13 @@ class AudioIntake:
                 self._enter(pcm, 0)
                 await self.wait_for_room()
         except BadAudio as error:  # a file that was cut short; the boundary stands all the same
-            if not self._policy.refusals_end:
+            ends = self._policy.refusals_end or not self._policy.goes_on_after_bad_audio
+            if ends and not self._channels.seconds:
+                self._refuse_audio(error)
+            elif not self._policy.refusals_end:
                 refused = told.Refused(f"Audio cannot be decoded: {error}", error)
                 self._record.refused()
                 self._channels.first.inflow.refuse(refused)
-            elif not self._channels.seconds:
-                self._refuse_audio(error)
         await self._tell_doubt()
 
     async def change(self, format: AudioFormat) -> None:

@@ -18,7 +18,10 @@ _CODES: Final = {
     HTTPStatus.TOO_MANY_REQUESTS: "TOO_MANY_REQUESTS",
     HTTPStatus.SERVICE_UNAVAILABLE: "SERVICE_UNAVAILABLE",
 }
-_OWN_CODES: Final = {"cannot_fetch": "REMOTE_CONTENT_ERROR"}
+_OWN_CODES: Final = {
+    BadAudio.code: "Bad Request",
+    "cannot_fetch": "REMOTE_CONTENT_ERROR",
+}
 _IDLE: Final = (
     "NET-0001: Deepgram did not receive audio data or a text message within the timeout window. "
     "See https://dpgr.am/net0001"

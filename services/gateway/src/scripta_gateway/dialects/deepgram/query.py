@@ -159,7 +159,9 @@ class Query(Struct, frozen=True):
             silence_ms=None if silence is None else max(silence, _SHORTEST_SILENCE_MS),
         )
         rate = self.sample_rate or (_RAW[self.raw] if self.raw else None) or _RATE
-        format = AudioFormat(self.raw, rate, self.channels, self.multichannel)
+        format = AudioFormat(
+            self.raw, rate, self.channels, self.multichannel, files_only=self.raw is None
+        )
         if self.callback is None:
             return Options(format, session)
         method = self.callback_method.upper()
