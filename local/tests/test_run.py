@@ -18,6 +18,7 @@ import pytest
 
 from scripta_local.__main__ import Application
 from scripta_local.console import Console
+from scripta_local.models import Serving
 from scripta_local.ports import free_port
 from scripta_local.settings import LocalSettings
 from scripta_local.stack import Commands
@@ -144,6 +145,16 @@ async def test_option_out_of_range_is_named() -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.system
+async def test_unknown_model_is_told_with_those_there_are() -> None:
+    async with running(ENGINE="", MODEL="whisper-huge") as process:
+        code, output = await end_of(process)
+    assert code == 2
+    assert "There is no model 'whisper-huge'" in output
+    assert "moonshine-tiny-en or whisper-base" in output
+    assert "Traceback" not in output
+
+
 @pytest.fixture
 def stream() -> io.StringIO:
     return io.StringIO()
@@ -153,7 +164,7 @@ def stream() -> io.StringIO:
 def application(standins: Commands, stream: io.StringIO) -> Application:
     """The same with stand-ins for the services, in this process."""
     settings = LocalSettings(engine="mock", app_port=free_port(), redis_url=None)
-    return Application(settings, Console(stream), standins)
+    return Application(settings, Serving("mock"), Console(stream), standins)
 
 
 @pytest.mark.store

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from scripta_client.errors import ScriptaError
 from scripta_local.console import Console
 from scripta_local.demo import play_mock, play_sample
-from scripta_local.errors import LocalError
+from scripta_local.errors import LocalError, UnknownModel
+from scripta_local.models import Serving, serving
 from scripta_local.redis_check import check_redis
 from scripta_local.settings import LocalSettings
 from scripta_local.stack import Commands, Stack
@@ -25,14 +26,20 @@ class Application:
     """One run: its stack, and the person who may stop it at any time."""
 
     def __init__(
-        self, settings: LocalSettings, console: Console, commands: Commands | None = None
+        self,
+        settings: LocalSettings,
+        serving: Serving,
+        console: Console,
+        commands: Commands | None = None,
     ) -> None:
         self._settings = settings
         self._console = console
         self._stop = asyncio.Event()
+        self._serving = serving
         self._stack = Stack(
             transcribers=settings.transcribers,
-            engine=settings.engine,
+            engine=serving.engine,
+            env=serving.env,
             host=settings.app_host,
             port=settings.app_port,
             redis_url=settings.redis_url,
@@ -86,14 +93,14 @@ class Application:
         self._console.note(f"Broker: {broker}.")
         self._console.note(
             f"Waiting for the gateway on port {stack.port} and {count} "
-            f"transcriber{'s' if count > 1 else ''} with the engine {settings.engine} …"
+            f"transcriber{'s' if count > 1 else ''} with {_engines(self._serving.engine)} …"
         )
         await stack.wait_ready()
         self._console.note("All are ready.\n")
 
     async def _demonstrate(self) -> None:
         """Shows the first words; a failure is told and changes nothing."""
-        play = play_mock if self._settings.engine == "mock" else play_sample
+        play = play_mock if self._serving.engine == "mock" else play_sample
         try:
             await play(self._stack.ws_url, self._console)
         except TimeoutError:
@@ -113,7 +120,17 @@ class Application:
             f"  browser    {stack.url}/\n"
             f"  WebSocket  {stack.ws_url}\n"
             f"  a file     {command} transcribe FILE{url}\n"
+            f"{self._language_hint(command, url)}"
             f"  live view  {command} top {exporting}\n"
+        )
+
+    def _language_hint(self, command: Path, url: str) -> str:
+        """Returns the line that shows how to ask for another language, if there is one."""
+        if not self._serving.languages:
+            return ""
+        return (
+            f"  a language {command} transcribe --language ru FILE{url}"
+            f"   ({self._serving.languages})\n"
         )
 
     def _listen_for_signals(self) -> None:
@@ -134,11 +151,22 @@ def main() -> None:
             name = str(wrong["loc"][0]).upper()
             console.note(f"{name}={wrong['input']!r} is not valid: {wrong['msg']}.")
         sys.exit(MISUSED)
-    sys.exit(asyncio.run(_run(settings, console)))
+    try:
+        served = serving(settings.engine, settings.model)
+    except LocalError as error:
+        console.note(f"Error: {error}")
+        sys.exit(MISUSED if isinstance(error, UnknownModel) else FAILED)
+    sys.exit(asyncio.run(_run(settings, served, console)))
 
 
-async def _run(settings: LocalSettings, console: Console) -> int:
-    return await Application(settings, console).run()
+async def _run(settings: LocalSettings, served: Serving, console: Console) -> int:
+    return await Application(settings, served, console).run()
+
+
+def _engines(engine: str) -> str:
+    """Returns the engines in words."""
+    names = engine.split(",")
+    return f"the engine{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
 def _shown(path: Path) -> Path:

@@ -3,6 +3,8 @@
 LocalError
  ├── BrokerError   the broker does not start, or REDIS_URL does not answer
  ├── PortInUse     somebody listens where the gateway should
+ ├── UnknownModel  MODEL names a model that no package carries
+ ├── ModelMissing  a package that carries a model is not installed, or damaged
  └── NotReady      a service died or did not get ready in time
 """
 
@@ -32,6 +34,37 @@ class BrokerError(LocalError):
 
 class PortInUse(LocalError):
     """Another process listens on the port."""
+
+
+class UnknownModel(LocalError):
+    """``MODEL`` names a model that no package carries.
+
+    Args:
+        model: What was asked for.
+        known: What there is.
+    """
+
+    def __init__(self, model: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"There is no model {model!r} in packages: MODEL can be {' or '.join(known)}.",
+            fix="For a model in a folder of your own, name its engine, too: "
+            f"make run ENGINE=whisper MODEL={model}.",
+        )
+
+
+class ModelMissing(LocalError):
+    """A package that carries a model is not installed, or damaged.
+
+    Args:
+        what: The package, or the model.
+        why: What is wrong with it.
+    """
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"The packages of the model can not be used: {what}: {why}.",
+            fix="make run MODEL=… installs them; if they are damaged, make clean first.",
+        )
 
 
 class NotReady(LocalError):

@@ -17,8 +17,18 @@ class LocalSettings(BaseSettings):
     app_port: int = Field(8000, ge=1, le=65535, description="Port of the gateway")
     redis_url: str | None = Field(None, description="Broker to use; an embedded one if not set")
     transcribers: int = Field(1, ge=1, le=64, description="How many transcribers to start")
-    engine: str = Field("moonshine", description="Engine of the transcribers")
+    model: str = Field(
+        "moonshine-tiny-en",
+        description="Model that is served; `whisper-base` is served beside it, for other "
+        "languages. With ENGINE it is the transcribers' own setting",
+    )
+    engine: str = Field("", description="Engine of the transcribers; by default that of the model")
     demo: bool = Field(True, description="Whether to transcribe the sample once all is ready")
+
+    @field_validator("model", "engine")
+    @classmethod
+    def _spaces_do_not_count(cls, value: str) -> str:
+        return value.strip()
 
     @field_validator("redis_url")
     @classmethod

@@ -251,6 +251,19 @@ def test_models_of_one_name_that_speak_differently_are_asked_for_what_all_of_the
         route(one_pool((english,), (more,)), "mine", "ru")
 
 
+def test_what_transcribers_disagree_on_or_do_not_say_is_not_known_of_a_model() -> None:
+    """Guards a rollout: who is told of word times by one transcriber may get the other."""
+    names = ("sherpa", "mine", "sherpa-mine")
+    told = Model(names, ("en",), interims=True, word_times=False)
+    older, newer = Model(names, ("en",)), Model(names, ("en",), interims=True, word_times=True)
+    ((same,), (mixed,), (former,)) = (
+        one_pool((told,), (other,)).pools["default"].served for other in (told, newer, older)
+    )
+    assert (same.interims, same.word_times) == (True, False)
+    assert (mixed.interims, mixed.word_times) == (True, None)
+    assert (former.interims, former.word_times) == (None, None)
+
+
 def test_models_of_one_name_without_a_language_in_common_do_not_speak_any() -> None:
     german = Model(("sherpa", "mine", "sherpa-mine"), ("de",))
     russian = Model(("sherpa", "mine", "sherpa-mine"), ("ru",))

@@ -7,7 +7,7 @@ do not speak it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -19,10 +19,14 @@ class Model(msgspec.Struct, frozen=True):
         names: By which clients may ask for it, the last being its own: no other model of the
             same transcriber has it.
         languages: BCP-47 primary tags it transcribes; empty for any.
+        interims: Whether it has words before a final; ``None`` from an older version.
+        word_times: Whether it measures when words are said; ``None`` from an older version.
     """
 
     names: tuple[str, ...]
     languages: tuple[str, ...] = ()
+    interims: bool | None = None
+    word_times: bool | None = None
 
     @property
     def own_name(self) -> str:
@@ -84,8 +88,17 @@ def _of(offer: Sequence[Model], name: str) -> Model | None:
 def _merged(name: str, offers: Sequence[Sequence[Model]]) -> Model:
     same = [model for offer in offers if (model := _of(offer, name)) is not None]
     said = [set(model.languages) for model in same if model.languages]
-    if not said:
-        return Model(same[0].names)
-    # None would stand for any.
-    languages = set.intersection(*said) or set.union(*said)
-    return Model(same[0].names, tuple(sorted(languages)))
+    # No language would stand for any.
+    languages = (set.intersection(*said) or set.union(*said)) if said else set[str]()
+    return Model(
+        same[0].names,
+        tuple(sorted(languages)),
+        agreed(model.interims for model in same),
+        agreed(model.word_times for model in same),
+    )
+
+
+def agreed(answers: Iterable[bool | None]) -> bool | None:
+    """Returns what all answers are; ``None`` if they differ, or if one is not known."""
+    different = set(answers)
+    return different.pop() if len(different) == 1 else None

@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from scripta_common.broker import Broker
 from scripta_common.fleet import Member
+from scripta_common.models import Model
 from scripta_common.sessionlog import Roster
 from scripta_local.broker import Broker as BrokerProcess
 
@@ -52,7 +53,14 @@ async def post(server: Any, file: bytes, path: str = PATH, **fields: str) -> htt
 async def fleet(shared_broker: BrokerProcess, redis: object, start_server: Any) -> Any:
     """A gateway that knows which models there are."""
     broker = Broker(shared_broker.url, name="stand-in")
-    await Roster(broker).enlist("tr", Member("default", ("moonshine",), ("en",), 4))
+    served = (
+        Model(("moonshine", "moonshine-tiny-en"), ("en",), interims=True, word_times=True),
+        Model(("whisper", "tiny.en"), ("en",), interims=False, word_times=True),
+        Model(("whisper", "base"), ("de", "en"), interims=False, word_times=True),
+    )
+    names = tuple(name for model in served for name in model.names)
+    member = Member("default", names, ("de", "en"), 4, served=served)
+    await Roster(broker).enlist("tr", member)
     await broker.aclose()
     return await start_server(slots=0)
 
@@ -110,7 +118,7 @@ async def test_an_unknown_model_is_refused(fleet: Any) -> None:
     response = await post(fleet, wav(), model="nobody-has-this")
     assert response.status_code == 404
     assert error_of(response)["code"] == "model_not_found"
-    assert (await post(fleet, wav(), language="de", model="whisper-1")).status_code == 400
+    assert (await post(fleet, wav(), language="fr", model="whisper-1")).status_code == 400
 
 
 async def test_full_is_503_with_a_time_to_come_back(start_server: Any, redis: object) -> None:
@@ -132,6 +140,11 @@ async def test_models_are_those_of_the_fleet_and_the_vendors(fleet: Any) -> None
         assert {"moonshine", "whisper-1", "gpt-4o-transcribe"} <= set(names)
         one = (await http.get("/v1/models/moonshine")).json()
         assert (one["id"], one["object"]) == ("moonshine", "model")
+        assert (one["languages"], one["interims"], one["word_times"]) == (["en"], True, True)
+        # The first that speaks a session's language: what they have in common is said of it.
+        either = (await http.get("/v1/models/whisper")).json()
+        assert (either["languages"], either["interims"]) == (["de", "en"], False)
+        assert "languages" not in (await http.get("/v1/models/whisper-1")).json()
         missing = await http.get("/v1/models/nobody-has-this")
     assert missing.status_code == 404
     assert error_of(missing)["code"] == "model_not_found"

@@ -109,6 +109,10 @@ def test_it_offers_exact_words_and_on_a_cpu_no_interims():
     on_cpu = WhisperEngine(TINY).capabilities
     assert (on_cpu.word_times, on_cpu.interims) == (True, False)
     assert on_cpu.models == ("model", "whisper-model")
+    assert WhisperEngine(ModelSource("whisper-base")).capabilities.models == (
+        "base",
+        "whisper-base",
+    )
     assert WhisperEngine(replace(TINY, device=Device.CUDA)).capabilities.interims
 
 

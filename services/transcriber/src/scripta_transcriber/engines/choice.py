@@ -176,6 +176,8 @@ class Engines:
             Model(
                 (engine.name, *engine.capabilities.models),
                 tuple(sorted(engine.capabilities.languages)),
+                engine.capabilities.interims,
+                engine.capabilities.word_times,
             )
             for engine in self._engines
         )

@@ -116,7 +116,7 @@ class WhisperEngine:
         self._model: Any = None
         self._features: Any = None
         self._tokenizers: dict[str, Tokenizer] = {}
-        label = source.label
+        label = source.label.removeprefix("whisper-")
         self.capabilities = Capabilities(
             languages=whisper_languages(source),
             interims=source.device is Device.CUDA,
