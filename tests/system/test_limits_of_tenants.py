@@ -22,56 +22,122 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 MOST = 3
 CLIENTS = 25
+"""Of each tenant."""
 TENANTS = ("acme", "rival")
 SLOTS = "16"
+TURNS = 12
+"""Sessions that end and are followed by others before a gateway is killed."""
+SHORT_SECONDS = 1.0
+"""How long a place may be free while clients want it: one comes back every few milliseconds."""
+HEAL_SECONDS = 20.0
+"""How long the places of a killed gateway may be taken; a session's TTL is 60 s."""
 
 
 class Crowd:
-    """Clients that want sessions all the time; each keeps one until it is cut.
+    """Clients that want sessions all the time.
 
     Attributes:
-        held: Sessions that clients of each tenant have, from the accept until the close.
+        stay: Whether a client keeps its session until it is cut; otherwise it ends it soon.
+        held: Sessions of each tenant, by gateway, from the accept until the close.
         most: The most that each had at any moment.
+        turns: Sessions of each tenant that their clients have ended.
+        cut: Sessions at each gateway that were cut.
         statuses: The refusals.
     """
 
     def __init__(self, ports: list[int], keys: dict[str, str]) -> None:
         self._ports = ports
         self._keys = keys
-        self.held: Counter[str] = Counter()
+        self.stay = False
+        self.held: dict[str, Counter[int]] = {tenant: Counter() for tenant in keys}
         self.most: Counter[str] = Counter()
+        self.turns: Counter[str] = Counter()
+        self.cut: Counter[int] = Counter()
         self.statuses: Counter[int] = Counter()
+        # Since when a place of each tenant is free, and for how long places were.
+        self._free_since: dict[str, float] = {}
+        self._free: list[float] = []
 
     async def want(self, tenant: str, number: int) -> None:
         """Opens sessions, at the gateways in turn, until cancelled."""
         shown = {"Authorization": f"Bearer {self._keys[tenant]}"}
         while True:
             number += 1
-            url = f"ws://127.0.0.1:{self._ports[number % len(self._ports)]}/ws"
+            place = number % len(self._ports)
+            url = f"ws://127.0.0.1:{self._ports[place]}/ws"
             with suppress(OSError, ConnectionClosed, TimeoutError):
                 try:
                     async with connect(url, proxy=None, additional_headers=shown) as socket:
-                        await self._hold(tenant, socket)
+                        await self._hold(tenant, place, socket)
                 except InvalidStatus as refused:
                     self.statuses[refused.response.status_code] += 1
             await asyncio.sleep(0.2)
 
-    async def _hold(self, tenant: str, socket: Any) -> None:
-        self.held[tenant] += 1
-        self.most[tenant] = max(self.most[tenant], self.held[tenant])
+    def total(self, tenant: str) -> int:
+        """Returns how many sessions a tenant has now."""
+        return self.held[tenant].total()
+
+    def full(self) -> bool:
+        """Returns whether all tenants have as many sessions as they may."""
+        return all(self.total(tenant) == MOST for tenant in self.held)
+
+    def everywhere(self) -> bool:
+        """Returns whether each tenant has sessions at each gateway."""
+        places = range(len(self._ports))
+        return all(held[place] for held in self.held.values() for place in places)
+
+    def watch(self) -> None:
+        """Begins to note for how long a place is free."""
+        self._free.clear()
+        self._free_since.clear()
+        for tenant in self.held:
+            self._note(tenant)
+
+    def longest_free(self) -> float:
+        """Returns the longest time, since it is watched, that a place was free."""
+        now = time.monotonic()
+        return max([0.0, *self._free, *(now - since for since in self._free_since.values())])
+
+    async def _hold(self, tenant: str, place: int, socket: Any) -> None:
+        self._count(tenant, place, 1)
         try:
-            while True:
-                await socket.send(b"ab")
-                await socket.recv()
-                await asyncio.sleep(0.3)
+            for _ in range(2):
+                await self._speak(socket)
+            while self.stay:
+                await self._speak(socket)
+        except ConnectionClosed:
+            self.cut[place] += 1
+            raise
+        else:
+            self.turns[tenant] += 1
         finally:
-            self.held[tenant] -= 1
+            self._count(tenant, place, -1)
+
+    async def _speak(self, socket: Any) -> None:
+        await socket.send(b"ab")
+        await socket.recv()
+        await asyncio.sleep(0.3)
+
+    def _count(self, tenant: str, place: int, step: int) -> None:
+        self.held[tenant][place] += step
+        self.most[tenant] = max(self.most[tenant], self.total(tenant))
+        self._note(tenant)
+
+    def _note(self, tenant: str) -> None:
+        """Notes since when a place is free, or for how long it was."""
+        now = time.monotonic()
+        if self.total(tenant) < MOST:
+            self._free_since.setdefault(tenant, now)
+        elif tenant in self._free_since:
+            self._free.append(now - self._free_since.pop(tenant))
 
 
 async def test_never_a_fourth_and_soon_three_again_when_a_gateway_is_killed(
     tmp_path: Path, until: Any
 ) -> None:
-    """Guards limits that two gateways count apart, and places that die with a gateway."""
+    """Guards limits that two gateways count apart, places that die with a gateway or are given back
+    late, and sessions of the other gateway that are cut then.
+    """
     keys = {tenant: secrets.token_urlsafe(32) for tenant in TENANTS}
     path = tmp_path / "keys.json"
     entries = [
@@ -89,17 +155,22 @@ async def test_never_a_fourth_and_soon_three_again_when_a_gateway_is_killed(
             for number in range(CLIENTS)
         ]
 
-        def full() -> bool:
-            return all(crowd.held[tenant] == MOST for tenant in TENANTS)
-
-        await until(full, 15)
-        await asyncio.sleep(1)
-        assert full(), "they want them all the time"
+        await until(crowd.full, 15)
+        crowd.watch()
+        await until(lambda: all(crowd.turns[tenant] > TURNS for tenant in TENANTS), 40)
+        assert crowd.longest_free() < SHORT_SECONDS, "they want them all the time"
+        await until(lambda: crowd.full() and crowd.everywhere(), 10)
+        crowd.stay = True
+        survive = sum(crowd.held[tenant][1] for tenant in TENANTS)
+        crowd.watch()
         await stack.kill_gateway(place=0)
-        killed_at = time.monotonic()
-        await until(lambda: not full(), 5)
-        await until(full, 25)  # long before SESSION_TTL_SECONDS
-        assert time.monotonic() - killed_at < 20
+        await until(lambda: not crowd.full(), 5)
+        await until(crowd.full, HEAL_SECONDS)
+        assert crowd.longest_free() < HEAL_SECONDS
+        crowd.watch()
+        await asyncio.sleep(1)
+        assert crowd.longest_free() == 0, "they have them"
+        assert crowd.cut == {0: 2 * MOST - survive}, "those of the other gateway stay"
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
