@@ -32,6 +32,7 @@ from scripta_gateway.access.keyfile import KeyFile, Limits, TenantEntry
 from scripta_gateway.access.keyring import Keyring
 from scripta_gateway.access.provider import Provider
 from scripta_gateway.settings import GatewaySettings
+from scripta_gateway.telemetry import metrics
 
 pytestmark = pytest.mark.asgi
 
@@ -282,6 +283,22 @@ async def test_former_keys_count_while_the_provider_is_away(place: Place) -> Non
     with pytest.raises(Unauthorized):
         await tokens.verify(place.sign(kid="new"), 0)
     assert await caller_of(tokens, place.sign())
+
+
+async def test_provider_that_is_back_is_noticed_soon(
+    place: Place, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    """Guards the alert: a fetch that fails once would count until the next, minutes later."""
+    monkeypatch.setattr(provider, "PROVIDER_AGAIN_SECONDS", 0.05)
+    tokens = place.tokens()
+    assert await caller_of(tokens, place.sign())
+    place.away = True
+    watching = asyncio.create_task(tokens._provider.watch())
+    tokens._provider._again_at = 0.0
+    await until(lambda: metrics.PROVIDER_FAILING.value == 1)
+    place.away = False
+    await until(lambda: metrics.PROVIDER_FAILING.value == 0)
+    watching.cancel()
 
 
 async def test_before_any_key_is_known_callers_may_come_again(place: Place) -> None:

@@ -51,6 +51,7 @@ class Provider:
         self._source = source
         self._algorithms = algorithms
         self._keys: ProviderKeys | None = None
+        self._failing = True
         self._fetching: asyncio.Task[None] | None = None
         self._again_at = 0.0
 
@@ -68,10 +69,10 @@ class Provider:
         return self._keys.find(kid, algorithm)
 
     async def watch(self) -> None:
-        """Fetches the keys now and then, until cancelled."""
+        """Fetches the keys now and then, and soon again where that fails, until cancelled."""
         while True:
             await self._refresh()
-            await asyncio.sleep(PROVIDER_AGAIN_SECONDS if self._keys is None else _FRESH_SECONDS)
+            await asyncio.sleep(PROVIDER_AGAIN_SECONDS if self._failing else _FRESH_SECONDS)
 
     async def _refresh(self) -> None:
         """Fetches the keys, unless that was tried just now."""
@@ -93,7 +94,8 @@ class Provider:
                 keys = await asyncio.to_thread(ProviderKeys.parse, data, self._algorithms)
         except (CannotRead, BadKeys, TimeoutError) as error:
             trouble = str(error) or "it does not answer in time"
-        metrics.PROVIDER_FAILING.set(bool(trouble))
+        self._failing = bool(trouble)
+        metrics.PROVIDER_FAILING.set(self._failing)
         if trouble:
             logger.error("keys of the identity provider not read", extra={"error": trouble})
         elif self._keys is None and keys is not None:
