@@ -295,9 +295,9 @@ async def test_provider_that_is_back_is_noticed_soon(
     place.away = True
     watching = asyncio.create_task(tokens._provider.watch())
     tokens._provider._again_at = 0.0
-    await until(lambda: metrics.PROVIDER_FAILING.value == 1)
+    await until(lambda: metrics.PROVIDER_FAILING._value.get() == 1)
     place.away = False
-    await until(lambda: metrics.PROVIDER_FAILING.value == 0)
+    await until(lambda: metrics.PROVIDER_FAILING._value.get() == 0)
     watching.cancel()
 
 
