@@ -219,7 +219,11 @@ class Talker(picows.WSListener):
 
     def _interim(self, message: _Frame, now: float) -> None:
         telling = self._tellings[0] if self._tellings else None
-        if telling is None or message.start != telling.seconds(telling.due.start):
+        if telling is None:
+            return
+        # A segment's beginning is known for good with its final: until then it may move.
+        begins, ends = telling.seconds(telling.due.start), telling.seconds(telling.due.end)
+        if not (message.start < ends and begins < message.end):
             return
         telling.interims += 1
         if message.text:

@@ -2,10 +2,11 @@
 
 First one long recording is posted alone; the gateway's resident memory is read four times a second.
 Then some talkers speak alone, and the same number beside ten recordings that are posted together,
-in one run: how much later are their finals? One transcriber with one thread on one core, with the
-slots that it finds by itself; all else on the others. Linux only.
+in one run: how much later are their finals? One transcriber with one thread on one core; all else
+on the others. Uploads lend their slots, so as many talkers as slots are heard beside them. Linux
+only.
 
-Run with ``make bench-uploads``; ``ARGS="--minutes 60 --talkers 4 --uploads 10"`` for other numbers.
+Run with ``make bench-uploads``; ``ARGS="--minutes 60 --talkers 10"`` for other numbers.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ async def beside(system: Rig, talkers: int, uploads: int, minutes: float, second
 
 async def bench(arguments: argparse.Namespace) -> int:
     """Prints both; returns the process's exit code."""
-    async with rig(1, slots=None) as system:
+    async with rig(1, slots=arguments.slots) as system:
         await alone(system, arguments.minutes)
         await beside(
             system, arguments.talkers, arguments.uploads, arguments.minutes, arguments.seconds
@@ -123,6 +124,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="length of a recording")
     parser.add_argument("--talkers", type=int, default=4, help="live sessions")
+    parser.add_argument("--slots", type=int, default=12, help="of the transcriber")
     parser.add_argument("--uploads", type=int, default=10, help="recordings beside them")
     parser.add_argument("--seconds", type=float, default=60.0, help="time of each level")
     return uvloop.run(bench(parser.parse_args()))
