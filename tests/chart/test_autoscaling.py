@@ -95,7 +95,9 @@ def test_demand_asks_for_so_many_pods_that_their_share_of_slots_holds_it(
     slots: int, share: float, demand: int, mode: str
 ) -> None:
     """The documented rule: pods = demand over the slots of a pod times the share, rounded up."""
-    values = transcribers(mode, slots=slots, autoscaling={"targetSlotUtilization": share})
+    values = transcribers(
+        mode, engine="mock", slots=slots, autoscaling={"targetSlotUtilization": share}
+    )
     found = scaler("transcriber", values)
     measured = {"scripta_demand_sessions": demand, "scripta:v1:assign": demand}
     # Exact, in hundredths: 0.29 of 100 slots are 29.
@@ -119,7 +121,7 @@ def test_twelve_slots_a_pod_grow_at_three_quarters(mode: str, demand: int, pods:
 @pytest.mark.parametrize("pods", [1, 2, 5, 40])
 def test_full_pods_always_ask_for_more(values: Values, pods: int) -> None:
     """Guards a share so near to 1 that the controller's tolerance would swallow it."""
-    full = pods * default("transcriber.slots")
+    full = pods * 12
     measured = {"scripta_demand_sessions": full, "scripta:v1:assign": full}
     assert desired(scaler("transcriber", values), pods, measured) > pods
     assert default("transcriber.autoscaling.targetSlotUtilization") < 1 - TOLERANCE

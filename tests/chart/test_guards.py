@@ -140,6 +140,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
             ("gateway", "MAX_AUDIO_SIZE"),
             ("transcriber", "SLOTS"),
             ("transcriber", "MODEL"),
+            ("transcriber", "DEVICE"),
             ("pools.big", "INTERIM_SECONDS"),
         )
     ),
@@ -148,6 +149,28 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         values(("pools.big", {"engine": "moonshine,whisper", "model": "small"})),
     ),
     ("not one model for each engine", values(("transcriber.model", ",small"))),
+    *(
+        ("which has no model of its own: name one", values(("pools.big", pool)))
+        for pool in (
+            {"engine": "whisper"},
+            {"engine": "sherpa"},
+            {"engine": "moonshine,whisper"},
+            {"engine": "moonshine,whisper", "model": ", "},
+        )
+    ),
+    (
+        "none of Scripta's images has both",
+        values(("pools.big", {"engine": "whisper,sherpa", "model": "small,parakeet"})),
+    ),
+    ("whisper alone runs on a GPU", values(("pools.big.device", "cuda"))),
+    (
+        "more slots than whisper can serve",
+        values(("pools.big", {"engine": "whisper", "model": "small", "slots": 12})),
+    ),
+    (
+        "more slots than moonshine,whisper can serve",
+        values(("pools.big", {"engine": "moonshine,whisper", "model": ",small", "slots": 12})),
+    ),
     ("set tracing.endpoint", values(("tracing.headersSecret.name", "token"))),
     (
         "extraEnv sets OTEL_TRACES_SAMPLER",
@@ -229,6 +252,15 @@ ACCEPTED = [
     values(("gateway.replicas", 0), ("gateway.autoscaling.mode", "none")),
     values(("keda.source", "prometheus")),
     values(("pools.big.engine", "moonshine,mock")),
+    values(("pools.big", {"engine": "whisper", "model": "small", "slots": 8})),
+    values(("pools.big", {"engine": "whisper", "model": "package:models/small"})),
+    values(("pools.big", {"engine": "whisper", "model": "b", "slots": 60, "device": "cuda"})),
+    values(
+        (
+            "pools.big",
+            {"engine": "whisper,sherpa", "model": "a,b", "image": {"repository": "own/both"}},
+        )
+    ),
     values(("gateway.extraEnv", [{"name": "SLOTS_OF_OTHERS", "value": "1"}])),
     values(("pools.big.strategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})),
 ]

@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 from scripta_common.fleet import POOL_PATTERN
 from scripta_common.settings import CommonSettings
 from scripta_gateway.settings import GatewaySettings
-from scripta_transcriber.engines import create_engine
+from scripta_transcriber.engines import ENGINES, create_engine
+from scripta_transcriber.engines.source import ModelSource
 from scripta_transcriber.settings import TranscriberSettings
 
 from .cases import cases
@@ -40,7 +41,6 @@ BY_EXTRA_ENV = {
     "app_host": "a pod listens on all its addresses; `::` on a cluster with IPv6 alone",
     "health_host": "as app_host",
     "model_dir": "volumes with models are mounted at /models",
-    "device": "an image with NVIDIA's libraries is one of your own",
     "outbound_proxy": "its URL may have a password in it: from a Secret",
     "scripta_revision": "the image says it",
     "otel_exporter_otlp_endpoint": "tracing.endpoint; OpenTelemetry's operator sets it too",
@@ -50,11 +50,15 @@ BY_EXTRA_ENV = {
 
 OTHER_DEFAULTS = {
     "redis_url": "a laptop's broker, and the release's",
+    "engine": "the chart puts in moonshine",
     "slots": "a pod has a fixed size, so that autoscalers know what one more brings",
     "admin_port": "a laptop has one port, and a pod one that clients do not reach",
     "threads": "one by default, whatever the size of the node",
 }
 """Settings whose default is another in the chart, and why."""
+
+ZERO_IS_OPEN = {"transcriber.slots"}
+"""Values of which 0 says that the chart is to find one, which is what the service gets."""
 
 SHARED = {
     "log_level": "logs.level",
@@ -69,6 +73,7 @@ OWN: dict[type[CommonSettings], str] = {
 ELSEWHERE = {
     "engine": "transcriber.engine",
     "model": "transcriber.model",
+    "device": "transcriber.device",
     "slots": "transcriber.slots",
     "threads": "transcriber.threads",
 }
@@ -151,7 +156,7 @@ def test_setting_without_a_value_can_be_set_as_further_environment(
     for name in BY_EXTRA_ENV.keys() & service.model_fields.keys():
         is_url = name.endswith(("endpoint", "proxy"))
         endpoint = "http://collector:4318" if is_url else "::"
-        text = {"model_dir": "/mnt/models", "device": "cuda"}.get(name, endpoint)
+        text = {"model_dir": "/mnt/models"}.get(name, endpoint)
         values = {component: {"extraEnv": [{"name": name.upper(), "value": text}]}}
         assert str(getattr(settings(render(values).pod(component)), name)) == text
 
@@ -175,8 +180,11 @@ def test_default_is_that_of_the_service(
 def test_value_arrives_in_the_service(service: type[CommonSettings], name: str, path: str) -> None:
     another = _another(schema_of(path), default(path))
     component = "gateway" if service is GatewaySettings else "transcriber"
-    jwt = {"issuer": "https://id.example", "audience": "speech"}  # each needs the other
-    base = {"gateway": {"access": {"jwt": jwt}}} if name.startswith("jwt_") else {}
+    base: dict[str, Any] = {}
+    if name.startswith("jwt_"):  # each needs the other
+        base = {"gateway": {"access": {"jwt": {"issuer": "https://id.example", "audience": "a"}}}}
+    if name == "device":
+        base = {"transcriber": {"engine": "whisper", "model": "small"}}
     pod = render(with_value(path, another, base)).pod(component)
     assert getattr(settings(pod), name) == another
 
@@ -188,6 +196,9 @@ def test_bounds_are_those_of_the_service(
     """Guards pods that crash on a value which the chart has let through, and the reverse."""
     bounds = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
     chart = {key: value for key, value in schema_of(path).items() if key in bounds}
+    if path in ZERO_IS_OPEN:
+        assert chart.pop("minimum") == 0
+        chart["minimum"] = 1
     assert chart == _bounds(service.model_fields[name])
 
 
@@ -197,10 +208,24 @@ def test_words_are_those_of_the_service(path: str) -> None:
     assert schema_of(path)["enum"] == list(CommonSettings.model_fields[name].annotation.__args__)  # type: ignore[union-attr]
 
 
-def test_pod_has_the_slots_that_its_engine_recommends_for_its_threads() -> None:
-    capabilities = create_engine(default("transcriber.engine"), 1).capabilities
-    threads = default("transcriber.threads")
-    assert default("transcriber.slots") == capabilities.slots_per_thread * threads
+@pytest.mark.parametrize("engines", [*ENGINES, "moonshine, sherpa", "moonshine,whisper,whisper"])
+def test_pod_has_the_slots_that_its_slowest_engine_recommends(engines: str) -> None:
+    """Guards a pool of whisper with the slots of moonshine, whose words all come too late."""
+    names = engines.replace(" ", "").split(",")
+    models = ",".join("m" if name in ("whisper", "sherpa") else "" for name in names)
+    pool = {"engine": engines, "model": models, "threads": 3}
+    found = settings(render({"pools": {"a": pool}}).pod("transcriber-a"))
+    sources = {"whisper": ModelSource("m"), "sherpa": ModelSource("m")}
+    each = [create_engine(name, 1, sources.get(name)).capabilities for name in names]
+    assert isinstance(found, TranscriberSettings)
+    assert found.slots == min(one.slots_per_thread for one in each) * 3
+
+
+def test_engines_are_those_of_the_service() -> None:
+    """Guards a name that renders and then ends every pod, and one that is refused for nothing."""
+    pattern = re.compile(schema_of("transcriber.engine")["pattern"])
+    assert all(pattern.fullmatch(each) for each in (*ENGINES, ",".join(ENGINES), ""))
+    assert set(re.findall(r"[a-z]+", pattern.pattern)) == set(ENGINES)
 
 
 def test_pool_with_several_models_is_started_with_each_in_its_place() -> None:
@@ -250,7 +275,7 @@ def test_large_numbers_arrive_as_they_are() -> None:
     """Guards against `1e+06`, which Helm makes of a large whole number."""
     values = {
         "gateway": {"settings": {"maxAudioSize": 104857600, "maxSessions": 1000000}},
-        "transcriber": {"slots": 1000000},
+        "transcriber": {"slots": 1000000, "engine": "whisper", "model": "b", "device": "cuda"},
         "sessions": {"ttlSeconds": 3000000},
     }
     release = render(values)

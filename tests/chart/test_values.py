@@ -53,6 +53,7 @@ OTHER: dict[str, object] = {
     "gateway.settings.allowedHosts": "speech.example.com",
     "gateway.settings.allowedOrigins": "https://speech.example.com",
     "gateway.settings.trustedProxies": "10.0.0.0/8",
+    "transcriber.engine": "mock",
     "transcriber.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
     "transcriber.autoscaling.targetSlotUtilization": 0.25,
     "keda.brokerAddress": "elsewhere:6379",
@@ -107,7 +108,8 @@ def schema_paths(schema: dict[str, Any], above: str = "") -> Iterator[str]:
 @cache
 def bases() -> list[tuple[dict[str, Any], dict[str, str]]]:
     hidden = combined({"broker": "URL in a Secret", "transcriber autoscaling": "keda"})
-    tried = [*cases().values(), hidden]
+    whisper = {"transcriber": {"engine": "whisper", "model": "small"}}
+    tried = [*cases().values(), hidden, whisper]
     return [(dict(values), texts(values)) for values in tried]
 
 
@@ -200,7 +202,10 @@ def test_unknown_value_of_a_pool_is_refused() -> None:
         ("gateway.podLabels", {"scripta/broker-client": "false"}),
         ("pools", {"Big": {}}),
         ("pools", {"a" * 21: {}}),
-        ("transcriber.slots", 0),
+        ("transcriber.slots", -1),
+        ("transcriber.engine", "wisper"),
+        ("transcriber.engine", "moonshine,,mock"),
+        ("transcriber.device", "gpu"),
         ("gateway.route.timeout", "1 hour"),
         ("broker.external.url", "http://h"),
         ("tracing.endpoint", "collector:4318"),

@@ -41,6 +41,9 @@ _ENGINES: Final[dict[str, Callable[[ModelSource, int], Engine]]] = {
 }
 """What makes each engine. Its module is imported only then: another's packages may be missing."""
 
+ENGINES: Final = tuple(_ENGINES)
+"""Names of the engines that there are."""
+
 _EXTRAS: Final = frozenset({"sherpa", "whisper"})
 """Engines whose packages are an extra of the same name."""
 
