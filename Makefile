@@ -44,7 +44,7 @@ EXTRAS :=
 PUSH :=
 
 # Only Docker's own format has health checks.
-images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= EXTRAS=whisper|sherpa PUSH=1 BASE_IMAGE=)
+images: ## Build both images (BUILDER=docker|podman|buildah TAG= IMAGE_PREFIX= EXTRAS=whisper|sherpa|whisper-cuda PUSH=1 BASE_IMAGE=)
 	@test -n "$(BUILDER)" || { echo "There is no docker, podman or buildah here." >&2; exit 1; }
 	@set -e; for image in gateway transcriber$(EXTRAS:%=-%); do \
 		service=$${image%%-*}; extras=$${image#$$service}; \
@@ -200,6 +200,9 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 		requirements/transcriber-sherpa.in -o services/transcriber/requirements-sherpa.txt
 	@$(NARROW) --override requirements/overrides-images.txt \
 		requirements/transcriber-whisper.in -o services/transcriber/requirements-whisper.txt
+	@$(NARROW) --override requirements/overrides-images.txt \
+		requirements/transcriber-whisper-cuda.in \
+		-o services/transcriber/requirements-whisper-cuda.txt
 	@$(NARROW) --override requirements/overrides-images.txt \
 		--override requirements/overrides-load.txt \
 		requirements/load.in -o loadtest/requirements.txt

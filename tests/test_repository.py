@@ -52,6 +52,9 @@ LOCKS = [
 ]
 
 
+ON_GPU = "services/transcriber/requirements-whisper-cuda.txt"
+
+
 def source_of(package: str) -> Path:
     return PACKAGES[package] / "src" / package
 
@@ -197,6 +200,15 @@ def test_locks_agree(lock: str) -> None:
     assert pins(lock).items() <= pins("requirements/dev.txt").items()
 
 
+def test_image_for_gpus_has_that_of_whisper_and_libraries_of_nvidia() -> None:
+    """Guards words that differ between CPU and GPU for want of the same packages."""
+    whisper = pins("services/transcriber/requirements-whisper.txt")
+    assert whisper.items() <= pins(ON_GPU).items()
+    added = pins(ON_GPU).keys() - whisper.keys()
+    assert "nvidia-cublas-cu12" in added
+    assert all(name.startswith("nvidia-") for name in added)
+
+
 @pytest.mark.parametrize(
     ("lock", "packages", "extras"),
     [
@@ -205,6 +217,7 @@ def test_locks_agree(lock: str) -> None:
         ("services/transcriber/requirements.txt", TRANSCRIBER, set()),
         ("services/transcriber/requirements-sherpa.txt", TRANSCRIBER, {"sherpa"}),
         ("services/transcriber/requirements-whisper.txt", TRANSCRIBER, {"whisper"}),
+        (ON_GPU, TRANSCRIBER, {"whisper-cuda"}),
         ("requirements/dev.txt", TRANSCRIBER, {"sherpa", "whisper"}),
     ],
 )
