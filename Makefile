@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-models bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -88,6 +88,9 @@ bench-crowd: $(DEV) ## Measure acknowledgements and processor time with hundreds
 
 bench-accuracy: $(DEV) ## Measure word error rates on real speech
 	@$(BIN)/python bench/accuracy.py $(ARGS)
+
+bench-models: $(DEV) ## Set models beside each other (ARGS="--quick --manifest FILE --models DIR --out models.html")
+	@PYTHONPATH=tests/support $(BIN)/python bench/models.py $(ARGS)
 
 bench-pace: $(DEV) ## Measure word errors by how audio comes: long messages, containers, stalls
 	@$(BIN)/python bench/pace.py $(ARGS)

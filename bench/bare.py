@@ -53,21 +53,39 @@ class Heard(msgspec.Struct):
 
 
 class Listener:
-    """Hears recordings one after the other."""
+    """Hears recordings one after the other.
 
-    def __init__(self, engine: Engine, detector: VoiceDetector | None, heard: Heard) -> None:
+    Args:
+        engine: What hears them.
+        detector: What finds speech for it.
+        heard: Where it notes what came of them.
+        drafts: Whether it makes interims, if the engine makes any.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        detector: VoiceDetector | None,
+        heard: Heard,
+        *,
+        drafts: bool = True,
+    ) -> None:
         self._engine = engine
         self._detector = detector
         self._heard = heard
+        self._drafts = drafts and engine.capabilities.interims
 
-    def hear(self, name: str, chunks: list[bytes]) -> None:
-        """Hears a recording and notes its finals."""
+    def hear(self, name: str, chunks: list[bytes], language: str | None = None) -> None:
+        """Hears a recording and notes its finals; ``language`` is what its session asks for."""
         dues = self._heard.dues[name] = []
+        options = SegmenterOptions(language=language)
         segmenter = create_segmenter(
-            self._engine.capabilities, Checkpoint(), SegmenterOptions(), self._detector
+            self._engine.capabilities, Checkpoint(), options, self._detector
         )
         hypothesis, shares = Hypothesis(self._engine), list[float]()
         for place, segment, final in follow(segmenter, _entries(chunks), INTERVAL_SECONDS):
+            if not final and not self._drafts:
+                continue
             if not final and segment is not None:
                 words = hypothesis.hear(segment)
                 shares.append(stable_share(words.text, words.stable))

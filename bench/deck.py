@@ -82,10 +82,11 @@ def recordings(choice: Choice) -> dict[str, list[bytes]]:
         pcm = b"".join(sample_chunks())
         size = _FALLBACK_SECONDS * SAMPLE_RATE * BYTES_PER_SAMPLE
         return {
-            f"sample {at // size}": _chunks(pcm[at : at + size]) for at in range(0, len(pcm), size)
+            f"sample {at // size}": chunks_of(pcm[at : at + size])
+            for at in range(0, len(pcm), size)
         }
     chosen = (r for r in read_manifest(DEFAULT_FOLDER) if _fits(r, choice))
-    return {recording.name: _chunks(recording.pcm()) for recording in chosen}
+    return {recording.name: chunks_of(recording.pcm()) for recording in chosen}
 
 
 def pieces(choice: Choice, dues: Mapping[str, Sequence[Due]]) -> list[Piece]:
@@ -111,7 +112,8 @@ def _fits(recording: Recording, choice: Choice) -> bool:
     )
 
 
-def _chunks(pcm: bytes) -> list[bytes]:
+def chunks_of(pcm: bytes) -> list[bytes]:
+    """Returns audio in messages, the last one filled up with silence."""
     return [
         pcm[at : at + CHUNK_BYTES].ljust(CHUNK_BYTES, b"\0")
         for at in range(0, len(pcm), CHUNK_BYTES)

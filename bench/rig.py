@@ -100,15 +100,17 @@ class Rig:
         stack: The system, with one transcriber.
         threads: Of the transcriber.
         log: Where the work of its engine is written down.
+        language: What its sessions ask for; ``None`` for nothing.
 
     Attributes:
         stack: The system.
     """
 
-    def __init__(self, stack: Stack, threads: int, log: Path) -> None:
+    def __init__(self, stack: Stack, threads: int, log: Path, language: str | None = None) -> None:
         self.stack = stack
         self._threads = threads
         self._log = log
+        self._language = language
 
     async def level(
         self, deck: Iterator[Piece], sessions: int, seconds: float, settle: float = SETTLE_SECONDS
@@ -117,7 +119,7 @@ class Rig:
         tally, talkers = Tally(), list[Talker]()
         speaking = asyncio.create_task(speak(talkers), name="speak")
         for _ in range(sessions):
-            talkers.append(await connect(self.stack.ws_url, deck, tally))
+            talkers.append(await connect(self.stack.ws_url, deck, tally, language=self._language))
             await asyncio.sleep(settle / 2 / sessions)
         await asyncio.sleep(settle / 2)
         level = await self.watch(tally, sessions, seconds)
@@ -172,7 +174,13 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    threads: int, design: Interims = Interims.SCRIPTA, slots: int | None = 200
+    threads: int,
+    design: Interims = Interims.SCRIPTA,
+    slots: int | None = 200,
+    *,
+    engine: str = "moonshine",
+    model: str = "",
+    language: str | None = None,
 ) -> AsyncIterator[Rig]:
     """Runs the system, with one transcriber on the last cores and all else on the others.
 
@@ -180,6 +188,9 @@ async def rig(
         threads: Of the transcriber.
         design: How it makes interims.
         slots: Its slots; ``None`` for those that it finds by itself.
+        engine: Its engine; another than the default only with the default design.
+        model: The model of the engine.
+        language: What sessions ask for.
     """
     everywhere = os.sched_getaffinity(0)
     own = cores_for(threads)
@@ -191,10 +202,14 @@ async def rig(
             watched = Path(__file__).with_name("watched_transcriber.py")
             bound = ",".join(map(str, own))
             commands = Commands(transcriber=(sys.executable, str(watched), str(log), bound, design))
-            env = {"THREADS": str(threads), "INTERIM_SECONDS": str(INTERVAL_SECONDS)}
+            env = {
+                "THREADS": str(threads),
+                "INTERIM_SECONDS": str(INTERVAL_SECONDS),
+                "MODEL": model,
+            }
             if slots is not None:
                 env["SLOTS"] = str(slots)
-            async with Stack(restart=False, env=env, commands=commands) as stack:
-                yield Rig(stack, threads, log)
+            async with Stack(engine=engine, restart=False, env=env, commands=commands) as stack:
+                yield Rig(stack, threads, log, language)
     finally:
         os.sched_setaffinity(0, everywhere)

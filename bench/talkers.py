@@ -273,10 +273,15 @@ async def speak(talkers: list[Talker]) -> None:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
-async def connect(url: str, deck: Iterator[Piece], tally: Tally, ahead: int = 0) -> Talker:
+async def connect(
+    url: str,
+    deck: Iterator[Piece],
+    tally: Tally,
+    ahead: int = 0,
+    language: str | None = None,
+) -> Talker:
     """Opens a session with interims."""
-    _, talker = await picows.ws_connect(
-        lambda: Talker(deck, tally, ahead), f"{url}?encoding=linear16&interim_results=true"
-    )
+    query = f"encoding=linear16&interim_results=true&language={language or 'auto'}"
+    _, talker = await picows.ws_connect(lambda: Talker(deck, tally, ahead), f"{url}?{query}")
     assert isinstance(talker, Talker)
     return talker

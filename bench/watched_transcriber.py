@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import onnxruntime as ort
 
@@ -22,9 +23,12 @@ from scripta_transcriber.engines.onnx import open_session
 
 def watch(log: EngineLog, interims: Interims) -> None:
     """Puts watched parts in the place of the transcriber's own."""
+    create_engine = service.create_engine
 
-    def watched_engine(*_: object) -> WatchedEngine:
-        return WatchedEngine(interims.engine(), log, drafts=interims.drafts)
+    def watched_engine(*asked: Any) -> WatchedEngine:
+        own = interims is Interims.SCRIPTA
+        engine = create_engine(*asked) if own else interims.engine()
+        return WatchedEngine(engine, log, drafts=interims.drafts)
 
     def watched_session(path: Path) -> ort.InferenceSession:
         return WatchedSession(open_session(path), log)

@@ -1,8 +1,14 @@
 """Word error rate as the recordings' manifest asks for it.
 
-Lower case, punctuation out, numbers as words, fillers dropped; characters instead of words for
-Chinese; the best of the reference and its alternatives. Rates are over a whole set: errors of
-all recordings over words of all references.
+Lower case, punctuation out, fillers dropped; the best of the reference and its alternatives. Rates
+are over a whole set: errors of all recordings over words of all references. What else is done
+hangs on the language:
+
+- English: numbers are spelled out, so that "3" and "three" are the same.
+- Russian: ё is written as е, as most texts have it.
+- Chinese, Japanese and others that are written without spaces: characters are counted, not words.
+- All others: figures stay figures. A reference that spells its numbers out names the figures among
+  its alternatives, or a model that writes figures has an error for each.
 """
 
 from __future__ import annotations
@@ -11,6 +17,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
+"""Languages that are written without spaces between words."""
 
 FILLERS = frozenset({"uh", "um", "uhm", "umm", "er", "erm", "hm", "hmm", "mm", "mhm", "ah"})
 
@@ -61,10 +70,13 @@ def score(references: Iterable[str], hypothesis: str, language: str) -> Score:
 
 
 def units(text: str, language: str) -> list[str]:
-    """Returns what errors are counted in: normalised words, or characters for Chinese."""
+    """Returns what errors are counted in: normalised words, or characters without spaces."""
     text = unicodedata.normalize("NFKC", text).lower()
-    if language == "zh":
+    language = language.partition("-")[0]
+    if language in UNSPACED:
         return [c for c in text if c.isalnum()]
+    if language == "ru":
+        text = text.replace("ё", "е")
     if language == "en":
         text = _spell_numbers(text)
     text = re.sub(r"['’]", "", text)
