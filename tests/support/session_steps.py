@@ -40,7 +40,7 @@ async def collect(session: Session, count: int, seconds: float = 10) -> list[Any
 
 async def opened(hub: Hub, options: SessionOptions = OPTIONS) -> Session:
     """Opens a session and puts it in line before it has anything to be heard."""
-    session = await hub.open(options)
+    session = await hub.opener.open(options)
     await session._writer.join()
     return session
 
@@ -61,7 +61,7 @@ async def deaf(session: Session) -> None:
 async def poll(hub: Hub, session: Session) -> None:
     """Does at once what the hub does when nothing was heard for a while."""
     session.heard_at = float("-inf")
-    await hub.keep_up_once()
+    await hub.held.upkeep.run_once()
 
 
 def hear_again(session: Session) -> None:

@@ -9,7 +9,8 @@ import pytest
 from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
 from scripta_common.fleet import Fleet, Line, Member, Pool, Roll
 from scripta_common.models import Model
-from scripta_gateway.admission.admission import Admission, route
+from scripta_gateway.admission.admission import Admission
+from scripta_gateway.admission.routing import route
 
 pytestmark = pytest.mark.unit
 

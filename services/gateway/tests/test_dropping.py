@@ -54,7 +54,7 @@ async def test_session_that_can_not_be_resumed_keeps_no_results_that_were_sent(
 ) -> None:
     """Guards the broker against a stream that runs all day."""
     hub = await make_hub()
-    session = await hub.open(SessionOptions())
+    session = await hub.opener.open(SessionOptions())
     await session._writer.join()
     await scribe.take()
     total = 4 * DROP_STEP
@@ -70,7 +70,7 @@ async def test_session_that_can_be_resumed_keeps_the_last_ones_and_says_what_it_
     make_hub: MakeHub, scribe: Any, redis: Redis, until: Until
 ) -> None:
     hub, token = await make_hub(), ResumeToken.make()
-    session = await hub.open(SessionOptions(), token)
+    session = await hub.opener.open(SessionOptions(), token)
     await session._writer.join()
     await scribe.take()
     await talk(session, scribe, KEPT + 2 * DROP_STEP)
@@ -80,11 +80,11 @@ async def test_session_that_can_be_resumed_keeps_the_last_ones_and_says_what_it_
 
     await until(dropped)
     assert await redis.xlen(keys.results(session.sid)) >= KEPT
-    hub.leave(session, comes_back=True)
+    hub.held.leave(session, comes_back=True)
     with pytest.raises(NotResumable) as refused:
-        await hub.resume(token, 1)
+        await hub.opener.resume(token, 1)
     assert refused.value.reason == "behind"
-    again = await hub.resume(token, session._outflow._sent - KEPT)
+    again = await hub.opener.resume(token, session._outflow._sent - KEPT)
     got = await hear(again, scribe.index)
     assert got == list(range(session._outflow._sent - KEPT + 1, scribe.index + 1))
 
@@ -94,7 +94,7 @@ async def test_results_that_were_not_sent_are_kept(
 ) -> None:
     """Guards a client that does not read: what it has not got must stay, whatever it is."""
     hub = await make_hub()
-    session = await hub.open(SessionOptions())
+    session = await hub.opener.open(SessionOptions())
     await session._writer.join()
     await scribe.take()
     total = 3 * DROP_STEP
@@ -104,7 +104,7 @@ async def test_results_that_were_not_sent_are_kept(
     await scribe.work(until_seq=total)
     await until(lambda: session._exchange.behind)
     session.heard_at = float("-inf")
-    await hub.keep_up_once()
+    await hub.held.upkeep.run_once()
     assert await redis.xlen(keys.results(session.sid)) == total
     assert await hear(session, total) == list(range(1, total + 1))
 
@@ -114,7 +114,7 @@ async def test_gateway_that_has_lost_the_session_drops_nothing(
 ) -> None:
     """Guards the new connection: its client may have fewer results than the old one was sent."""
     hub, token = await make_hub(), ResumeToken.make()
-    session = await hub.open(SessionOptions(), token)
+    session = await hub.opener.open(SessionOptions(), token)
     await session._writer.join()
     await scribe.take()
     await talk(session, scribe, 5)
@@ -129,7 +129,7 @@ async def test_gateway_that_has_lost_the_session_drops_nothing(
 async def test_log_drops_no_more_than_it_has(make_hub: MakeHub, scribe: Any, redis: Redis) -> None:
     """After a failover it may have fewer results than were sent; those that come again count."""
     hub = await make_hub()
-    session = await hub.open(SessionOptions())
+    session = await hub.opener.open(SessionOptions())
     await session._writer.join()
     await scribe.take()
     await talk(session, scribe, 3)

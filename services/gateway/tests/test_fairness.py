@@ -59,12 +59,18 @@ class Flood:
     async def close(self, code: int, reason: str | None) -> None: ...
 
 
+class AnyHeld:
+    """Takes every session back."""
+
+    def leave(self, *_: Any, **__: Any) -> None: ...
+
+
 class AnyHub:
     """A hub that has room and takes every session back."""
 
     held_audio = HeldAudio(lambda: ())
-
-    def leave(self, *_: Any, **__: Any) -> None: ...
+    held = AnyHeld()
+    opener = None
 
 
 class AnyLog:

@@ -160,7 +160,7 @@ async def test_drain_sends_clients_away_with_1012_and_takes_no_more(
             "transcript",
         ]
         draining = asyncio.create_task(server.hub.drain())
-        await until(lambda: server.hub.draining)
+        await until(lambda: server.hub.held.draining)
         with pytest.raises(InvalidStatus) as refused:
             await server.connect()
         assert refused.value.response.status_code == 503
@@ -200,7 +200,7 @@ async def test_server_stops_although_a_session_does_not_let_it_drain(
 ) -> None:
     caplog.set_level(logging.INFO)
     server = await start_server(drain_seconds=2, drain_spread_seconds=0)
-    await server.hub.open(SessionOptions())  # no connection will ever give it back
+    await server.hub.opener.open(SessionOptions())  # no connection will ever give it back
     server.should_exit = True
     await until(lambda: "gateway stopped" in caplog.messages, 20)
     assert "drain incomplete" in caplog.messages

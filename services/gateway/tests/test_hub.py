@@ -37,8 +37,8 @@ async def test_hub_holds_no_more_sessions_than_it_may(
     first, _ = [await opened(hub) for _ in range(2)]
     with pytest.raises(GatewayFull):
         await opened(hub)
-    hub.leave(first, comes_back=False)
-    await until(lambda: len(hub._held.by_id) < 2)  # its end is in the log
+    hub.held.leave(first, comes_back=False)
+    await until(lambda: len(hub.held.by_id) < 2)  # its end is in the log
     await opened(hub)
 
 
@@ -80,7 +80,7 @@ async def test_session_that_can_not_write_delays_the_upkeep_of_none(
     for _ in range(2):  # the second time, the poll of the stuck one is still under way
         await redis.pexpire(keys.state(other.sid), 10_000)
         stuck.heard_at = other.heard_at = float("-inf")
-        await asyncio.wait_for(hub.keep_up_once(), 3)
+        await asyncio.wait_for(hub.held.upkeep.run_once(), 3)
         assert await redis.pttl(keys.state(other.sid)) > 10_000
     polls = [task.get_name() for task in asyncio.all_tasks() if "poll-" in task.get_name()]
     assert polls == [f"poll-{stuck.sid}"]
@@ -97,11 +97,11 @@ async def test_poll_of_a_session_that_is_not_held_any_more_ends(
     session = await opened(hub)
     own_broker.pause()
     session.heard_at = float("-inf")
-    polling = asyncio.create_task(hub.keep_up_once())
-    await until(lambda: hub._held.upkeep._polls)
-    hub._held.lose(session, ScriptaError("It is gone."))
-    hub._held.part(session, Outcome.FAILED)
-    await until(lambda: not hub._held.upkeep._polls)
+    polling = asyncio.create_task(hub.held.upkeep.run_once())
+    await until(lambda: hub.held.upkeep._polls)
+    hub.held.lose(session, ScriptaError("It is gone."))
+    hub.held.part(session, Outcome.FAILED)
+    await until(lambda: not hub.held.upkeep._polls)
     await polling
     own_broker.resume()
 
@@ -114,7 +114,7 @@ async def test_broker_error_tells_clients_nothing_and_the_log_everything(
     session = await opened(hub)
     caplog.set_level(logging.WARNING)
     own_broker.kill()
-    for failing in (append(session, SECOND, 1), hub.open(OPTIONS)):
+    for failing in (append(session, SECOND, 1), hub.opener.open(OPTIONS)):
         with pytest.raises(ScriptaError) as failed:
             await failing
         assert str(failed.value) == (

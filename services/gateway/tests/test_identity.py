@@ -58,7 +58,7 @@ def no_attaching(server: Any, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     async def attach(*arguments: object) -> None:
         asked.append(arguments)
 
-    monkeypatch.setattr(server.hub._log, "attach", attach)
+    monkeypatch.setattr(server.hub.opener._log, "attach", attach)
     return asked
 
 
@@ -162,7 +162,7 @@ async def test_who_knows_only_the_id_can_neither_read_nor_end_nor_find_the_sessi
                     "status": "session",
                     "resumed": False,
                     "received": 0,
-                    "resume_seconds": server.hub.resume_seconds,
+                    "resume_seconds": server.hub.held.resume_seconds,
                 }
                 await stranger.send('{"type":"end"}')
                 assert (await hear(stranger))["status"] == "ended"
@@ -218,7 +218,7 @@ async def test_session_whose_client_can_not_know_its_token_waits_for_nobody(
 ) -> None:
     """Its client was gone before the first frame: it would only hold its place."""
     left: list[bool] = []
-    leave = server.hub.leave
+    leave = server.hub.held.leave
 
     def note(session: Any, *, comes_back: bool, **more: Any) -> None:
         left.append(comes_back)
@@ -227,7 +227,7 @@ async def test_session_whose_client_can_not_know_its_token_waits_for_nobody(
     async def gone(*_: object, **__: object) -> None:
         raise ConnectionResetError
 
-    monkeypatch.setattr(server.hub, "leave", note)
+    monkeypatch.setattr(server.hub.held, "leave", note)
     monkeypatch.setattr("scripta_gateway.transports.asgi.WebSocketTransport.accept", gone)
     with pytest.raises((InvalidStatus, OSError, EOFError, ConnectionClosed)):
         await server.connect("events=true")

@@ -40,7 +40,7 @@ async def leave_while_held_back(hub: Hub, session: Session, until: Until) -> Non
     await until(lambda: session._exchange.logged == 1)
     waiting.cancel()
     await asyncio.wait([waiting])
-    hub.leave(session, comes_back=False, outcome=Outcome.ABANDONED)
+    hub.held.leave(session, comes_back=False, outcome=Outcome.ABANDONED)
 
 
 async def kinds(scribe: Any, sid: str) -> list[EntryKind]:
@@ -54,7 +54,7 @@ async def test_session_that_is_left_is_ended_in_the_log(
     session = await opened(hub)
     await append(session, SECOND, 1)
     await scribe.take()
-    hub.leave(session, comes_back=False)
+    hub.held.leave(session, comes_back=False)
     read: list[Entry] = []
 
     async def ended() -> bool:
@@ -75,7 +75,7 @@ async def test_upload_that_was_held_back_when_its_client_left_is_ended(
     await leave_while_held_back(hub, session, until)
     await scribe.work(until_seq=5)
     assert len(scribe.history) == 5
-    await until(lambda: not hub._held.by_id)
+    await until(lambda: not hub.held.by_id)
 
 
 async def test_end_for_which_no_room_comes_is_given_up_in_bounded_time(
@@ -86,9 +86,9 @@ async def test_end_for_which_no_room_comes_is_given_up_in_bounded_time(
     session = await opened(hub)
     await scribe.take()
     await leave_while_held_back(hub, session, until)
-    assert hub._held.by_id
+    assert hub.held.by_id
     ended = SESSIONS_ENDED[Outcome.ABANDONED].value
-    await until(lambda: not hub._held.by_id)
+    await until(lambda: not hub.held.by_id)
     assert SESSIONS_ENDED[Outcome.ABANDONED].value == ended + 1
     assert "end not recorded" in caplog.messages
 
@@ -99,12 +99,12 @@ async def test_what_was_received_is_written_although_the_connection_is_gone(
     """Guards clients whose connections break so soon that nothing would ever be accepted."""
     monkeypatch.setattr("scripta_gateway.sessions.upkeep._ROUND_SECONDS", 60)  # it writes, too
     hub, other, token = await make_hub(), await make_hub(), ResumeToken.make()
-    session = await hub.open(OPTIONS, token)
+    session = await hub.opener.open(OPTIONS, token)
     await session._writer.join()
     session.enter(SECOND, 1)
-    hub.leave(session, comes_back=True)
+    hub.held.leave(session, comes_back=True)
     await until(lambda: session.logged == 1)
-    assert (await other.resume(token, 0)).messages == 1
+    assert (await other.opener.resume(token, 0)).messages == 1
 
 
 async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
@@ -112,18 +112,18 @@ async def test_client_gets_its_time_to_come_back_once_the_broker_is_back(
 ) -> None:
     """Guards sessions against ending while every client that comes back is refused."""
     hub, token = await make_hub(own_broker.url, resume_seconds=1.5), ResumeToken.make()
-    session = await hub.open(OPTIONS, token)
+    session = await hub.opener.open(OPTIONS, token)
     await session._writer.join()
     own_broker.pause()
-    hub.leave(session, comes_back=True)
+    hub.held.leave(session, comes_back=True)
     await asyncio.sleep(3)  # twice the time that it has
     with pytest.raises(BrokerUnavailable):
-        await hub.resume(token, 0)
+        await hub.opener.resume(token, 0)
     own_broker.resume()
 
     async def back() -> bool:
         try:
-            again = await hub.resume(token, 0)
+            again = await hub.opener.resume(token, 0)
         except BrokerUnavailable:
             return False
         return not again.ending
@@ -135,11 +135,11 @@ async def test_session_that_waits_for_its_client_is_given_up_after_its_patience(
     make_hub: MakeHub, own_broker: BrokerProcess, until: Until
 ) -> None:
     hub = await make_hub(own_broker.url, resume_seconds=0.5, broker_patience=0.5)
-    session = await hub.open(OPTIONS, ResumeToken.make())
+    session = await hub.opener.open(OPTIONS, ResumeToken.make())
     await session._writer.join()
     own_broker.kill()
-    hub.leave(session, comes_back=True)
-    await until(lambda: not hub._held.by_id, 20)
+    hub.held.leave(session, comes_back=True)
+    await until(lambda: not hub.held.by_id, 20)
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -148,12 +148,12 @@ async def test_session_that_is_done_with_holds_no_audio(
 ) -> None:
     """Guards memory: what failed stays in cycles with its frames until garbage is looked for."""
     hub = await make_hub(backlog=60)
-    hub.resume_seconds = 0.05
-    session = await hub.open(OPTIONS)
+    hub.held.resume_seconds = 0.05
+    session = await hub.opener.open(OPTIONS)
     await append(session, SECOND * 5, 1)
     await scribe.take()
-    hub.leave(session, comes_back=comes_back)
-    await until(lambda: not hub._held.by_id)
+    hub.held.leave(session, comes_back=comes_back)
+    await until(lambda: not hub.held.by_id)
     assert session.seconds == 5
     assert not session.outstanding
     kinds_logged = await kinds(scribe, session.sid)
@@ -170,7 +170,7 @@ async def test_drain_sends_every_client_away_once_it_has_what_is_there(
     await scribe.work(until_seq=1)
     await until(lambda: session._outflow._undelivered)
     draining = asyncio.create_task(hub.drain())
-    await until(lambda: hub.draining)
+    await until(lambda: hub.held.draining)
     with pytest.raises(Draining):
         await opened(hub)
     with pytest.raises(Draining):
@@ -179,7 +179,7 @@ async def test_drain_sends_every_client_away_once_it_has_what_is_there(
     with pytest.raises(Draining):
         await session.next_results()
     assert not draining.done()
-    hub.leave(session, comes_back=False)
+    hub.held.leave(session, comes_back=False)
     await asyncio.wait_for(draining, 5)
     assert [e.kind for e in await scribe.log.read(session.sid, 1, 10)] == ["end"]
 
@@ -194,7 +194,7 @@ async def test_drain_spreads_its_goodbyes_as_far_as_it_may(
 ) -> None:
     """Guards clients of thousands that would all come back in the same moment."""
     hub = await make_hub(drain_spread=spread)
-    sessions = [await hub.open(SessionOptions()) for _ in range(20)]
+    sessions = [await hub.opener.open(SessionOptions()) for _ in range(20)]
     draining = asyncio.create_task(hub.drain())
     for _ in range(3):
         await asyncio.sleep(0)
@@ -202,7 +202,7 @@ async def test_drain_spreads_its_goodbyes_as_far_as_it_may(
     for session in sessions:
         with pytest.raises(Draining):
             await asyncio.wait_for(session.next_results(), 10)
-        hub.leave(session, comes_back=True)
+        hub.held.leave(session, comes_back=True)
     await asyncio.wait_for(draining, 10)
 
 
@@ -230,14 +230,14 @@ async def test_session_that_is_opened_while_a_drain_begins_is_told(
         await go.wait()
 
     hub.check_ready = slow  # type: ignore[method-assign]
-    opening = asyncio.create_task(hub.open(OPTIONS))
+    opening = asyncio.create_task(hub.opener.open(OPTIONS))
     await asyncio.sleep(0)
     draining = asyncio.create_task(hub.drain())
-    await until(lambda: hub.draining)
+    await until(lambda: hub.held.draining)
     go.set()
     late = await opening
     with pytest.raises(Draining):
         await asyncio.wait_for(late.next_results(), 5)
-    for session in tuple(hub._held.by_id.values()):
-        hub.leave(session, comes_back=True)
+    for session in tuple(hub.held.by_id.values()):
+        hub.held.leave(session, comes_back=True)
     await asyncio.wait_for(draining, 5)

@@ -252,7 +252,7 @@ async def test_events_come_only_when_asked_for_and_in_order(server: Any, mock_wo
         "client_id": int(headers["scripta-client-id"]),
         "resumed": False,
         "received": 0,
-        "resume_seconds": server.hub.resume_seconds,
+        "resume_seconds": server.hub.held.resume_seconds,
     }
     assert sorted(frame["status"] for frame in frames[1:-1]) == ["received", "transcript"]
     assert frames[-1] == {"status": "ended", "duration": 0.01}
@@ -385,11 +385,11 @@ async def test_client_that_vanishes_leaves_its_neighbours_and_an_ended_stream(
         await client.send(b"ab")
         await hear(client, 2)
         client.transport.abort()
-        await until(lambda: len(server.hub._held.by_id) == 1)
+        await until(lambda: len(server.hub.held.by_id) == 1)
         await neighbour.send(b"ab")
         await neighbour.send('{"type":"end"}')
         assert [len(part) for part in split(await hear_all(neighbour))] == [1, 1]
-    await until(lambda: not server.hub._held.by_id)
+    await until(lambda: not server.hub.held.by_id)
     await until(lambda: not mock_worker._tasks)
 
 

@@ -142,7 +142,7 @@ async def test_drops_of_clients_that_can_come_back_and_never_spoke_leave_room(
         client = await server.connect("events=true")
         await client.recv()
         client.transport.abort()
-        await until(lambda: not server.hub._held.by_id)
+        await until(lambda: not server.hub.held.by_id)
     async with server.connect() as talker:
         await speak(talker)
 
@@ -218,7 +218,7 @@ async def test_upload_that_leaves_while_it_waits_is_gone_at_once(
         await until(lambda: places.waiting == 1)
         upload.transport.abort()
         await until(lambda: places.waiting == 0)
-        await until(lambda: len(server.hub._held.by_id) == 1)
+        await until(lambda: len(server.hub.held.by_id) == 1)
 
 
 async def test_upload_for_which_no_slot_comes_free_is_told(start_server: Any, redis: Redis) -> None:

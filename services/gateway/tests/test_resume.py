@@ -31,8 +31,8 @@ class Gate:
     def __init__(self, hub: Hub) -> None:
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
-        self._read = hub._log.read_entries
-        hub._log.read_entries = self._wait  # type: ignore[method-assign]
+        self._read = hub.opener._log.read_entries
+        hub.opener._log.read_entries = self._wait  # type: ignore[method-assign]
 
     async def _wait(self, sid: str, after: int) -> Any:
         if not self.reached.is_set():
@@ -43,7 +43,7 @@ class Gate:
 
 async def open_session(hub: Hub) -> tuple[Session, ResumeToken]:
     token = ResumeToken.make()
-    session = await hub.open(OPTIONS, token)
+    session = await hub.opener.open(OPTIONS, token)
     await session._writer.join()
     return session, token
 
@@ -56,9 +56,9 @@ async def say(session: Session) -> None:
 
 async def upkeep(hub: Hub) -> None:
     """Does at once what the hub does when nothing was heard of its sessions for a while."""
-    for session in hub._held.by_id.values():
+    for session in hub.held.by_id.values():
         session.heard_at = float("-inf")
-    await hub.keep_up_once()
+    await hub.held.upkeep.run_once()
 
 
 async def hears(session: Session, scribe: Any) -> bool:
@@ -92,20 +92,20 @@ async def test_newest_of_two_that_come_back_together_has_the_session_and_hears(
     opened, token = await open_session(hub)
     await say(opened)
     gate = Gate(hub)
-    first = asyncio.create_task(hub.resume(token, 0))
+    first = asyncio.create_task(hub.opener.resume(token, 0))
     await gate.reached.wait()
     if not first_is_held_up:
         gate.open.set()
         await first
-    newest = await hub.resume(token, 0)
+    newest = await hub.opener.resume(token, 0)
     gate.open.set()
     older = await first
     assert older.connection < newest.connection
-    assert hub._held.by_id == {newest.sid: newest}
+    assert hub.held.by_id == {newest.sid: newest}
     assert await superseded(opened)
     assert await superseded(older)
-    hub.leave(older, comes_back=False)
-    assert hub._held.by_id == {newest.sid: newest}
+    hub.held.leave(older, comes_back=False)
+    assert hub.held.by_id == {newest.sid: newest}
     assert await hears(newest, scribe)
 
 
@@ -115,7 +115,7 @@ async def test_many_that_come_back_at_once_leave_one_that_hears(
     hubs = [await make_hub(), await make_hub()]
     opened, token = await open_session(hubs[0])
     await say(opened)
-    came = await asyncio.gather(*(hubs[n % 2].resume(token, 0) for n in range(10)))
+    came = await asyncio.gather(*(hubs[n % 2].opener.resume(token, 0) for n in range(10)))
     newest = max(came, key=lambda session: session.connection)
     assert len({session.connection for session in came}) == 10
     for hub in hubs:
@@ -132,11 +132,11 @@ async def test_takeover_that_is_itself_taken_over_at_another_gateway_learns_of_i
     hub, other = await make_hub(), await make_hub()
     opened, token = await open_session(hub)
     await say(opened)
-    hub._held.part(opened, Outcome.ABANDONED)
+    hub.held.part(opened, Outcome.ABANDONED)
     gate = Gate(hub)
-    first = asyncio.create_task(hub.resume(token, 0))
+    first = asyncio.create_task(hub.opener.resume(token, 0))
     await gate.reached.wait()
-    newest = await other.resume(token, 0)
+    newest = await other.opener.resume(token, 0)
     gate.open.set()
     assert await superseded(await first)
     assert await hears(newest, scribe)
@@ -148,11 +148,11 @@ async def test_former_owner_that_missed_its_notice_learns_of_it_by_its_upkeep(
     hub, other = await make_hub(), await make_hub()
     former, token = await open_session(hub)
     hub._doorbell._on_ring = lambda _: None
-    newest = await other.resume(token, 0)
+    newest = await other.opener.resume(token, 0)
     await upkeep(hub)
     assert await superseded(former)
-    hub.leave(former, comes_back=False, outcome=Outcome.SUPERSEDED)
-    assert not hub._held.unattended  # its stream is the newest one's to end
+    hub.held.leave(former, comes_back=False, outcome=Outcome.SUPERSEDED)
+    assert not hub.held.unattended  # its stream is the newest one's to end
     assert await hears(newest, scribe)
 
 
@@ -161,9 +161,9 @@ async def test_one_that_lingers_and_missed_its_notice_is_forgotten(
 ) -> None:
     hub, other = await make_hub(), await make_hub()
     former, token = await open_session(hub)
-    hub.leave(former, comes_back=True)
+    hub.held.leave(former, comes_back=True)
     hub._doorbell._on_ring = lambda _: None
-    newest = await other.resume(token, 0)
+    newest = await other.opener.resume(token, 0)
     await upkeep(hub)
-    assert not hub._held.by_id
+    assert not hub.held.by_id
     assert await hears(newest, scribe)

@@ -124,7 +124,7 @@ async def _running(
     upkeep = asyncio.create_task(hub.run(), name="hub")
     upkeep.add_done_callback(partial(_stop_without_hub, hub))
     watch = asyncio.create_task(
-        access.watch(lambda: hub.dismiss(access.gatekeeper.admits)), name="access"
+        access.watch(lambda: hub.held.dismiss(access.gatekeeper.admits)), name="access"
     )
     _start_decoders()
     logger.info("gateway started", extra={"gateway": gateway_id})
@@ -181,9 +181,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     app.state.poster = tools.poster
     read_off = CollectorRegistry()
     read_off.register(FleetCollector(hub.fleet))
-    read_off.register(SessionCollector(hub))
+    read_off.register(SessionCollector(hub.held))
     TENANTS.limit(settings.tenant_metrics)
-    read_off.register(TenantCollector(TENANTS, hub.tenants))
+    read_off.register(TenantCollector(TENANTS, hub.held.tenants))
     export_build("gateway", settings.scripta_revision)
     app.include_router(make_router())
     admin = app.state.admin = _application() if settings.admin_port else app

@@ -191,7 +191,7 @@ async def test_good_key_is_let_in_and_the_first_subprotocol_is_answered(
 ) -> None:
     async with guarded.connect_to(path, **shown) as client:
         assert client.subprotocol == next(iter(shown.get("subprotocols", ())), None)
-        (session,) = guarded.hub._held.by_id.values()
+        (session,) = guarded.hub.held.by_id.values()
         assert (session.options.tenant, session.options.key) == ("acme", "good")
 
 
@@ -246,7 +246,7 @@ async def test_token_is_let_in_instead_of_its_key(
         options["additional_headers"] = {"Authorization": f"{shown} {token}"}
     async with guarded.connect_to(path, **options) as client:
         assert client.subprotocol == next(iter(options.get("subprotocols", ())), None)
-        (session,) = guarded.hub._held.by_id.values()
+        (session,) = guarded.hub.held.by_id.values()
         assert (session.options.tenant, session.options.key) == ("acme", "mint")
 
 

@@ -401,7 +401,7 @@ async def test_gateway_knows_callers_by_their_tokens(
         assert in_url.value.response.status_code == 401
         shown = {"Authorization": f"Bearer {place.sign()}"}
         async with server.connect("events=true", additional_headers=shown) as client:
-            (session,) = server.hub._held.by_id.values()
+            (session,) = server.hub.held.by_id.values()
             assert session.options.tenant == "acme"
             assert session.options.key.startswith("jwt-")
             if settings is jwt_only:

@@ -92,7 +92,7 @@ async def test_token_is_made_in_the_form_of_its_path_and_kept_by_nobody(
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"
     async with guarded.connect(f"access_token={token_in(path, answer.json())}"):
-        (session,) = guarded.hub._held.by_id.values()
+        (session,) = guarded.hub.held.by_id.values()
         assert session.options.key == "mint"
 
 

@@ -121,7 +121,7 @@ async def test_a_call_has_all_its_channels_or_none(start_server: Any, redis: obj
     with pytest.raises(InvalidStatus) as refused:
         await call(server, f"{RAW}&channels=2&multichannel=true")
     assert refused.value.response.status_code == 503
-    assert server.hub.audio_lags() == []
+    assert server.hub.held.audio_lags() == []
 
 
 async def test_finalize_is_answered_whatever_there_is(server: Any, working: Any) -> None:

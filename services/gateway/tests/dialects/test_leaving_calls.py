@@ -56,7 +56,7 @@ async def all_told(client: ClientConnection) -> list[dict[str, Any]]:
 
 async def drain(server: Any, until: Until) -> asyncio.Task[None]:
     draining = asyncio.create_task(server.hub.drain())
-    await until(lambda: server.hub.draining)
+    await until(lambda: server.hub.held.draining)
     return draining
 
 

@@ -135,7 +135,7 @@ async def test_other_options_behind_audio_hold_for_what_comes(
     assert kinds.index("updated") > kinds.index("completed")
     started = [event["audio_start_ms"] for event in events if "audio_start_ms" in event]
     assert started == [pytest.approx(1000 * second, abs=50) for second in range(4)]
-    assert len(server.hub.audio_lags()) == 0 or len(server.hub.audio_lags()) == 1
+    assert len(server.hub.held.audio_lags()) == 0 or len(server.hub.held.audio_lags()) == 1
 
 
 async def test_unknown_model_is_refused_before_and_behind_the_upgrade(fleet: Any) -> None:
@@ -179,7 +179,7 @@ async def test_last_words_are_told_before_a_leaving_gateway_closes(
         await append(client, bytes(BYTES_A_SECOND))
         await scribe.take()
         draining = asyncio.create_task(server.hub.drain())
-        await until(lambda: server.hub.draining)
+        await until(lambda: server.hub.held.draining)
         while not scribe.history or not isinstance(scribe.history[-1], Ended):
             await scribe.step()
             await asyncio.sleep(0.01)

@@ -163,7 +163,7 @@ async def test_a_client_that_leaves_ends_its_session(
     async with client(server) as http:
         headers = {"content-type": "multipart/form-data; boundary=b"}
         posting = asyncio.create_task(http.post(PATH, content=endless(), headers=headers))
-        await until(lambda: server.hub.audio_lags())
+        await until(lambda: server.hub.held.audio_lags())
         posting.cancel()
         await asyncio.gather(posting, return_exceptions=True)
-        await until(lambda: not server.hub.audio_lags())
+        await until(lambda: not server.hub.held.audio_lags())

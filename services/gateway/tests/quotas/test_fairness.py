@@ -61,7 +61,7 @@ def test_room_to_wait_is_parted() -> None:
 
 
 async def opened(hub: Hub, who: Caller, options: SessionOptions = LIVE) -> Session:
-    session = await hub.open(options, caller=who)
+    session = await hub.opener.open(options, caller=who)
     session.enter(b"ab", 2)
     return session
 
@@ -81,7 +81,7 @@ async def served_in_order(
     """Frees a slot again and again; returns the tenants that got it."""
     served, holder = [], first
     for _ in range(count):
-        at[holder].leave(holder, comes_back=False)
+        at[holder].held.leave(holder, comes_back=False)
         done, _ = await asyncio.wait(tasks, timeout=10, return_when=asyncio.FIRST_COMPLETED)
         (task,) = done
         task.result()
@@ -118,7 +118,7 @@ async def test_sixty_leave_room_to_wait(redis: Redis, make_hub: MakeHub) -> None
     tasks = await waiting(hub, ACME, 8)
     await asyncio.sleep(0.1)
     with pytest.raises(NoCapacity):
-        await hub.open(UPLOAD, caller=ACME)
+        await hub.opener.open(UPLOAD, caller=ACME)
     tasks |= await waiting(hub, RIVAL, 1)
     await asyncio.sleep(0.1)
     assert not any(task.done() for task in tasks)
@@ -147,14 +147,14 @@ async def test_live_callers_of_the_tenant_with_more_are_refused_first(
         await session.write()
     await told(first, other)
     with pytest.raises(NoCapacity):
-        await other.open(LIVE, caller=RIVAL)
+        await other.opener.open(LIVE, caller=RIVAL)
     await told(first, other)
-    first.leave(speaking[0], comes_back=False)
+    first.held.leave(speaking[0], comes_back=False)
     await asyncio.sleep(0.2)
     await told(first, other)
     with pytest.raises(NoCapacity, match="have fewer"):
-        await first.open(LIVE, caller=ACME)
-    late = await other.open(LIVE, caller=RIVAL)
+        await first.opener.open(LIVE, caller=ACME)
+    late = await other.opener.open(LIVE, caller=RIVAL)
     late.enter(b"ab", 2)
     await late.write()
 
@@ -168,9 +168,9 @@ async def test_share_holds_while_others_wait_and_only_then(redis: Redis, make_hu
         await session.write()
     await told(hub)
     with pytest.raises(NoCapacity):
-        await hub.open(LIVE, caller=RIVAL)
-    hub.leave(speaking.pop(0), comes_back=False)
+        await hub.opener.open(LIVE, caller=RIVAL)
+    hub.held.leave(speaking.pop(0), comes_back=False)
     await asyncio.sleep(0.2)
     await told(hub)
     with pytest.raises(OverLimit, match=r"share of this tenant is 0\.5 of the slots"):
-        await hub.open(LIVE, caller=half)
+        await hub.opener.open(LIVE, caller=half)

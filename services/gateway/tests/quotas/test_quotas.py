@@ -42,7 +42,7 @@ async def fill(hub: Hub, who: Caller, most: int = 100) -> tuple[list[Session], O
     opened: list[Session] = []
     while len(opened) < most:
         try:
-            opened.append(await hub.open(OPTIONS, caller=who))
+            opened.append(await hub.opener.open(OPTIONS, caller=who))
         except OverLimit as error:
             return opened, error
     pytest.fail("there is no limit")
@@ -53,8 +53,8 @@ async def test_sessions_are_counted_over_all_gateways_and_keys(
 ) -> None:
     first, second = await make_hub(), await make_hub()
     both = {"sessions": 3}
-    opened = [await first.open(OPTIONS, caller=caller("web", **both))]
-    opened.append(await second.open(OPTIONS, caller=caller("app", **both)))
+    opened = [await first.opener.open(OPTIONS, caller=caller("web", **both))]
+    opened.append(await second.opener.open(OPTIONS, caller=caller("app", **both)))
     opened += (await fill(second, caller("web", **both)))[0]
     assert len(opened) == 3
     _, refused = await fill(first, caller("app", **both))
@@ -62,7 +62,7 @@ async def test_sessions_are_counted_over_all_gateways_and_keys(
         "The limit sessions of this tenant is 3 sessions at a time; end one, or try again later."
     )
     assert len((await fill(first, caller("web", "rival", **both)))[0]) == 3
-    first.leave(opened[0], comes_back=False)
+    first.held.leave(opened[0], comes_back=False)
     assert len((await fill(second, caller("app", **both)))[0]) == 1
 
 
@@ -77,7 +77,7 @@ async def test_key_has_a_limit_of_its_own(redis: Redis, make_hub: MakeHub) -> No
 
 async def test_fifty_at_once_get_three(redis: Redis, make_hub: MakeHub) -> None:
     hubs = [await make_hub(), await make_hub()]
-    tries = [hubs[place % 2].open(OPTIONS, caller=caller(sessions=3)) for place in range(50)]
+    tries = [hubs[place % 2].opener.open(OPTIONS, caller=caller(sessions=3)) for place in range(50)]
     done = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, Session) for one in done) == 3
     assert all(isinstance(one, Session | OverLimit) for one in done)
@@ -90,7 +90,7 @@ async def test_new_sessions_a_minute(redis: Redis, make_hub: MakeHub) -> None:
     assert "sessions_a_minute" in str(refused)
     assert 8 <= refused.retry_after <= 10
     for session in opened:
-        hub.leave(session, comes_back=False)
+        hub.held.leave(session, comes_back=False)
     assert not (await fill(hub, caller(sessions_a_minute=6)))[0]
 
 
@@ -99,29 +99,29 @@ async def test_session_that_does_not_begin_gives_all_back(redis: Redis, make_hub
     who = caller(sessions=2, sessions_a_minute=2)
     for _ in range(5):
         with pytest.raises(NoCapacity):
-            await hub.open(SessionOptions(model="nobody"), caller=who)
+            await hub.opener.open(SessionOptions(model="nobody"), caller=who)
     assert len((await fill(hub, who))[0]) == 2
 
 
 async def test_channels_of_a_call_are_let_in_all_or_none(redis: Redis, make_hub: MakeHub) -> None:
     hub, who = await make_hub(), caller(sessions=3)
-    two = await hub.open_all(OPTIONS, None, who, 2)
+    two = await hub.opener.open_all(OPTIONS, None, who, 2)
     with pytest.raises(OverLimit):
-        await hub.open_all(OPTIONS, None, who, 2)
+        await hub.opener.open_all(OPTIONS, None, who, 2)
     assert len((await fill(hub, who))[0]) == 1
     for session in two:
-        hub.leave(session, comes_back=False)
-    assert len(await hub.open_all(OPTIONS, None, who, 2)) == 2
+        hub.held.leave(session, comes_back=False)
+    assert len(await hub.opener.open_all(OPTIONS, None, who, 2)) == 2
 
 
 async def test_session_that_follows_another_has_its_seat(redis: Redis, make_hub: MakeHub) -> None:
     hub, who = await make_hub(), caller(sessions=1, sessions_a_minute=1)
-    session = await hub.open(OPTIONS, caller=who)
+    session = await hub.opener.open(OPTIONS, caller=who)
     for _ in range(3):
-        session = await hub.renew(session, OPTIONS)
+        session = await hub.opener.renew(session, OPTIONS)
     with pytest.raises(OverLimit):
-        await hub.open(OPTIONS, caller=who)
-    hub.leave(session, comes_back=False)
+        await hub.opener.open(OPTIONS, caller=who)
+    hub.held.leave(session, comes_back=False)
     assert len((await fill(hub, caller(sessions=1)))[0]) == 1
 
 
@@ -130,14 +130,14 @@ async def test_session_that_is_taken_up_elsewhere_keeps_its_seat(
 ) -> None:
     first, second = await make_hub(), await make_hub()
     who, token = caller(sessions=1, sessions_a_minute=1), ResumeToken.make()
-    session = await first.open(OPTIONS, token, who)
+    session = await first.opener.open(OPTIONS, token, who)
     session.enter(b"ab", 2)
     await session.write()
-    taken = await second.resume(token, 0, who)
-    first.leave(session, comes_back=True)
+    taken = await second.opener.resume(token, 0, who)
+    first.held.leave(session, comes_back=True)
     await asyncio.sleep(0.3)  # the first gateway must not give back what the second has
     with pytest.raises(OverLimit):
-        await second.open(OPTIONS, caller=who)
+        await second.opener.open(OPTIONS, caller=who)
     assert taken.seat is not None
 
 
@@ -152,7 +152,7 @@ async def test_seats_of_a_gateway_that_died_lapse_and_others_stay(
 
     async def opens() -> bool:
         with suppress(OverLimit):
-            await hub.open(OPTIONS, caller=who)
+            await hub.opener.open(OPTIONS, caller=who)
             return True
         return False
 
@@ -166,7 +166,7 @@ async def test_broker_that_comes_back_empty_learns_all_seats(
 ) -> None:
     hubs = [await make_hub(own_broker.url), await make_hub(own_broker.url)]
     who = caller(sessions=3)
-    held = [await hubs[place % 2].open(OPTIONS, caller=who) for place in range(3)]
+    held = [await hubs[place % 2].opener.open(OPTIONS, caller=who) for place in range(3)]
     own_broker.kill()
     await asyncio.to_thread(own_broker.start)
     refused = 0
@@ -174,14 +174,14 @@ async def test_broker_that_comes_back_empty_learns_all_seats(
         while refused < 20:
             for hub in hubs:
                 try:
-                    await hub.open(OPTIONS, caller=who)
+                    await hub.opener.open(OPTIONS, caller=who)
                 except OverLimit:
                     refused += 1
                 except BrokerUnavailable:
                     await asyncio.sleep(0.05)
                 else:
                     pytest.fail("a fourth session")
-    hubs[0].leave(held[0], comes_back=False)
+    hubs[0].held.leave(held[0], comes_back=False)
     assert len((await fill(hubs[1], who))[0]) == 1
 
 
@@ -189,12 +189,12 @@ async def test_day_that_is_used_up_refuses_and_ends(
     redis: Redis, make_hub: MakeHub, until: Any
 ) -> None:
     hub, who = await make_hub(), caller(audio_seconds_a_day=10)
-    session = await hub.open(OPTIONS, caller=who)
-    other = await hub.open(OPTIONS, caller=caller("else", "rival", audio_seconds_a_day=10))
+    session = await hub.opener.open(OPTIONS, caller=who)
+    other = await hub.opener.open(OPTIONS, caller=caller("else", "rival", audio_seconds_a_day=10))
     now = (await redis.time())[0]
     await redis.hset(keys.usage("acme", day_of(now)), total_field(), 10 * SAMPLE_RATE)
     with pytest.raises(OverLimit) as refused:
-        await hub.open(OPTIONS, caller=who)
+        await hub.opener.open(OPTIONS, caller=who)
     assert "audio_seconds_a_day of this tenant is 10 seconds" in str(refused.value)
     assert abs(refused.value.retry_after - (86400 - now % 86400)) <= 2
     with pytest.raises(OverLimit):
@@ -206,6 +206,6 @@ async def test_day_that_is_used_up_refuses_and_ends(
 
 async def test_caller_without_limits_is_not_counted(redis: Redis, make_hub: MakeHub) -> None:
     hub = await make_hub()
-    session = await hub.open(OPTIONS, caller=caller())
+    session = await hub.opener.open(OPTIONS, caller=caller())
     assert session.seat is None
     assert not [name async for name in redis.scan_iter("*tenant:acme*")]

@@ -319,7 +319,7 @@ async def test_handshake_that_the_application_does_not_answer_is_ended(
     async def open_never(*_: Any, **__: Any) -> None:
         await never.wait()
 
-    monkeypatch.setattr(server.hub, "open_all", open_never)
+    monkeypatch.setattr(server.hub.opener, "open_all", open_never)
     monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.2)
     client = await dial(server)
     await client.send(upgrade())

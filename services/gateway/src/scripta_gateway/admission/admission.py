@@ -1,4 +1,4 @@
-"""Admission: which pool and model a new session gets, and how many a pool takes. Pure.
+"""Admission: how many sessions and uploads a pool takes. Pure.
 
 A live session is taken while a slot is free for it, or while so many slots are expected to come
 free within a stated time. An upload can wait: it gets a slot that no live session waits for, and
@@ -12,23 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripta_common.errors import NoCapacity, UnknownModel, UnsupportedLanguage
-from scripta_common.fleet import Fleet, Pool
-from scripta_common.models import answering
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a session goes.
-
-    Attributes:
-        pool: Its pool.
-        model: Own name of the model that it has for all of its life; ``None`` where nobody has
-            said yet which models that pool has.
-    """
-
-    pool: str
-    model: str | None = None
+from scripta_common.errors import NoCapacity
+from scripta_common.fleet import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +65,3 @@ class Admission:
             f'All {pool.slots} slots of pool "{pool.name}" are taken'
             f"{soon if self.live_wait else ''}; try again in some seconds."
         )
-
-
-def route(fleet: Fleet, model: str | None, language: str | None = None) -> Route:
-    """Returns where a session goes.
-
-    Args:
-        fleet: As it was last seen.
-        model: The model it asks for; ``None`` for any.
-        language: BCP-47 tag it asks for; ``None`` for any.
-
-    Raises:
-        UnknownModel: No pool has the model.
-        UnsupportedLanguage: The model, or every one of the pool, does not speak the language.
-        NoCapacity: Nobody has said yet which models there are.
-    """
-    try:
-        pool, found = fleet.route(model, language)
-    except LookupError:
-        known = ", ".join(fleet.models)
-        if not known:
-            raise NoCapacity(
-                "No transcriber has said yet which models there are; try again later."
-            ) from None
-        raise UnknownModel(f'There is no model "{model}" here (known: {known})') from None
-    if language is not None and found is not None and not found.speaks(language):
-        raise _unsupported(language, model, pool, fleet)
-    return Route(pool.name, None if found is None else found.own_name)
-
-
-def _unsupported(language: str, model: str | None, pool: Pool, fleet: Fleet) -> UnsupportedLanguage:
-    who = f'Pool "{pool.name}"' if model is None else f'Model "{model}"'
-    asked = answering(pool.served, model)
-    known = ", ".join(sorted({tag for one in asked for tag in one.languages}))
-    able = [one for every in fleet.pools.values() for one in every.served if one.speaks(language)]
-    models = ", ".join(sorted({name for one in able for name in one.names}))
-    elsewhere = f"; these models do: {models}" if models else ""
-    return UnsupportedLanguage(
-        f'{who} does not speak the language "{language}" (it speaks: {known}){elsewhere}'
-    )

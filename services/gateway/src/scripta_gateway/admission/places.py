@@ -21,9 +21,10 @@ from scripta_common.errors import BrokerUnavailable, NoCapacity
 from scripta_common.fleet import ANNOUNCE_SECONDS, Standing, Wish
 from scripta_common.sessionlog import GatewayLog, Roster
 from scripta_gateway.access.caller import ANONYMOUS, Caller
-from scripta_gateway.admission.admission import Admission, Route, route
+from scripta_gateway.admission.admission import Admission
 from scripta_gateway.admission.fleet_watch import FleetWatch
 from scripta_gateway.admission.pool_places import Place, PoolPlaces
+from scripta_gateway.admission.routing import Route, route
 from scripta_gateway.admission.tenants import Tenants
 from scripta_gateway.bounds import RESERVED_SECONDS
 
@@ -69,44 +70,42 @@ class Places:
         # What the others have been told last.
         self._told = Wish()
 
+    async def route(
+        self, model: str | None, language: str | None, caller: Caller = ANONYMOUS
+    ) -> Route:
+        """Returns where a new session goes; see ``routing.route``.
+
+        Raises:
+            Forbidden, UnknownModel, UnsupportedLanguage, NoCapacity: As ``routing.route``.
+            BrokerUnavailable: The fleet can not be seen.
+        """
+        try:
+            return route(self._fleet.known, model, language, caller)
+        except NoCapacity:
+            # What it went by may be a second old: transcribers may have come.
+            await self._fleet.look_anew(monotonic())
+            return route(self._fleet.known, model, language, caller)
+
     async def reserve(
-        self,
-        model: str | None,
-        language: str | None,
-        caller: Caller = ANONYMOUS,
-        *,
-        upload: bool = False,
-    ) -> tuple[Route, Place]:
-        """Returns where a new session goes, and a place for it.
+        self, pool: str, caller: Caller = ANONYMOUS, *, upload: bool = False
+    ) -> Place:
+        """Returns a place for a new session.
 
         Args:
-            model: The model it asks for; ``None`` for any.
-            language: BCP-47 tag it asks for; ``None`` for any.
+            pool: Where it goes.
             caller: For whom it is.
             upload: Whether it can wait for a slot.
 
         Raises:
-            UnknownModel, UnsupportedLanguage: There is no such model, or it does not speak the
-                language.
             NoCapacity: It would not be served in time, or others have fewer sessions and wait.
             OverLimit: Its tenant has its share, and others wait.
             BrokerUnavailable: The fleet can not be seen.
         """
         try:
             async with asyncio.timeout(_DECIDE_SECONDS):
-                where = await self.route(model, language)
-                return where, await self._places_of(where.pool).reserve(caller, upload=upload)
+                return await self._places_of(pool).reserve(caller, upload=upload)
         except TimeoutError:
             raise BrokerUnavailable from None
-
-    async def route(self, model: str | None, language: str | None) -> Route:
-        """Returns where a session goes; raises as ``reserve``, except for want of a place."""
-        try:
-            return route(self._fleet.known, model, language)
-        except NoCapacity:
-            # What it went by may be a second old: transcribers may have come.
-            await self._fleet.look_anew(monotonic())
-            return route(self._fleet.known, model, language)
 
     def _places_of(self, pool: str) -> PoolPlaces:
         if pool not in self._pools:

@@ -102,7 +102,13 @@ class Call:
             self._add_voices,
         )
         self._renewal = Renewal(
-            codec.options, self._channels, self._intake, policy, tools.hub, self._end, self._go_on
+            codec.options,
+            self._channels,
+            self._intake,
+            policy,
+            tools.hub.opener,
+            self._end,
+            self._go_on,
         )
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()
@@ -125,7 +131,7 @@ class Call:
         finally:
             comes_back = self._can_come_back and not closing.is_for_good(code)
             for channel in self._channels:
-                self._tools.hub.leave(
+                self._tools.hub.held.leave(
                     channel.session, comes_back=comes_back, outcome=self._record.outcome
                 )
             await self._intake.close()
@@ -255,7 +261,7 @@ class Call:
     async def _add_voices(self, count: int) -> None:
         """Opens a session for each further voice; cancelled meanwhile, none is left."""
         first = self._channels.first.session
-        for session in await open_beside(self._tools.hub, first, count):
+        for session in await open_beside(self._tools.hub.opener, first, count):
             self._serve(self._channels.add(session))
         await self._tell(told.Voices(self._channels.count))
 

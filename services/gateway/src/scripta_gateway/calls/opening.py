@@ -15,6 +15,7 @@ from scripta_gateway.dialects.asks import Ahead, Return
 from scripta_gateway.dialects.base import Codec
 from scripta_gateway.dialects.told import Opened
 from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.opener import Opener
 from scripta_gateway.sessions.session import Session
 from scripta_gateway.telemetry import metrics
 from scripta_gateway.telemetry.metrics import ResumeRefusal
@@ -39,7 +40,7 @@ class Opening:
     def leave(self, hub: Hub) -> None:
         """Gives the sessions back because the call does not begin; of new ones nobody knows."""
         for session in (self.session, *self.others):
-            hub.leave(session, comes_back=self.opened.resumed)
+            hub.held.leave(session, comes_back=self.opened.resumed)
         self.session.span.end()
 
 
@@ -49,13 +50,13 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake, caller: Caller
     Cancelled, it leaves no session that anybody waits for.
 
     Raises:
-        ScriptaError: As ``Hub.open`` and ``Hub.resume``; ``Ahead`` if the client says that it has
-            more results than there are.
+        ScriptaError: As ``Opener.open`` and ``Opener.resume``; ``Ahead`` if the client says that it
+            has more results than there are.
     """
     reason: str | None = None
     if codec.returns is not None:
         try:
-            session = await _resume(hub, codec.returns, caller)
+            session = await _resume(hub.opener, codec.returns, caller)
         except NotResumable as error:
             reason = error.reason
         else:
@@ -64,31 +65,33 @@ async def open_call(hub: Hub, codec: Codec, handshake: Handshake, caller: Caller
     span = handshake.begin()
     token = ResumeToken.make() if codec.resumable else None
     options = msgspec.structs.replace(codec.options.session, traceparent=handshake.traceparent)
-    session, *others = await hub.open_all(options, token, caller, codec.options.format.voices)
+    session, *others = await hub.opener.open_all(
+        options, token, caller, codec.options.format.voices
+    )
     session.span = span
     opened = _opened(hub, session, resumed=False, reason=reason, token=token)
     return Opening(session, opened, tuple(others))
 
 
-async def open_beside(hub: Hub, session: Session, count: int) -> tuple[Session, ...]:
+async def open_beside(opener: Opener, session: Session, count: int) -> tuple[Session, ...]:
     """Returns sessions of further channels of a call, in the same trace; all or none are opened.
 
     Cancelled, it leaves none.
 
     Args:
-        hub: Opens them.
+        opener: Opens them.
         session: The session of the first channel.
         count: How many more there are.
 
     Raises:
-        ScriptaError: As ``Hub.open``.
+        ScriptaError: As ``Opener.open``.
     """
-    return await hub.open_all(session.options, None, session.caller, count)
+    return await opener.open_all(session.options, None, session.caller, count)
 
 
-async def _resume(hub: Hub, returns: Return, caller: Caller) -> Session:
+async def _resume(opener: Opener, returns: Return, caller: Caller) -> Session:
     try:
-        return await hub.resume(returns.token, returns.index, caller)
+        return await opener.resume(returns.token, returns.index, caller)
     except NotResumable as error:
         metrics.RESUMES_REFUSED[ResumeRefusal(error.reason)].inc()
         logger.info("session not taken up", extra={"reason": error.reason})
@@ -112,7 +115,7 @@ def _opened(
         model=session.options.model,
         resumed=resumed,
         received=session.messages,
-        resume_seconds=hub.resume_seconds,
+        resume_seconds=hub.held.resume_seconds,
         reason=reason,
         token=token.reveal() if token is not None else None,
     )

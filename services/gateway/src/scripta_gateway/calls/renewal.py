@@ -10,7 +10,7 @@ from scripta_gateway.calls.channels import Channels
 from scripta_gateway.dialects import asks, told
 from scripta_gateway.dialects.asks import Options
 from scripta_gateway.dialects.base import Policy
-from scripta_gateway.sessions.hub import Hub
+from scripta_gateway.sessions.opener import Opener
 from scripta_gateway.sessions.session import Session
 
 
@@ -22,7 +22,7 @@ class Renewal:
         channels: Its sessions.
         intake: Takes its audio.
         policy: What its dialect leaves to the call.
-        hub: Where sessions come from.
+        opener: Opens sessions.
         end: Ends the stream of the session at hand.
         go_on: Goes on with another session in its place.
 
@@ -36,7 +36,7 @@ class Renewal:
         channels: Channels,
         intake: AudioIntake,
         policy: Policy,
-        hub: Hub,
+        opener: Opener,
         end: Callable[[], Awaitable[None]],
         go_on: Callable[[Session], None],
     ) -> None:
@@ -44,7 +44,7 @@ class Renewal:
         self._channels = channels
         self._intake = intake
         self._policy = policy
-        self._hub = hub
+        self._opener = opener
         self._end = end
         self._go_on = go_on
         self.under_way = False
@@ -60,7 +60,7 @@ class Renewal:
         """Changes the options, and answers it.
 
         Raises:
-            ScriptaError: As ``AudioIntake.refuse``, and as ``Hub.renew``.
+            ScriptaError: As ``AudioIntake.refuse``, and as ``Opener.renew``.
         """
         if ask.options != self._options:
             try:
@@ -75,18 +75,18 @@ class Renewal:
         if session.spoken and self._policy.renews:
             await self._renew(options)
         else:
-            await self._hub.configure(session, options.session)
+            await self._opener.configure(session, options.session)
         await self._intake.change(options.format)
         self._options = options
 
     async def _renew(self, options: Options) -> None:
         """Goes on with another session, once all of the one at hand has been told."""
         before = self._channels.first
-        await self._hub.check(options.session, before.session.caller)
+        await self._opener.check(options.session, before.session.caller)
         self.under_way = True
         await self._end()
         await before.over.wait()  # cancelled, the call ends, and the session with it
-        session = await self._hub.renew(before.session, options.session)
+        session = await self._opener.renew(before.session, options.session)
         self._behind += before.session.seconds
         self._go_on(session)
         self.under_way = False

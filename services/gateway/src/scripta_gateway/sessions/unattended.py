@@ -21,6 +21,9 @@ from scripta_gateway.telemetry.metrics import Outcome
 logger = logging.getLogger(__name__)
 
 _PING_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 5.0
+"""Longest that a drain waits until the ends of streams stand in the log, when all connections are
+gone. A stream whose end is not written by then expires with its session."""
 
 
 class Unattended:
@@ -76,10 +79,13 @@ class Unattended:
         if task is not None and task is not asyncio.current_task():
             task.cancel()
 
-    async def settle(self, seconds: float) -> None:
-        """Waits until all ends are written, but no longer than ``seconds``."""
+    async def settle(self) -> None:
+        """Waits until all ends are written, but not for long: the gateway goes away.
+
+        Cancelled, the ends that are not written stay to be written.
+        """
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
+            await asyncio.wait(self._tasks.values(), timeout=_SETTLE_SECONDS)
 
     async def close(self) -> None:
         """Gives up all sessions."""
