@@ -48,6 +48,15 @@ async def test_gateway_with_a_broker_is_alive_ready_and_healthy(server: Any) -> 
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+async def test_websocket_at_an_unknown_path_is_told_where_there_are_some(server: Any) -> None:
+    """Guards a client with a wrong path: 403 looked like a bad key."""
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"ws://{server.address}/v2/listen", proxy=None)
+    assert refused.value.response.status_code == 404
+    error = json.loads(refused.value.response.body or b"")["error"]
+    assert error.endswith("they are at: /ws, /v1/realtime, /v1/listen")
+
+
 async def test_unknown_path_is_404(server: Any) -> None:
     assert (await server.get("/nothing")).status_code == 404
     assert (await server.get("/page/../settings.py")).status_code == 404

@@ -301,10 +301,18 @@ async def test_bad_query_is_refused_with_400(server: Any, query: str) -> None:
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_unknown_query_names_are_tolerated(server: Any, mock_worker: Any) -> None:
-    async with server.connect("tier=nova&client_id=3&sample_rate=16000") as client:
+async def test_unknown_query_names_are_tolerated_and_told(server: Any, mock_worker: Any) -> None:
+    """Guards whoever writes a name wrong: nothing said that it had no effect."""
+    query = "tier=nova&client_id=3&sample_rate=16000&interim_result=true"
+    async with server.connect(query) as client:
         await client.send(b"ab")
         assert (await hear(client))[0] == {"status": "received", "size": 2}
+        assert client.response.headers["scripta-ignored"] == "tier, client_id, interim_result"
+    async with server.connect("events=true&tier=nova&%C3%A4=1&" + "x" * 41 + "=1") as client:
+        assert (await hear(client))[0]["ignored"] == ["tier"]
+    async with server.connect("events=true") as client:
+        assert "scripta-ignored" not in client.response.headers
+        assert "ignored" not in (await hear(client))[0]
 
 
 async def test_what_the_client_asked_for_reaches_the_transcriber(server: Any, scribe: Any) -> None:

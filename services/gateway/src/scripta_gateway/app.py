@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -79,8 +79,6 @@ _NO_TELEMETRY: Final[TelemetryConfig] = {
 
 VOSK_PATH: Final = "/vosk"
 _OPENAI_RECORDINGS: Final = "/v1/audio/transcriptions"
-
-_NO_WEBSOCKET: Final = error_answer(404, "There is no WebSocket here; try /ws")
 
 
 def _stop_without_hub(hub: Hub, upkeep: asyncio.Task[None]) -> None:
@@ -193,7 +191,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for each in {app, admin}:
         each.include_router(make_probes(hub))
 
-    for path, dialect in _websockets(settings).items():
+    websockets = _websockets(settings)
+    for path, dialect in websockets.items():
         _mount_websocket(app, path, dialect, tools)
     recordings = _recordings(settings)
     for path, dialect in recordings.items():
@@ -228,8 +227,9 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     for path, refusal in NOT_SERVED.items():
         app.add_route(path, partial(_not_served, refusal), methods=["POST"])
 
+    no_websocket = _no_websocket(path for path in websockets if path != VOSK_PATH)
     for each in {app, admin}:
-        each.add_api_websocket_route("/{path:path}", _no_websocket)
+        each.add_api_websocket_route("/{path:path}", no_websocket)
     return app
 
 
@@ -247,8 +247,15 @@ def _application(**options: Any) -> FastAPI:
     return app
 
 
-async def _no_websocket(websocket: WebSocket) -> None:
-    await websocket.send_denial_response(_NO_WEBSOCKET)
+def _no_websocket(served: Iterable[str]) -> Callable[[WebSocket], Awaitable[None]]:
+    """Returns what refuses a WebSocket at a path where there is none."""
+    paths = ", ".join(served)
+    answer = error_answer(404, f"There is no WebSocket at this path; they are at: {paths}")
+
+    async def refuse(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(answer)
+
+    return refuse
 
 
 def _websockets(settings: GatewaySettings) -> dict[str, Dialect]:

@@ -11,7 +11,7 @@ import msgspec
 from scripta_common.errors import BadAudio, ScriptaError
 from scripta_common.wire import Final as FinalResult
 from scripta_common.wire import Interim, Reason, SpeechKind
-from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects import asks, ignored, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.deepgram import errors
@@ -71,8 +71,7 @@ class LiveCodec:
             "dg-model-uuid": self._results.model_uuid,
             "scripta-session": opened.session,
         }
-        if self._query.ignored:
-            headers["scripta-ignored"] = ", ".join(self._query.ignored)
+        headers |= ignored.headers(self._query.ignored)
         chosen = [offer for offer in self._offered if offer.lower() in _SCHEMES]
         return Greeting(headers, chosen[0] if chosen else None)
 

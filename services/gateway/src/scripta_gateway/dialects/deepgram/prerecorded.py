@@ -13,7 +13,7 @@ import msgspec
 from scripta_common.errors import ScriptaError
 from scripta_common.wire import Final as FinalResult
 from scripta_gateway.bounds import FETCH_REQUEST_BYTES
-from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects import asks, ignored, told
 from scripta_gateway.dialects.asks import Ask
 from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.deepgram import errors
@@ -65,8 +65,7 @@ class PrerecordedCodec:
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns ids and what is ignored."""
-        ignored = ", ".join(self._query.ignored)
-        named = {"scripta-ignored": ignored} if ignored else {}
+        named = ignored.headers(self._query.ignored)
         return Greeting({"dg-request-id": self._results.id, **named})
 
     def read(self, frame: Frame) -> Sequence[Ask]:

@@ -5,7 +5,6 @@ All that the vendor knows are taken, and any other. What has no effect here is n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +15,7 @@ from scripta_common.errors import BadRequest
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Callback, Options
+from scripta_gateway.dialects.ignored import nameable
 from scripta_gateway.dialects.listed import check_listed
 from scripta_gateway.text import TextRules
 
@@ -38,8 +38,6 @@ _SHORTEST_ENDPOINT_MS: Final = 500
 words: of one recording none were wrong at 500 ms and one in ten at 300."""
 _ENGLISH: Final = ("numerals", "profanity_filter", "redact")
 """What knows English words only."""
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-_MOST_NAMED: Final = 32
 
 _Encoding = Literal[
     "linear16", "linear32", "mulaw", "alaw",
@@ -84,7 +82,7 @@ class Query(Struct, frozen=True):
     def parse(cls, parameters: Iterable[tuple[str, str]]) -> Query:
         """Returns the parameters; raises ``BadRequest`` that names the first bad one."""
         given: dict[str, Any] = {}
-        ignored: dict[str, None] = {}
+        ignored: list[str] = []
         for name, value in parameters:
             said = value.strip().lower()
             if said in _ABSENT or name in _FULFILLED:
@@ -98,17 +96,17 @@ class Query(Struct, frozen=True):
                 given[name] = (*given.get(name, ()), value)
             elif name in cls.__struct_fields__:
                 given[name] = said if name == "callback_method" else value
-            if not effect and _NAME.fullmatch(name):
-                ignored[name] = None
-        given["ignored"] = tuple(ignored)[:_MOST_NAMED]
+            if not effect:
+                ignored.append(name)
+        given["ignored"] = nameable(ignored)
         try:
             query = msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
             what, _, where = str(error).partition(" - at `$.")
             raise BadRequest(f"Bad value for {where.rstrip('`')}: {what}") from None
         if not f"{query.language or 'en'}-".lower().startswith(("en-", "multi-")):
-            ignored |= dict.fromkeys(name for name in _ENGLISH if getattr(query, name))
-            query = msgspec.structs.replace(query, ignored=tuple(ignored)[:_MOST_NAMED])
+            ignored += [name for name in _ENGLISH if getattr(query, name)]
+            query = msgspec.structs.replace(query, ignored=nameable(ignored))
         for name in sorted(_LISTS):
             check_listed(name, getattr(query, name))
         if query.raw and not query.sample_rate and not _RAW[query.raw]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from scripta_common.errors import Draining, ScriptaError
 from scripta_gateway.audio.decoder import AudioFormat
-from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects import asks, ignored, told
 from scripta_gateway.dialects.asks import Ask, Options, Return
 from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.names import DialectName
@@ -41,11 +41,10 @@ class NativeCodec:
         self.returns = None if query.resume is None else Return(query.resume, query.from_)
 
     def greet(self, opened: told.Opened) -> Greeting:
-        """Returns headers that name the session and the client."""
+        """Returns headers that name the session, the client, and what is ignored."""
         self._client_id = opened.client_id
-        return Greeting(
-            {"scripta-session": opened.session, "scripta-client-id": str(opened.client_id)}
-        )
+        names = {"scripta-session": opened.session, "scripta-client-id": str(opened.client_id)}
+        return Greeting({**names, **ignored.headers(self._query.ignored)})
 
     def read(self, frame: Frame) -> Sequence[Ask]:
         """Returns audio, or the command that a text frame is."""
@@ -87,7 +86,7 @@ class NativeCodec:
     def _event(self, news: told.Told) -> Sequence[Frame]:
         match news:
             case told.Opened():
-                return (frames.opened(news),)
+                return (frames.opened(news, self._query.ignored),)
             case told.Warned(message):
                 return (frames.warning(message),)
             case told.Ended(seconds):

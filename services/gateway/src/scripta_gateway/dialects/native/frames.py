@@ -5,7 +5,7 @@ Owns the names and forms on the wire at ``/ws``. Does not know sockets or the se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
 )
 
@@ -24,6 +25,7 @@ from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
 from scripta_gateway.access.resume_tokens import ResumeToken
 from scripta_gateway.dialects.asks import Ahead
+from scripta_gateway.dialects.ignored import nameable
 from scripta_gateway.dialects.told import Opened
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
@@ -36,7 +38,7 @@ _FLAG = "true or false"
 
 
 class Query(BaseModel):
-    """Query parameters of ``/ws``; unknown names are tolerated.
+    """Query parameters of ``/ws``; unknown names are tolerated, and told.
 
     A parameter's description says what its value is; it follows ``Bad value for …: it has to be``.
     """
@@ -79,6 +81,7 @@ class Query(BaseModel):
         alias="from",
         description="the index of the last transcript that you have, or 0",
     )
+    _ignored: tuple[str, ...] = PrivateAttr(())
 
     @classmethod
     def parse(cls, parameters: Iterable[tuple[str, str]]) -> Query:
@@ -99,7 +102,13 @@ class Query(BaseModel):
             raise BadRequest(f"Bad value for {name}: it has to be {takes[name]}") from None
         if query.resume is not None and not query.events:
             raise BadRequest("resume needs events=true: the first frame tells what came of it")
+        query._ignored = nameable(name for name in given if name not in takes)
         return query
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names that were given and have no effect."""
+        return self._ignored
 
     def options(self) -> SessionOptions:
         """Returns what of this concerns the session."""
@@ -170,10 +179,17 @@ def failed(error: ScriptaError) -> str:
     return _json({"status": "error", "error": str(error), "code": error.code})
 
 
-def opened(how: Opened) -> str:
-    """Returns the first event of a connection: how a session came to it."""
+def opened(how: Opened, ignored: Sequence[str] = ()) -> str:
+    """Returns the first event of a connection: how a session came to it.
+
+    Args:
+        how: How it came to it.
+        ignored: Query parameters that have no effect.
+    """
     fields = {name: value for name, value in asdict(how).items() if value is not None}
     fields.pop("model", None)
+    if ignored:
+        fields["ignored"] = ignored
     return _json({"status": "session", **fields})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.wire import Final
 from scripta_gateway.bounds import FORM_HELD_BYTES
-from scripta_gateway.dialects import asks, told
+from scripta_gateway.dialects import asks, ignored, told
 from scripta_gateway.dialects.asks import Ask, Options
 from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.forms import Field, Form, FormError, Piece
@@ -24,7 +24,6 @@ from scripta_gateway.dialects.openai.recordings.wanted import Wanted
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
 
 _FILE = "file"
-_IGNORED = "scripta-ignored"
 
 
 class RecordingCodec:
@@ -62,8 +61,8 @@ class RecordingCodec:
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns the answer's type, and names what has no effect."""
-        ignored = ", ".join(self._wanted.ignored)
-        return Greeting({_IGNORED: ignored} if ignored else {}, media_type=self._wanted.media_type)
+        named = ignored.headers(self._wanted.ignored)
+        return Greeting(named, media_type=self._wanted.media_type)
 
     def read(self, frame: Frame) -> Sequence[Ask]:
         """Returns what a piece of the form asks for."""

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Options
+from scripta_gateway.dialects.ignored import nameable
 from scripta_gateway.dialects.openai.errors import BadField
 
 T = TypeVar("T", bound=StrEnum)
@@ -35,7 +36,6 @@ class Granularity(StrEnum):
 
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _STREAMED: Final = (Shape.JSON, Shape.TEXT)
 _TIMED: Final = (Shape.SRT, Shape.VTT)
 _LOGPROBS: Final = "logprobs"
@@ -86,7 +86,7 @@ class Wanted:
             ),
             stream=stream,
             logprobs=_LOGPROBS in given.pop("include", []),
-            ignored=tuple(name for name in given if _NAME.fullmatch(name)),
+            ignored=nameable(given),
         )
 
     def options(self, own_name: Callable[[str | None], str | None]) -> Options:
