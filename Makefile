@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 AUDIT := $(VENV)/.audit
-PACKAGES := services/common services/gateway services/transcriber clients/python local
+PACKAGES := services/common services/models services/gateway services/transcriber clients/python local
 UPGRADE :=
 ARGS :=
 
@@ -177,7 +177,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
 	--override requirements/overrides.txt $(if $(UPGRADE),--upgrade) \
 	--no-emit-package scripta-common --no-emit-package scripta-gateway \
 	--no-emit-package scripta-transcriber --no-emit-package scripta-client \
-	--no-emit-package scripta-local
+	--no-emit-package scripta-local --no-emit-package scripta-models
 NARROW = $(COMPILE) -c requirements/dev.txt
 
 # What `make run` can be asked for by MODEL besides the default.

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
     "scripta_common": ROOT / "services/common",
+    "scripta_models": ROOT / "services/models",
     "scripta_gateway": ROOT / "services/gateway",
     "scripta_transcriber": ROOT / "services/transcriber",
     "scripta_client": ROOT / "clients/python",
@@ -25,9 +26,10 @@ PACKAGES = {
 }
 MAY_IMPORT = {
     "scripta_common": set[str](),
+    "scripta_models": set[str](),
     "scripta_gateway": {"scripta_common"},
     "scripta_transcriber": {"scripta_common"},
-    "scripta_client": set[str](),
+    "scripta_client": {"scripta_models"},
     # It runs the services as processes; of their code it needs none.
     "scripta_local": {"scripta_common", "scripta_client"},
 }
@@ -38,7 +40,7 @@ PROGRAMS = ROOT / "tests/clients/programs"
 """What runs vendors' packages, each in an environment made from a lock of its own."""
 
 CLIENTS = sorted(path.stem for path in (ROOT / "requirements/clients").glob("*.in"))
-TRANSCRIBER = {"scripta_common", "scripta_transcriber"}
+TRANSCRIBER = {"scripta_common", "scripta_models", "scripta_transcriber"}
 LOCKS = [
     "requirements/run.txt",
     "requirements/dev.txt",
@@ -214,11 +216,11 @@ def test_image_for_gpus_has_that_of_whisper_and_libraries_of_nvidia() -> None:
     [
         ("requirements/run.txt", set(PACKAGES), {"mic", "top"}),
         ("services/gateway/requirements.txt", {"scripta_common", "scripta_gateway"}, set()),
-        ("services/transcriber/requirements.txt", TRANSCRIBER, set()),
-        ("services/transcriber/requirements-sherpa.txt", TRANSCRIBER, {"sherpa"}),
-        ("services/transcriber/requirements-whisper.txt", TRANSCRIBER, {"whisper"}),
-        (ON_GPU, TRANSCRIBER, {"whisper-cuda"}),
-        ("requirements/dev.txt", TRANSCRIBER, {"sherpa", "whisper"}),
+        ("services/transcriber/requirements.txt", TRANSCRIBER, {"s3"}),
+        ("services/transcriber/requirements-sherpa.txt", TRANSCRIBER, {"s3", "sherpa"}),
+        ("services/transcriber/requirements-whisper.txt", TRANSCRIBER, {"s3", "whisper"}),
+        (ON_GPU, TRANSCRIBER, {"s3", "whisper-cuda"}),
+        ("requirements/dev.txt", TRANSCRIBER, {"s3", "sherpa", "whisper"}),
     ],
 )
 def test_lock_holds_what_its_packages_declare(
