@@ -49,7 +49,7 @@ from scripta_gateway.outbound.fetching import Fetcher
 from scripta_gateway.outbound.posting import Poster
 from scripta_gateway.outbound.resolving import Resolver
 from scripta_gateway.outbound.targets import Allowlist
-from scripta_gateway.rest import models, tokens
+from scripta_gateway.rest import handshakes, models, tokens
 from scripta_gateway.rest.guard import guarded
 from scripta_gateway.routes import error_answer, make_admin_router, make_probes, make_router
 from scripta_gateway.sessions.hub import Hub
@@ -194,6 +194,8 @@ def create_app(settings: GatewaySettings, gateway_id: str, tracing: Tracing) -> 
     websockets = _websockets(settings)
     for path, dialect in websockets.items():
         _mount_websocket(app, path, dialect, tools)
+        if path != VOSK_PATH:
+            app.add_route(path, handshakes.endpoint(dialect, tools), methods=["GET"])
     recordings = _recordings(settings)
     for path, dialect in recordings.items():
         app.router.routes.append(Route(path, _Recordings(dialect, tools), methods=["POST"]))

@@ -20,8 +20,8 @@ _READ: Final = ["GET", "HEAD"]
 
 
 def make_router() -> APIRouter:
-    """Returns the HTTP routes of the page and of the native dialect's path."""
-    return _read_only({"/": _root, "/page/{name}": _asset, "/ws": _upgrade_required})
+    """Returns the HTTP routes of the page."""
+    return _read_only({"/": _root, "/page/{name}": _asset})
 
 
 def make_probes(hub: Hub) -> APIRouter:
@@ -89,11 +89,6 @@ async def _readiness(hub: Hub) -> Response:
         body = {"status": "unavailable", "reason": error.code, "error": str(error)}
         return JSONResponse(body, 503)
     return JSONResponse({"status": "ok"})
-
-
-async def _upgrade_required() -> Response:
-    headers = {"Upgrade": "websocket", "Connection": "upgrade"}
-    return error_answer(426, "This is a WebSocket; open it with Upgrade: websocket", headers)
 
 
 def _page(path: str) -> Response:

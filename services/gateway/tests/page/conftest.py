@@ -43,7 +43,8 @@ class ScriptedGateway:
     connection: ServerConnection | None = None
     hold: bool = False
     refusing: bool = False
-    readiness: tuple[int, str, dict[str, str]] = (200, '{"status":"ready"}', {})
+    # What a plain GET at the WebSocket's address is answered.
+    refusal: tuple[int, str, dict[str, str]] = (426, '{"status":"error","error":"upgrade"}', {})
     finals_at_end: list[dict[str, Any]] = field(default_factory=list)
     stop: Callable[[], Awaitable[None]] | None = None
     _answered: int = 0
@@ -70,12 +71,12 @@ class ScriptedGateway:
     async def request(self, _connection: ServerConnection, request: Request) -> Response | None:
         parts = urlsplit(request.path)
         self.paths.append(parts.path)
+        if parts.path == "/ws" and "Upgrade" not in request.headers:
+            status, body, headers = self.refusal
+            return _response(status, "application/json", body.encode(), headers)
         if parts.path == "/ws":
             self.queries.append(parse_qs(parts.query))
             return _response(503, "text/plain", b"") if self.refusing else None
-        if parts.path == "/readyz":
-            status, body, headers = self.readiness
-            return _response(status, "application/json", body.encode(), headers)
         asset = read_asset(parts.path)
         if asset is None:
             return _response(404, "text/plain", b"no such path")

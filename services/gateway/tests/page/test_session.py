@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -130,9 +132,9 @@ async def test_lost_connection_is_shown_and_reconnects(page: Page, gateway) -> N
     await expect(page.get_by_role("alert")).to_be_hidden()
 
 
-async def test_refused_upgrade_is_explained_by_readyz(page: Page, gateway) -> None:
+async def test_refused_handshake_is_explained_by_a_plain_get(page: Page, gateway) -> None:
     gateway.refusing = True
-    gateway.readiness = (503, '{"status":"error","error":"draining"}', {"Retry-After": "5"})
+    gateway.refusal = (503, '{"status":"error","error":"draining"}', {"Retry-After": "5"})
     await page.locator("#connect").click()
 
     alert = page.get_by_role("alert")
@@ -142,11 +144,22 @@ async def test_refused_upgrade_is_explained_by_readyz(page: Page, gateway) -> No
     await expect(page.locator("#state")).to_have_text("Connected, session s2")
 
 
-async def test_refusal_by_a_ready_gateway_points_at_the_options(page: Page, gateway) -> None:
+async def test_reason_of_a_refusal_is_the_gateways(page: Page, gateway) -> None:
+    """Guards whoever asked for what there is not: the page guessed at the reason."""
+    gateway.refusing = True
+    refusal = {"status": "error", "error": 'Model "mock" does not speak tlh'}
+    gateway.refusal = (400, json.dumps(refusal), {})
+    await page.locator("#connect").click()
+
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text('refused this session (400): Model "mock" does not speak')
+
+
+async def test_refusal_that_the_gateway_would_not_repeat_points_at_proxies(page, gateway) -> None:
     gateway.refusing = True
     await page.locator("#connect").click()
 
-    await expect(page.get_by_role("alert")).to_contain_text("Check the options")
+    await expect(page.get_by_role("alert")).to_contain_text("lets WebSockets through")
 
 
 async def test_gateway_that_is_gone_is_said_to_be_out_of_reach(page, gateway) -> None:

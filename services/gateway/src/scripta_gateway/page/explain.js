@@ -1,10 +1,13 @@
 /**
  * What went wrong, in plain words, and what to do about it.
  *
- * A browser hides why an upgrade was refused, so for that the gateway's `/readyz` is asked.
+ * A browser hides why a handshake was refused. So the same address is asked once more, by a plain
+ * GET: the gateway answers it as the handshake.
  */
 
-const READY_TIMEOUT_MS = 5000;
+const ANSWER_TIMEOUT_MS = 5000;
+const WOULD_BE_ACCEPTED = 426;
+const TRY_LATER = [429, 503];
 
 /** What a close code means, and whether connecting again may help. */
 const CLOSES = new Map([
@@ -40,28 +43,34 @@ export function explainClose({ code, reason }, failure) {
   return { text: `${words}${quoted} (Close code ${code}.)`, retry };
 }
 
-/** Explains a connection that never opened, from what `/readyz` beside the page says. */
-export async function explainRefusal(base) {
+/** Explains a connection that never opened. `url` is the WebSocket's address. */
+export async function explainRefusal(url) {
+  const asked = new URL(url);
+  asked.protocol = asked.protocol === "wss:" ? "https:" : "http:";
   let response;
+  let said;
   try {
-    const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
-    response = await fetch(new URL("readyz", base), { cache: "no-store", signal });
-    const said = spoken(await response.text());
-    if (response.ok) {
-      return (
-        "The gateway is ready but refused this session. Check the options (endpointing 100 to " +
-        "5000, language) and whether a proxy in between lets WebSockets through."
-      );
-    }
-    const wait = response.headers.get("Retry-After");
-    const advice = wait === null ? "Wait a little" : `Wait ${wait} s`;
-    return `The gateway takes no sessions now (${response.status}): ${said} ${advice}, then reconnect.`;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    response = await fetch(asked, { cache: "no-store", signal });
+    said = spoken(await response.text());
   } catch {
     return (
       "The gateway cannot be reached. Check that it runs and that the network is up, then " +
       "reconnect."
     );
   }
+  if (response.status === WOULD_BE_ACCEPTED) {
+    return (
+      "The connection could not be opened, though the gateway would accept it now. Reconnect; if " +
+      "that fails again, check whether a proxy in between lets WebSockets through."
+    );
+  }
+  if (!TRY_LATER.includes(response.status)) {
+    return `The gateway refused this session (${response.status}): ${said}`;
+  }
+  const wait = response.headers.get("Retry-After");
+  const advice = wait === null ? "Wait a little" : `Wait ${wait} s`;
+  return `The gateway takes no sessions now (${response.status}): ${said} ${advice}, then reconnect.`;
 }
 
 /** Explains why the browser gave no microphone. */

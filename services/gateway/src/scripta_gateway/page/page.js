@@ -158,7 +158,7 @@ async function onClosed(closed) {
     say("Disconnected");
   } else if (!closed.opened) {
     say("Not connected");
-    const why = await explainRefusal(document.baseURI);
+    const why = await explainRefusal(closed.url);
     if (session === null) notify(why, { retry: true });
   } else if (last === "ending" && closed.code === 1000) {
     say(farewell ?? "Session ended");

@@ -6,8 +6,8 @@
  * or is told by `send()` that there is no room. After `closed` nothing else is dispatched.
  *
  * Events: `open`, `session`, `interim`, `final`, `refused`, `failed`, `going_away`, `ended` (with
- * the gateway's message as detail), `traffic` (a count changed) and `closed` (`{code, reason,
- * opened, asked}`; `asked` when this side closed).
+ * the gateway's message as detail), `traffic` (a count changed) and `closed` (`{url, code,
+ * reason, opened, asked}`; `asked` when this side closed).
  */
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -172,7 +172,8 @@ export class Session extends EventTarget {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#socket.close(1000);
-    this.#emit("closed", { code, reason, opened: this.#opened, asked });
+    const url = this.#socket.url;
+    this.#emit("closed", { url, code, reason, opened: this.#opened, asked });
   }
 
   #emit(name, detail = null) {

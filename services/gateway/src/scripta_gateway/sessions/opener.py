@@ -213,6 +213,19 @@ class Opener:
         """Raises a ``ScriptaError``, as ``open``, if nobody can serve a caller these options."""
         await self._route(options, caller)
 
+    async def rehearse(
+        self, options: SessionOptions, caller: Caller = ANONYMOUS, count: int = 1
+    ) -> None:
+        """Raises what ``open_all`` would raise now; leaves nothing behind, cancelled or not."""
+        await self._check_room()
+        seats = await self._quotas.enter(caller, [make_session_id() for _ in range(count)])
+        try:
+            route = await self._route(options, caller)
+            place = await self._places.reserve(route.pool, caller, upload=options.upload)
+            place.give_back()
+        finally:
+            self._quotas.undo(seats)
+
     async def resume(self, token: ResumeToken, index: int, caller: Caller = ANONYMOUS) -> Session:
         """Takes up a session for a client that comes back; the newest connection has it.
 
