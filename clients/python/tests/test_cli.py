@@ -122,7 +122,7 @@ async def test_nobody_listening_exits_3_and_says_what_to_do(scripta, recording):
     assert done.code == 3
     assert done.err == (
         f"scripta: cannot connect to localhost:{port}: nothing listens there; "
-        "start the gateway or give its address with --url\n"
+        "start the gateway, or give the address of another (--url)\n"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import wave
 
 import pytest
 from wave_samples import samples_of
@@ -181,6 +182,44 @@ async def test_interrupt_of_a_file_quits_without_a_traceback(gateway, recording)
                 process.send_signal(signal.SIGINT)
                 out, err = await process.communicate()
             assert (process.returncode, out, err) == (130, b"", b"")
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def test_first_interrupt_of_a_file_at_its_own_speed_still_prints_what_was_heard(
+    gateway, tmp_path
+):
+    """Guards the words of a long talk that somebody has heard enough of."""
+    talk = tmp_path / "talk.wav"
+    with wave.open(str(talk), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(32_000 * 60))
+    heard = asyncio.Event()
+
+    async def script(peer):
+        await peer.ack(await peer.audio())
+        heard.set()
+        rest = await peer.until_end()
+        assert len(rest) < 32_000 * 30
+        await peer.final(1, "so far", 0.0, 0.1)
+        await peer.over()
+
+    async with gateway(script) as server:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripta_client", "transcribe", "--realtime"),
+            *(str(talk), "--url", server.url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(20):
+                await heard.wait()
+                process.send_signal(signal.SIGINT)
+                out, err = await process.communicate()
+            assert (process.returncode, out, err) == (130, b"so far\n", b"")
         finally:
             if process.returncode is None:
                 process.kill()

@@ -293,5 +293,5 @@ async def test_what_is_no_web_server_is_named_as_such():
 
 async def test_no_address_is_refused_before_anything_is_sent():
     with pytest.raises(InvalidUrl):
-        async with scripta_client.connect("localhost:8000"):
+        async with scripta_client.connect("gopher://localhost:8000"):
             pass

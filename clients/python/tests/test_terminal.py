@@ -4,6 +4,8 @@ import io
 
 import pytest
 
+from scripta_client.events import Interim
+from scripta_client.output import unfinished
 from scripta_client.streaming import Progress
 from scripta_client.terminal import StatusLine, bar, cells, clip_left, figures
 
@@ -99,3 +101,17 @@ def test_figures_say_seconds_and_speed():
 @pytest.mark.parametrize(("width", "left"), [(5, "abcde"), (4, "…cde"), (1, "…"), (0, "")])
 def test_text_is_cut_on_its_left(width, left):
     assert clip_left("abcde", width) == left
+
+
+def test_full_stop_that_may_not_stay_is_not_shown():
+    """Guards readers: an engine ends any words with a full stop, also in mid-sentence."""
+    assert unfinished(Interim("To be.", "", 0.0, 1.0)) == "To be"
+    assert unfinished(Interim("To be. Or not.", "To be.", 0.0, 1.0)) == "To be. Or not"
+    assert unfinished(Interim("To be.", "To be.", 0.0, 1.0)) == "To be."
+    assert unfinished(Interim("To be?", "", 0.0, 1.0)) == "To be?"
+
+
+def test_files_are_counted_beside_the_bar():
+    terminal = Terminal()
+    StatusLine(terminal).files(1, Progress(1.5, 1.25, 4, 10.0), 50.0)
+    assert screen(terminal.getvalue()).endswith("1/4 files 50.0 s 5.0×")

@@ -145,7 +145,20 @@ def test_format_says_how_many_bytes_a_second_has(format, rate):
     assert format.bytes_per_second == rate
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://h", "ws://", "ws://h:99999", "ws:h"])
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("localhost:8000", "ws://localhost:8000/ws?"),
+        ("h", "ws://h/ws?"),
+        ("10.0.0.1:80/speech/ws", "ws://10.0.0.1:80/speech/ws?"),
+        ("https://h/", "wss://h/ws?"),
+    ],
+)
+def test_address_is_taken_as_people_write_it(url, where):
+    assert Options("en").address(url).startswith(where)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://h", ":8000", "ws://", "ws://h:99999", "ws:h"])
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(InvalidUrl):
         Options().address(url)

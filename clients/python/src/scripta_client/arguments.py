@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from scripta_client.formats import Format
 from scripta_client.keys.arguments import KeysArguments, add_keys, keys_arguments
-from scripta_client.settings import DEFAULT_URL, gateway_key, gateway_url
+from scripta_client.options import add_audio, add_common
+from scripta_client.settings import gateway_key, gateway_url
 from scripta_client.top.arguments import TopArguments, add_top, top_arguments
-from scripta_client.trust import add_ca
 from scripta_client.usage.arguments import UsageArguments, add_usage, usage_arguments
 from scripta_client.wire import AudioFormat
 
@@ -46,13 +46,15 @@ class Arguments:
 
     Attributes:
         command: ``transcribe`` or ``mic``.
-        file: What to transcribe; ``None`` is standard input.
+        files: What to transcribe, folders included; empty is standard input.
         device: The microphone; ``None`` is the system's default.
         url: The gateway.
         language: BCP-47 tag of the speech.
         model: Model that transcribes.
         form: The form of the transcript.
-        output: Where it goes; ``None`` is standard output.
+        output: Where it goes: a file, or with several recordings a folder; ``None`` is standard
+            output.
+        jobs: Recordings that are transcribed side by side.
         interim: Whether to show interims; ``None`` leaves it to the terminal.
         realtime: Whether a file is sent at its own speed.
         as_is: Whether its own bytes are sent.
@@ -63,13 +65,14 @@ class Arguments:
     """
 
     command: str
-    file: Path | None
+    files: tuple[Path, ...]
     device: int | str | None
     url: str
     language: str | None
     model: str | None
     form: Format
     output: Path | None
+    jobs: int
     interim: bool | None
     realtime: bool
     as_is: bool
@@ -77,6 +80,11 @@ class Arguments:
     raw: AudioFormat
     key: str | None = field(repr=False)
     ca: str | None
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there may be more than one recording."""
+        return _are_several(self.files)
 
 
 AnyArguments = Arguments | KeysArguments | TopArguments | UsageArguments
@@ -100,25 +108,34 @@ def parse_arguments(argv: Sequence[str] | None) -> AnyArguments:
         return usage_arguments(usage, given)
     if given.command == "keys":
         return keys_arguments(given)
-    file = getattr(given, "file", None)
-    from_file = file is not None and file != "-"
-    if given.command == "transcribe" and not from_file:
+    files: list[str] = getattr(given, "files", [])
+    if given.command == "transcribe" and "-" in files:
+        if len(files) > 1:
+            transcribe.error("standard input can not be transcribed together with files")
         if given.realtime:
             transcribe.error("--realtime needs a file; standard input is sent as it comes")
         if sys.stdin is None or sys.stdin.isatty():
             transcribe.error("standard input is a terminal; pipe audio into it")
+        files = []
+    paths = tuple(Path(file) for file in files)
     output: Path | None = given.output
-    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+    if _are_several(paths):
+        if output is not None and output.exists() and not output.is_dir():
+            parser.error(f"cannot write {output}: with several recordings it has to be a folder")
+        if output is None and given.format in (Format.SRT, Format.VTT):
+            transcribe.error(f"several recordings need --output FOLDER for {given.format}")
+    elif output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         parser.error(f"cannot write {output}: it is a directory, or its directory is missing")
     return Arguments(
         command=given.command,
-        file=Path(file) if file is not None and from_file else None,
+        files=paths,
         device=_device(getattr(given, "device", None)),
         url=given.url,
         language=given.language,
         model=given.model,
         form=Format(given.format),
         output=output,
+        jobs=getattr(given, "jobs", 1),
         interim=given.interim,
         realtime=getattr(given, "realtime", False),
         as_is=getattr(given, "as_is", False),
@@ -145,13 +162,14 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     transcribe = commands.add_parser(
         "transcribe",
-        help="transcribe a file or standard input",
-        description="Transcribes a recording, or audio that comes on standard input.",
+        help="transcribe files, folders or standard input",
+        description="Transcribes recordings, or audio that comes on standard input. Of several, "
+        "each transcript has its recording's name above it.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_audio(transcribe)
-    _add_common(transcribe)
+    add_audio(transcribe)
+    add_common(transcribe)
     mic = commands.add_parser(
         "mic",
         help="transcribe the microphone",
@@ -160,7 +178,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     mic.add_argument("--device", help="which microphone: a number or a part of its name")
-    _add_common(mic)
+    add_common(mic)
     top = commands.add_parser(
         "top",
         help="watch sessions, latency, slots and the broker of a running system",
@@ -186,93 +204,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
     return parser, transcribe, top, usage
 
 
-def _add_audio(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        help="a recording in any container; - reads standard input: WAV, FLAC, Ogg, WebM, MP3 "
-        "or MP4, else raw 16-bit mono samples at 16 kHz",
-    )
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--realtime", action="store_true", help="send the file at the speed it was spoken"
-    )
-    how.add_argument(
-        "--as-is",
-        action="store_true",
-        help="send the file's own bytes and let the gateway decode them: less to send, but a "
-        "connection that breaks in the middle can not be made good",
-    )
-    parser.add_argument(
-        "--encoding",
-        choices=("linear16", "mulaw", "alaw"),
-        help="the audio is raw samples so encoded",
-    )
-    parser.add_argument(
-        "--sample-rate",
-        type=_between(8000, 96_000),
-        metavar="HZ",
-        help="samples per second of raw audio (default: 16000)",
-    )
-    parser.add_argument(
-        "--channels",
-        type=_between(1, 8),
-        metavar="N",
-        help="channels of raw audio, which are mixed (default: 1)",
-    )
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    add_ca(parser)
-    parser.add_argument(
-        "--url",
-        default=gateway_url(),
-        help=f"the gateway (default: $SCRIPTA_URL, else {DEFAULT_URL})",
-    )
-    parser.add_argument(
-        "--key",
-        help="key or token for the gateway (default: $SCRIPTA_KEY, which nobody else on this "
-        "machine can see)",
-    )
-    parser.add_argument("--language", metavar="TAG", help="language of the speech, such as en")
-    parser.add_argument(
-        "--model", metavar="NAME", help="model that transcribes (default: the gateway's choice)"
-    )
-    parser.add_argument(
-        "--format",
-        choices=[str(form) for form in Format],
-        default=str(Format.TEXT),
-        help="form of the transcript (default: text); json is one final a line",
-    )
-    parser.add_argument(
-        "--interim",
-        action=argparse.BooleanOptionalAction,
-        help="show words while they are being spoken; for text, and only on a terminal "
-        "(default: if the transcript goes to a terminal)",
-    )
-    parser.add_argument(
-        "--reconnect",
-        type=_seconds,
-        metavar="SECONDS",
-        help="for how long to try again when the connection breaks (0: not at all; default: as "
-        "long as the server keeps the session)",
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the transcript there")
-
-
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not between {low} and {high}")
-        return int(text)
-
-    return number
-
-
-def _seconds(text: str) -> float:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return float(text)
+def _are_several(paths: Sequence[Path]) -> bool:
+    """Returns whether there may be more than one recording."""
+    return len(paths) > 1 or any(path.is_dir() for path in paths)
 
 
 def _device(text: str | None) -> int | str | None:

@@ -12,13 +12,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from scripta_client.arguments import AnyArguments, Arguments, parse_arguments
+from scripta_client.batch import Batch, jobs_of
 from scripta_client.errors import (
     BadAudioFile,
     BadAuthorities,
     BadKey,
+    CannotConnect,
     ConnectError,
     InvalidUrl,
     MicrophoneUnavailable,
@@ -26,12 +29,13 @@ from scripta_client.errors import (
 )
 from scripta_client.events import ConnectionEvent, Ended, Reconnecting, Restarted, Resumed
 from scripta_client.formats import Format, transcript
+from scripta_client.handshake import NOT_TRUSTED, NOTHING_LISTENS
 from scripta_client.keys.arguments import KeysArguments
 from scripta_client.keys.command import run_keys
 from scripta_client.live import Pipe, open_pipe
 from scripta_client.microphone import Microphone, open_microphone
 from scripta_client.output import Output
-from scripta_client.streaming import Resilience, stream, stream_file
+from scripta_client.streaming import OnProgress, OnResult, Resilience, stream, stream_file
 from scripta_client.terminal import StatusLine
 from scripta_client.top.arguments import TopArguments
 from scripta_client.top.errors import NoMetrics, TopUnavailable
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status.hide()
         return EXIT_OK
     except ScriptaError as error:
-        return _fail(status, str(error), _exit_code(error))
+        return _fail(status, f"{error}{_option_for(error)}", _exit_code(error))
     except OSError as error:
         return _fail(status, _describe(error, arguments), EXIT_FAILED)
 
@@ -93,29 +97,68 @@ async def _run(arguments: Arguments | TopArguments, status: StatusLine) -> int:
         return EXIT_OK if await run_top(arguments, stop) else EXIT_UNREACHABLE
     if arguments.command == "mic":
         return await _mic(arguments, status)
-    if arguments.file is None:
+    if not arguments.files:
         return await _pipe(arguments, status)
+    return await (_several if arguments.are_several else _file)(arguments, status)
+
+
+async def _file(arguments: Arguments, status: StatusLine) -> int:
+    """Transcribes a recording; at its own speed, Ctrl-C still prints the words that were heard."""
+    stop = asyncio.Event()
+    if arguments.realtime:
+        _end_on_interrupt(stop)
+    progress = status.progress if status.active else None
     with _output(arguments, status) as output:
         begun = asyncio.get_running_loop().time()
-        ended = await stream_file(
-            arguments.url,
-            arguments.file,
-            realtime=arguments.realtime,
-            as_is=arguments.as_is,
-            on_result=output.result,
-            on_progress=status.progress if status.active else None,
-            language=arguments.language,
-            model=arguments.model,
-            interim_results=_interims(arguments, status),
-            key=arguments.key,
-            ca_file=arguments.ca,
-            raw=arguments.raw,
-            resilience=_resilience(arguments, status),
-        )
+        (path,) = arguments.files
+        ended = await _transcribe(arguments, status, path, output.result, progress, stop)
         output.finish()
     status.hide()
     _summarise(ended, asyncio.get_running_loop().time() - begun, status)
-    return EXIT_OK
+    return EXIT_INTERRUPTED if stop.is_set() else EXIT_OK
+
+
+async def _several(arguments: Arguments, status: StatusLine) -> int:
+    """Transcribes recordings side by side; those that can not be are named, and cost no other."""
+
+    async def transcribe(path: Path, on_result: OnResult, on_progress: OnProgress) -> Ended:
+        return await _transcribe(arguments, status, path, on_result, on_progress)
+
+    jobs = jobs_of(arguments.files, arguments.form, arguments.output)
+    outcomes = await Batch(jobs, arguments.form, transcribe, status).run(arguments.jobs)
+    failures = [outcome for outcome in outcomes if outcome is not None]
+    if not failures:
+        return EXIT_OK
+    failed = len(jobs) - outcomes.count(None)
+    _say(f"{failed} of {len(jobs)} recordings are not transcribed")
+    first = failures[0]
+    return _exit_code(first) if isinstance(first, ScriptaError) else EXIT_FAILED
+
+
+async def _transcribe(
+    arguments: Arguments,
+    status: StatusLine,
+    path: Path,
+    on_result: OnResult,
+    on_progress: OnProgress | None,
+    stop: asyncio.Event | None = None,
+) -> Ended:
+    return await stream_file(
+        arguments.url,
+        path,
+        realtime=arguments.realtime,
+        as_is=arguments.as_is,
+        on_result=on_result,
+        on_progress=on_progress,
+        language=arguments.language,
+        model=arguments.model,
+        interim_results=_interims(arguments, status),
+        key=arguments.key,
+        ca_file=arguments.ca,
+        raw=arguments.raw,
+        resilience=_resilience(arguments, status),
+        stop=stop,
+    )
 
 
 async def _pipe(arguments: Arguments, status: StatusLine) -> int:
@@ -205,7 +248,7 @@ def _output(arguments: Arguments, status: StatusLine) -> Output:
 
 def _interims(arguments: Arguments, status: StatusLine) -> bool:
     """Returns whether interims are to be shown."""
-    if arguments.form is not Format.TEXT or not status.active:
+    if arguments.form is not Format.TEXT or not status.active or arguments.are_several:
         return False
     if arguments.interim is None:
         return arguments.output is None and sys.stdout.isatty()
@@ -234,6 +277,15 @@ def _exit_code(error: ScriptaError) -> int:
     if isinstance(error, _WRONG_USAGE):
         return EXIT_USAGE
     return EXIT_FAILED
+
+
+def _option_for(error: ScriptaError) -> str:
+    """Returns the option that helps, where one does: the library knows no options."""
+    if isinstance(error, CannotConnect):
+        for hint, option in ((NOTHING_LISTENS, "--url"), (NOT_TRUSTED, "--ca")):
+            if error.hint.startswith(hint):
+                return f" ({option})"
+    return ""
 
 
 def _describe(error: OSError, arguments: AnyArguments) -> str:

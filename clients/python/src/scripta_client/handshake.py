@@ -30,6 +30,9 @@ PATIENT_PONG_SECONDS = 60.0
 
 CLOSE_TIMEOUT = 2.0
 
+NOTHING_LISTENS = "nothing listens there; start the gateway, or give the address of another"
+NOT_TRUSTED = "its certificate is not trusted; name the file of its authority"
+
 
 async def open_socket(
     address: str,
@@ -82,14 +85,14 @@ def _hint(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); name its CA with --ca"
+        return f"{NOT_TRUSTED} ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}); does the server expect ws://?"
     if isinstance(error, socket.gaierror):
         return "the host name is not known"
     # A host with several addresses fails with one error that only quotes the others.
     if isinstance(error, ConnectionRefusedError) or f"Errno {errno.ECONNREFUSED}]" in str(error):
-        return "nothing listens there; start the gateway or give its address with --url"
+        return NOTHING_LISTENS
     if isinstance(error, InvalidMessage | EOFError | ConnectionResetError):
         return "what listens there is not a gateway"
     if isinstance(error, OSError):

@@ -11,6 +11,15 @@ from scripta_client.formats import Transcript
 from scripta_client.terminal import StatusLine
 
 
+def unfinished(interim: Interim) -> str:
+    """Returns the words of an interim without the full stop that an engine puts behind any words.
+
+    Nobody knows yet that the sentence ends there, unless the stop is stable.
+    """
+    open_end = len(interim.text) > len(interim.stable)
+    return interim.text.removesuffix(".") if open_end else interim.text
+
+
 class Output:
     """Writes a transcript as it grows.
 
@@ -46,7 +55,7 @@ class Output:
             OSError: If it can not be written.
         """
         if isinstance(result, Interim):
-            self._status.interim(result.text)
+            self._status.interim(unfinished(result))
             return
         self._status.hide()
         self._write(self._transcript.write(result))

@@ -106,6 +106,35 @@ class PacedRawFile:
             yield data
 
 
+@dataclass(frozen=True, slots=True)
+class Stoppable:
+    """A source that ends early, with what it has given until then, once ``stop`` is set."""
+
+    source: Source
+    stop: asyncio.Event
+
+    @property
+    def format(self) -> AudioFormat:
+        """As the source's."""
+        return self.source.format
+
+    @property
+    def duration(self) -> float | None:
+        """As the source's."""
+        return self.source.duration
+
+    def seconds(self, sent: int) -> float | None:
+        """Returns what the source returns."""
+        return self.source.seconds(sent)
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Yields the source's messages until it is stopped."""
+        async for message in self.source.messages():
+            yield message
+            if self.stop.is_set():
+                return
+
+
 def open_file(
     path: Path, *, realtime: bool = False, as_is: bool = False, raw: AudioFormat = SNIFFED
 ) -> Source:

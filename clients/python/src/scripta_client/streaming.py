@@ -22,7 +22,7 @@ from scripta_client.events import (
     ServerError,
 )
 from scripta_client.session import Session
-from scripta_client.sources import Source, open_file
+from scripta_client.sources import Source, Stoppable, open_file
 from scripta_client.wire import SNIFFED, AudioFormat
 
 KEEPALIVE_SECONDS = 5.0
@@ -89,6 +89,7 @@ async def stream_file(
     ca_file: str | None = None,
     raw: AudioFormat = SNIFFED,
     resilience: Resilience = Resilience(),
+    stop: asyncio.Event | None = None,
 ) -> Ended:
     """Streams a file and calls ``on_result`` with its words as they arrive.
 
@@ -108,6 +109,7 @@ async def stream_file(
         ca_file: As ``connect``.
         raw: How raw samples are encoded.
         resilience: What to do if the connection breaks.
+        stop: Once it is set no more of the file is sent; what was sent is still transcribed.
 
     Raises:
         BadAudioFile: If the file can not be read.
@@ -115,6 +117,8 @@ async def stream_file(
         SessionError: If the session does not end well.
     """
     source = await asyncio.to_thread(open_file, Path(path), realtime=realtime, as_is=as_is, raw=raw)
+    if stop is not None:
+        source = Stoppable(source, stop)
     return await stream(
         url,
         source,

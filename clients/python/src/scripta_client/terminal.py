@@ -42,6 +42,19 @@ class StatusLine:
         self._progress = f"{bar(progress, self._marks)} {figures(progress)}"
         self._draw()
 
+    def files(self, done: int, shares: Progress, seconds: float) -> None:
+        """Shows how far several files are.
+
+        Args:
+            done: How many are done.
+            shares: How far all are together, counted in files.
+            seconds: Seconds of audio that are transcribed.
+        """
+        speed = seconds / shares.elapsed if shares.elapsed > 0 else 0.0
+        counted = f"{done}/{shares.duration:.0f} files {seconds:.1f} s {speed:.1f}×"
+        self._progress = f"{bar(shares, self._marks)} {counted}"
+        self._draw()
+
     def interim(self, text: str) -> None:
         """Shows words that may still change; an empty text takes them away."""
         self._interim = printable(text)

@@ -99,8 +99,8 @@ class Options:
     def address(self, url: str, back_to: Place | None = None) -> str:
         """Returns the WebSocket address that asks for these options.
 
-        ``http`` and ``https`` become ``ws`` and ``wss``, a missing path becomes ``/ws``, and
-        what the address already asks for is kept.
+        ``http`` and ``https`` become ``ws`` and ``wss``, an address without a scheme gets ``ws``, a
+        missing path becomes ``/ws``, and what the address already asks for is kept.
 
         Args:
             url: The gateway.
@@ -110,7 +110,7 @@ class Options:
             InvalidUrl: If it is not the address of a host.
         """
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(url if "://" in url else f"ws://{url}")
             port = parts.port
         except ValueError as error:
             raise InvalidUrl(f"{url!r} is not an address: {error}") from error
