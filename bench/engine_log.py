@@ -88,10 +88,10 @@ class WatchedEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns what the engine hears in a segment."""
         began = time.perf_counter()
-        heard = self._engine.transcribe(segment)
+        heard = self._engine.transcribe(segment, memo)
         if self._log is not None:
             self._log.note(Task.FINAL, began, checksum(segment))
         return heard

@@ -39,7 +39,7 @@ class PublishedEngine:
         self._past = [name for name in inputs if name.startswith("past_key_values.")]
         self._past_tokens = [name for name in self._past if ".decoder." in name]
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns the words of a segment."""
         return Transcript(self._vocabulary.text(self._decode(segment, ())))
 

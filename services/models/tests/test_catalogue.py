@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 CATALOGUE = read_catalogue()
 FIRST = CATALOGUE.models[1].model_dump(mode="json", exclude_defaults=True)
-SHERPA_KINDS = {"transducer", "streaming_transducer", "moonshine", "t_one_ctc"}
+SHERPA_KINDS = {"transducer", "streaming_transducer", "moonshine", "tone_ctc"}
 
 
 def made(**changes: object) -> str:

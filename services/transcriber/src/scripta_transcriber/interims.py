@@ -17,6 +17,7 @@ from scripta_transcriber.engines.base import Engine, Segment
 from scripta_transcriber.hypothesis import Hypothesis, Words
 from scripta_transcriber.metrics import Kind
 from scripta_transcriber.scheduler import Priority, Scheduler
+from scripta_transcriber.streamed import Streamed
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Interims:
         self._scheduler = scheduler
         self._task: asyncio.Task[None] | None = None
         self._call: EngineCall[Words] | None = None
-        self._hypothesis = Hypothesis(engine)
+        self._hypothesis = self._begin()
         self._last_end = 0
         self._skipped_end = 0
         self._waiting_since: float | None = None
@@ -68,15 +69,25 @@ class Interims:
         self._task = asyncio.create_task(self._send(self._call), name=f"interim-{self._claim.sid}")
         self._task.add_done_callback(self._finished)
 
-    def close(self) -> None:
-        """Drops the interim under way: its segment is decided, or its session is not ours."""
+    def close(self) -> object:
+        """Drops the interim under way: its segment is decided, or its session is not ours.
+
+        Returns:
+            The memo of a streaming engine, for the final of the segment; else ``None``. Nothing
+            here keeps it.
+        """
         if self._task is not None:
             self._task.cancel()
             self._task = self._call = None
             metrics.INTERIMS_SKIPPED.inc()
         # Another one, not emptied: a thread may still be at work on it.
-        self._hypothesis = Hypothesis(self._engine)
+        last, self._hypothesis = self._hypothesis, self._begin()
         self._waiting_since = None
+        return last.memo if isinstance(last, Streamed) else None
+
+    def _begin(self) -> Hypothesis | Streamed:
+        streaming = self._engine.capabilities.streaming
+        return Streamed(self._engine) if streaming else Hypothesis(self._engine)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         if self._task is task:

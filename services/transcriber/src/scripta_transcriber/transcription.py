@@ -186,10 +186,8 @@ class Transcription:
             if self._watch is not None and (signals := self._watch.take()):
                 with suppress(BrokerUnavailable):  # nobody is owed them
                     await self._tools.log.ring_speech(self.claim, signals)
-            if cuts:
-                self._interims.close()
-                if await self._decide(cuts):
-                    return True
+            if cuts and await self._decide(cuts, self._interims.close()):
+                return True
             if self._stopping:
                 return False
         if self.claim.options.interim_results and not catching_up:
@@ -201,12 +199,12 @@ class Transcription:
             return [(cut, entry.seq) for entry in entries for cut in self._segmenter.feed(entry)]
         return await self._tools.listening.hear(self._segmenter, entries)
 
-    async def _decide(self, cuts: Decided) -> bool:
+    async def _decide(self, cuts: Decided, memo: object) -> bool:
         for cut, by in cuts:
             segment = self._decisions.due(cut)
             utterance = self.trace.utterance(segment)
             try:
-                heard, seconds = await self._hear(segment)
+                heard, seconds = await self._hear(segment, memo)
             except Exception:
                 logger.exception("engine failed")
                 self.trace.engine_failed(EngineFailure.code)
@@ -219,10 +217,13 @@ class Transcription:
         await self._commit()
         return cuts[-1][0].ended
 
-    async def _hear(self, segment: Segment | None) -> tuple[Transcript | None, float]:
+    async def _hear(self, segment: Segment | None, memo: object) -> tuple[Transcript | None, float]:
         if segment is None or not is_audible(segment):
             return None, 0.0
-        call = EngineCall(self._engine.transcribe, segment, Kind.FINAL)
+        transcribe = self._engine.transcribe
+        if memo is not None:
+            transcribe = partial(transcribe, memo=memo)
+        call = EngineCall(transcribe, segment, Kind.FINAL)
         if self._engine.capabilities.instant:
             heard = call()
         else:

@@ -230,6 +230,22 @@ def test_cut_for_length_leaves_what_an_interim_was_told_is_kept(log_of, session,
 
 @thorough
 @given(sessions, chunkings)
+def test_no_silence_and_no_boundary_ends_a_segment_before_its_least_end(log_of, session, chunks):
+    """A streaming decoder that had heard more would have to hear the whole segment again."""
+    cutter, voice, least = SpeechCutter(START, RULES), Loudness(), dict[int, int]()
+    for entry in log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at):
+        cutter.push(entry)
+        for cut in run(cutter, voice):
+            if cut.segment and cut.segment.pcm and cut.segment.reason is not Reason.LENGTH:
+                assert cut.segment.end >= least.get(cut.segment.start, 0)
+        if segment := cutter.open_segment():
+            assert segment.least_end is not None
+            assert segment.start < segment.least_end <= segment.end
+            least[segment.start] = max(segment.least_end, least.get(segment.start, 0))
+
+
+@thorough
+@given(sessions, chunkings)
 def test_no_frame_of_loud_speech_is_left_out(log_of, session, chunks):
     cuts = drive(log_of(session.pcm, chunks, session.finalize_at, pause_at=session.pause_at))
     left = np.frombuffer(session.pcm, dtype="<i2") == 32767

@@ -1,9 +1,15 @@
 """The seam between a transcriber and the model it runs.
 
 An engine turns segments of audio into text. It is loaded once, called from worker threads,
-keeps no state between calls, and knows neither sessions nor the broker. A final is a
-function of its segment alone: the same segment gives the same text, whatever else the engine
-was asked before or at the same time.
+and knows neither sessions nor the broker. A final is a function of its segment alone: the same
+segment gives the same text, whatever else the engine was asked before or at the same time.
+
+An engine keeps nothing between calls. What it wants to know again of a segment that goes on, it
+gives to its caller as the ``memo`` of a draft. A **streaming** engine has a decoder that hears
+audio once, as it comes, and carries a state: that state is its memo. A draft feeds the decoder
+what is new since the last one, and the final feeds it the rest. The caller drops the state where
+its segment ends, so that no state outlives a checkpoint; a replay begins without one, and gives
+the same words.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ class Capabilities:
         languages: BCP-47 primary tags it transcribes; empty for any.
         segmentation: How its segments are cut.
         interims: Whether it is worth asking for revisable results.
+        streaming: Whether its decoder hears audio once, as it comes, and never takes back a word.
         word_times: Whether it knows when each word was said; where not, times are estimated.
         segment_seconds: Longest segment of a session that asks for no other.
         max_segment_seconds: Longest segment it takes.
@@ -47,6 +54,7 @@ class Capabilities:
     languages: frozenset[str]
     segmentation: Segmentation = Segmentation.SPEECH
     interims: bool = True
+    streaming: bool = False
     word_times: bool = False
     segment_seconds: float = 15.0
     max_segment_seconds: float = 30.0
@@ -68,6 +76,9 @@ class Segment:
         accepted_ms: Unix milliseconds at which the gateway took the last of its audio.
         kept: Of an open segment: the session sample before which it will not be cut for its
             length, however it goes on; ``None`` if it is never cut so.
+        least_end: Of an open segment: the session sample before which no silence and no boundary
+            ends it. A streaming engine that hears no more than this has not heard too much when
+            the segment ends. ``None``: it ends nowhere before its ``end``.
         language: BCP-47 tag of what is spoken, if the session says; ``None`` leaves it to the
             engine.
         word_times: Whether the times of its words are wanted.
@@ -79,6 +90,7 @@ class Segment:
     message_bytes: int = 0
     accepted_ms: int = 0
     kept: int | None = None
+    least_end: int | None = None
     language: str | None = None
     word_times: bool = True
 
@@ -118,9 +130,10 @@ class Draft:
     Attributes:
         text: The words so far, trimmed.
         sure: For each word of the text, whether the engine hardly hesitated between it and
-            another; ``None`` where the engine does not tell.
-        memo: What makes the next draft of the same audio, with more behind it, cheaper: the
-            engine's own, ``None`` where nothing does.
+            another; of a streaming engine, whether no audio behind it can change it. ``None``
+            where the engine does not tell.
+        memo: What makes the next call for the same audio, with more behind it, cheaper: the
+            engine's own, ``None`` where nothing does. Of a streaming engine: its decoder's state.
     """
 
     text: str
@@ -153,8 +166,14 @@ class Engine(Protocol):
         """
         ...
 
-    def transcribe(self, segment: Segment) -> Transcript:
-        """Returns the final transcript of a segment; blocking, thread-safe, deterministic."""
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
+        """Returns the final transcript of a segment; blocking, thread-safe, deterministic.
+
+        Args:
+            segment: The segment.
+            memo: Of a streaming engine: what the last draft of this segment left, if there was
+                one. It saves time and changes no word. Other engines are never given one.
+        """
         ...
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:

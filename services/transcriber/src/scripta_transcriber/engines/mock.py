@@ -25,7 +25,7 @@ class MockEngine:
     def load(self) -> None:
         """Loads nothing."""
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns the time at which the message was accepted, in local time, and its size."""
         accepted = datetime.fromtimestamp(segment.accepted_ms / 1000)
         return Transcript(

@@ -1,8 +1,8 @@
 """Models of sherpa-onnx: transducers, CTC and more, for many languages; a model is a folder.
 
 sherpa-onnx ends the whole process on many a bad file. So the model is loaded in a process of its
-own first, which also finds out what kind it is. A streaming model hears a segment from its
-start like any other: what it says of one follows from the segment alone.
+own first, which also finds out what kind it is. A streaming model makes a streaming engine: the
+memo of its drafts is a ``SherpaStream``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 import sherpa_onnx
 
-from scripta_common.wire import SAMPLE_RATE, Word
+from scripta_common.wire import SAMPLE_RATE, Reason, Word
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.samples import samples_of
-from scripta_transcriber.engines.sherpa_models import KINDS, Card, arguments, recognise
+from scripta_transcriber.engines.sherpa_models import KINDS, Card, Kind, arguments, recognise
+from scripta_transcriber.engines.sherpa_stream import SherpaStream
 from scripta_transcriber.engines.source import ModelSource
 
 FloatArray = npt.NDArray[np.float32]
@@ -31,11 +32,9 @@ FloatArray = npt.NDArray[np.float32]
 TRIAL_SECONDS: Final = 300.0
 """How long loading a model may take."""
 
-_SILENCE_BEHIND: Final = np.zeros(SAMPLE_RATE // 2, dtype=np.float32)
-"""Streaming models say the last word only when they have heard what follows it."""
-
 _LEAST_SAMPLES: Final = SAMPLE_RATE
-"""Shorter audio is filled up with silence: not every model takes it."""
+"""Shorter audio is filled up with silence for models that hear all at once: not every one takes
+it."""
 
 _SAID_WHY: Final = 3
 """Exit code of the trial that has found out by itself what is wrong."""
@@ -57,7 +56,7 @@ class SherpaEngine:
     def __init__(self, source: ModelSource, threads: int = 1) -> None:
         self._source = source
         self._recogniser: Any = None
-        self._streaming = False
+        self._kind: Kind | None = None
         self.capabilities = Capabilities(
             languages=_languages(source),
             models=(source.label, f"sherpa-{source.label}") if source.label else (),
@@ -70,21 +69,22 @@ class SherpaEngine:
             EngineError: The model is missing, broken, or of a kind that is not known.
         """
         folder = self._source.find(self.name)
-        kind = _try_apart(folder)
-        self._recogniser = make_recogniser(folder, kind)
-        self._streaming = KINDS[kind].streaming
+        name = _try_apart(folder)
+        self._recogniser, kind = make_recogniser(folder, name), KINDS[name]
+        self._kind = kind
         self.capabilities = replace(
             self.capabilities,
             languages=frozenset(Card.read(folder).languages),
-            interims=KINDS[kind].interims,
-            word_times=KINDS[kind].word_times,
+            interims=kind.interims,
+            streaming=kind.streaming,
+            word_times=kind.word_times,
         )
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns the words of a segment, with their times where the model has them."""
         if not segment.pcm:
             return Transcript(text="", language=self._language(segment))
-        heard = self._hear(segment)
+        heard = self._hear(segment, memo)
         text = heard.text.strip()
         sure = _confidence(heard)
         words = self._words(segment, heard) if self.capabilities.word_times else ()
@@ -92,21 +92,39 @@ class SherpaEngine:
 
     def draft(self, segment: Segment, memo: object = None) -> Draft:
         """Returns the words of an open segment so far."""
+        if self.capabilities.streaming:
+            stream = _stream_of(memo, segment) or self._begin(segment)
+            text = stream.hear(segment).text
+            return Draft(text.strip(), stream, _sure(text))
         return Draft(self._hear(segment).text.strip() if segment.pcm else "")
 
-    def _hear(self, segment: Segment) -> Any:
-        if self._recogniser is None:
-            raise EngineError("the engine is not loaded: call load() first")
+    def _begin(self, segment: Segment) -> SherpaStream:
+        """Returns a stream that has heard nothing of a segment yet."""
+        recogniser, kind = self._loaded()
+        return SherpaStream(recogniser, kind, segment.start)
+
+    def _hear(self, segment: Segment, memo: object = None) -> Any:
+        recogniser, kind = self._loaded()
+        if kind.streaming:
+            stream = _stream_of(memo, segment)
+            heard = None if stream is None else stream.finish(segment)
+            return self._begin(segment).finish(segment) if heard is None else heard
         samples = samples_of(segment)
         samples = np.pad(samples, (0, max(0, _LEAST_SAMPLES - len(samples))))
-        return hear(self._recogniser, samples, streaming=self._streaming)
+        return hear(recogniser, samples)
+
+    def _loaded(self) -> tuple[Any, Kind]:
+        if self._kind is None:
+            raise EngineError("the engine is not loaded: call load() first")
+        return self._recogniser, self._kind
 
     def _language(self, segment: Segment) -> str | None:
         known = self.capabilities.languages
         return next(iter(known)) if len(known) == 1 else segment.language
 
     def _words(self, segment: Segment, heard: Any) -> tuple[Word, ...]:
-        begins = [float(at) for at in heard.timestamps]
+        _, kind = self._loaded()
+        begins = [max(0.0, float(at) - kind.silence_before) for at in heard.timestamps]
         if len(begins) != len(heard.tokens):
             return ()
         ends = [min(one + _LONGEST_TOKEN, other) for one, other in pairwise([*begins, math.inf])]
@@ -127,18 +145,12 @@ def make_recogniser(folder: Path, kind: str) -> Any:
     return getattr(getattr(sherpa_onnx, owner), method)(**files, num_threads=1)
 
 
-def hear(recogniser: Any, samples: FloatArray, *, streaming: bool) -> Any:
-    """Returns what a recogniser hears in samples from -1 to 1 at 16 kHz."""
+def hear(recogniser: Any, samples: FloatArray) -> Any:
+    """Returns what a recogniser hears in samples from -1 to 1 at 16 kHz, all at once."""
     stream = recogniser.create_stream()
     stream.accept_waveform(SAMPLE_RATE, samples)
-    if not streaming:
-        recogniser.decode_stream(stream)
-        return stream.result
-    stream.accept_waveform(SAMPLE_RATE, _SILENCE_BEHIND)
-    stream.input_finished()
-    while recogniser.is_ready(stream):
-        recogniser.decode_stream(stream)
-    return recogniser.get_result_all(stream)
+    recogniser.decode_stream(stream)
+    return stream.result
 
 
 def try_model(folder: str) -> None:
@@ -149,8 +161,12 @@ def try_model(folder: str) -> None:
     except EngineError as error:
         print(error, file=sys.stderr)
         sys.exit(_SAID_WHY)
-    noise = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE).astype(np.float32)
-    hear(recogniser, noise, streaming=KINDS[kind].streaming)
+    noise = np.random.default_rng(0).normal(0, 1_500, SAMPLE_RATE).astype("<i2")
+    if KINDS[kind].streaming:
+        heard = Segment(0, noise.tobytes(), Reason.END)
+        SherpaStream(recogniser, KINDS[kind], 0).finish(heard)
+    else:
+        hear(recogniser, (noise / 32768.0).astype(np.float32))
     print(kind)
 
 
@@ -178,6 +194,18 @@ def _try_apart(folder: Path) -> str:
                 f"the model in {folder} can not be loaded ({why}): put all its files there as "
                 "published"
             )
+
+
+def _stream_of(memo: object, segment: Segment) -> SherpaStream | None:
+    """Returns the stream that a memo is, if it has heard the beginning of this segment."""
+    return memo if isinstance(memo, SherpaStream) and memo.start == segment.start else None
+
+
+def _sure(text: str) -> tuple[bool, ...]:
+    """Returns for each word whether it is whole: tokens are only ever added to a text."""
+    words = text.split()
+    whole = len(words) if text.endswith(" ") else len(words) - 1
+    return tuple(number < whole for number in range(len(words)))
 
 
 def _languages(source: ModelSource) -> frozenset[str]:

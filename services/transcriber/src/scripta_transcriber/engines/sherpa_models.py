@@ -16,6 +16,7 @@ from typing import Final
 import onnxruntime as ort
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from scripta_common.wire import SAMPLE_RATE
 from scripta_transcriber.engines.base import EngineError
 from scripta_transcriber.engines.onnx import open_session
 
@@ -61,9 +62,11 @@ class Kind:
         files: Its arguments that are files, and what stands in the name of each; nothing where
             there is one file only.
         options: Its other arguments.
-        streaming: Whether the model hears audio as it comes.
+        streaming: Whether the model hears audio once, as it comes.
         word_times: Whether it tells when each token was said.
         interims: Whether it is quick enough for them.
+        rate: Samples a second that a streaming model hears, 16 or 8 kHz.
+        silence_before: Seconds of silence that a streaming model wants before the first word.
     """
 
     factory: tuple[str, str]
@@ -72,6 +75,8 @@ class Kind:
     streaming: bool = False
     word_times: bool = True
     interims: bool = True
+    rate: int = SAMPLE_RATE
+    silence_before: float = 0.0
 
 
 def _offline(method: str) -> tuple[str, str]:
@@ -92,6 +97,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "wenet_ctc": Kind(_offline("from_wenet_ctc"), _SINGLE),
     "zipformer_ctc": Kind(_offline("from_zipformer_ctc"), _SINGLE),
     "streaming_zipformer_ctc": Kind(_online("from_zipformer2_ctc"), _SINGLE, streaming=True),
+    # It tells times as if the model's frames were half as long as they are.
+    "streaming_nemo_ctc": Kind(_online("from_nemo_ctc"), _SINGLE, streaming=True, word_times=False),
+    "tone_ctc": Kind(
+        _online("from_t_one_ctc"),
+        _SINGLE,
+        streaming=True,
+        rate=SAMPLE_RATE // 2,
+        silence_before=0.3,
+    ),
     "sense_voice": Kind(_offline("from_sense_voice"), _SINGLE),
     "paraformer": Kind(_offline("from_paraformer"), {"paraformer": ""}, word_times=False),
     "whisper": Kind(_offline("from_whisper"), _PAIR, word_times=False, interims=False),
@@ -104,10 +118,23 @@ _BY_MODEL_TYPE: Final = {
     "EncDecHybridRNNTCTCBPEModel": "nemo_ctc",
     "wenet_ctc": "wenet_ctc",
     "zipformer2_ctc": "zipformer_ctc",
+    "t-one": "tone_ctc",
     "sense_voice_ctc": "sense_voice",
     "paraformer": "paraformer",
 }
 """Kinds of models of one file, by what the file calls itself."""
+
+_STREAMING_BY_MODEL_TYPE: Final = {
+    "zipformer2": "streaming_zipformer_ctc",
+    "zipformer2_ctc": "streaming_zipformer_ctc",
+    "EncDecCTCModelBPE": "streaming_nemo_ctc",
+    "EncDecHybridRNNTCTCBPEModel": "streaming_nemo_ctc",
+    "t-one": "tone_ctc",
+}
+"""The same of models that carry a state from one chunk to the next."""
+
+_STREAMING_ENCODERS: Final = ("conformer", "ebranchformer", "lstm", "zipformer", "zipformer2")
+"""What encoders of streaming transducers call themselves; those of NeMo do not say."""
 
 _INPUTS_WITHOUT_STATE: Final = 2
 """A model that hears all at once has features and their number; a streaming one has more."""
@@ -125,16 +152,40 @@ def recognise(folder: Path) -> str:
     if said:
         return said
     if _find(folder, "joiner"):
-        encoder = open_session(find_file(folder, "encoder"))
-        return "streaming_transducer" if _has_state(encoder) else "transducer"
+        return _transducer(folder)
     if _find(folder, "decoder"):
-        if _find(folder, "decoder_model_merged"):
-            return "moonshine"
-        return _known(folder, "whisper" if "whisper" in _model_type(folder, "encoder") else "")
-    kind = _BY_MODEL_TYPE.get(_model_type(folder, ""), "")
-    if kind == "zipformer_ctc" and _has_state(open_session(find_file(folder, ""))):
-        kind = "streaming_zipformer_ctc"
-    return _known(folder, kind)
+        return _pair(folder)
+    model = open_session(find_file(folder, ""))
+    kinds = _STREAMING_BY_MODEL_TYPE if _has_state(model) else _BY_MODEL_TYPE
+    return _known(folder, kinds.get(_model_type(model), ""))
+
+
+def _transducer(folder: Path) -> str:
+    encoder = open_session(find_file(folder, "encoder"))
+    if not _has_state(encoder):
+        return "transducer"
+    nemo = len(open_session(find_file(folder, "decoder")).get_outputs()) > 1
+    model_type = _model_type(encoder)
+    if not nemo and model_type not in _STREAMING_ENCODERS:
+        known = ", ".join(_STREAMING_ENCODERS)
+        raise EngineError(
+            f"{folder} has a streaming encoder of the type {model_type!r}, which sherpa-onnx does "
+            f"not run: it runs {known} and those of NeMo. Export the model anew, with its metadata"
+        )
+    return "streaming_transducer"
+
+
+def _pair(folder: Path) -> str:
+    """Returns the kind of a model that has an encoder and a decoder."""
+    if _find(folder, "decoder_model_merged"):
+        return "moonshine"
+    model_type = _model_type(open_session(find_file(folder, "encoder")))
+    if model_type == "paraformer":
+        raise EngineError(
+            f"{folder} has a streaming paraformer, which is not supported: use a streaming "
+            "transducer or CTC model, or an offline paraformer"
+        )
+    return _known(folder, "whisper" if "whisper" in model_type else "")
 
 
 def arguments(folder: Path, kind: str) -> dict[str, str]:
@@ -176,9 +227,8 @@ def _has_state(session: ort.InferenceSession) -> bool:
     return len(session.get_inputs()) > _INPUTS_WITHOUT_STATE
 
 
-def _model_type(folder: Path, part: str) -> str:
-    metadata = open_session(find_file(folder, part)).get_modelmeta().custom_metadata_map
-    return str(metadata.get("model_type", ""))
+def _model_type(session: ort.InferenceSession) -> str:
+    return str(session.get_modelmeta().custom_metadata_map.get("model_type", ""))
 
 
 def _known(folder: Path, kind: str) -> str:

@@ -151,7 +151,7 @@ class WhisperEngine:
         except Exception as error:  # the libraries' exceptions share no other base
             raise EngineError(_wrong_files(folder, str(error))) from error
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns the words of a segment with their times.
 
         Raises:

@@ -193,7 +193,10 @@ class SpeechCutter:
         frames = (self._longest - (speech.onset - speech.first)) // FRAME_SAMPLES
         pause = earliest(speech.heard[:frames], frames - self._window_frames)
         segment = self._segment(speech, self._tape.position, Reason.LENGTH)
-        return replace(segment, kept=speech.onset + FRAME_SAMPLES * pause)
+        silence = min(self._post_roll, self._pause // 2)
+        least_end = min(segment.end, speech.voiced_end + silence)
+        kept = speech.onset + FRAME_SAMPLES * pause
+        return replace(segment, kept=kept, least_end=least_end)
 
     def speech_start(self) -> int | None:
         """Returns where the open segment starts, once it is more than a noise; it may be music."""

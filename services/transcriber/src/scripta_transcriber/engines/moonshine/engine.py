@@ -158,7 +158,7 @@ class MoonshineEngine:
         )
         self.capabilities = replace(self.capabilities, word_times=bool(heads))
 
-    def transcribe(self, segment: Segment) -> Transcript:
+    def transcribe(self, segment: Segment, memo: object = None) -> Transcript:
         """Returns the words of a segment, decoded alone."""
         if not segment.pcm:
             return Transcript(text="", language="en")
