@@ -101,6 +101,19 @@ async def test_both_models_are_listed_with_what_they_can_do(running: tuple[int, 
     assert english["word_times"] is more["word_times"] is True
 
 
+async def test_command_line_lists_what_the_gateway_serves(running: tuple[int, str]) -> None:
+    """Guards the forms of gateway and client against each other."""
+    url = f"ws://127.0.0.1:{running[0]}/ws"
+    process = await asyncio.create_subprocess_exec(
+        SCRIPTA, "models", "list", "--url", url, stdout=PIPE
+    )
+    async with asyncio.timeout(UP_SECONDS):
+        printed, _ = await process.communicate()
+    rows = {line.split()[0]: line.split()[1:] for line in printed.decode().splitlines()[1:]}
+    assert rows["moonshine-tiny-en"] == ["yes", "yes", "en"]
+    assert rows["whisper-base"][-1] == "languages"
+
+
 async def test_speech_goes_to_the_model_that_is_named(
     running: tuple[int, str], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from scripta_client.formats import Format
 from scripta_client.keys.arguments import KeysArguments, add_keys, keys_arguments
+from scripta_client.models.arguments import ModelsArguments, add_models, models_arguments
 from scripta_client.options import add_audio, add_common
 from scripta_client.settings import gateway_key, gateway_url
 from scripta_client.top.arguments import TopArguments, add_top, top_arguments
@@ -87,7 +88,7 @@ class Arguments:
         return _are_several(self.files)
 
 
-AnyArguments = Arguments | KeysArguments | TopArguments | UsageArguments
+AnyArguments = Arguments | KeysArguments | ModelsArguments | TopArguments | UsageArguments
 """A valid command line of any command."""
 
 
@@ -108,6 +109,8 @@ def parse_arguments(argv: Sequence[str] | None) -> AnyArguments:
         return usage_arguments(usage, given)
     if given.command == "keys":
         return keys_arguments(given)
+    if given.command == "models":
+        return models_arguments(given)
     files: list[str] = getattr(given, "files", [])
     if given.command == "transcribe" and "-" in files:
         if len(files) > 1:
@@ -193,6 +196,13 @@ def _parsers() -> tuple[argparse.ArgumentParser, ...]:
         description="Makes keys, and secrets for short-lived tokens. It needs no gateway.",
     )
     add_keys(keys)
+    models = commands.add_parser(
+        "models",
+        help="list the models of a gateway, and fetch others",
+        description="Lists models, and fetches them for a transcriber: each file is held against "
+        "its checksum. `list --url` asks a gateway for what it serves.",
+    )
+    add_models(models, gateway_key())
     usage = commands.add_parser(
         "usage",
         help="print what was used: audio, sessions and finals by key, model and time",

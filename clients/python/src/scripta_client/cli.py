@@ -25,6 +25,7 @@ from scripta_client.errors import (
     ConnectError,
     InvalidUrl,
     MicrophoneUnavailable,
+    ModelsMissing,
     ScriptaError,
 )
 from scripta_client.events import ConnectionEvent, Ended, Reconnecting, Restarted, Resumed
@@ -34,6 +35,8 @@ from scripta_client.keys.arguments import KeysArguments
 from scripta_client.keys.command import run_keys
 from scripta_client.live import Pipe, open_pipe
 from scripta_client.microphone import Microphone, open_microphone
+from scripta_client.models.arguments import ModelsArguments
+from scripta_client.models.command import run_models
 from scripta_client.output import Output
 from scripta_client.streaming import OnProgress, OnResult, Resilience, stream, stream_file
 from scripta_client.terminal import StatusLine
@@ -49,6 +52,7 @@ _WRONG_USAGE = (
     BadKey,
     InvalidUrl,
     MicrophoneUnavailable,
+    ModelsMissing,
     TopUnavailable,
 )
 
@@ -72,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(arguments, KeysArguments):
             run_keys(arguments)
             return EXIT_OK
+        if isinstance(arguments, ModelsArguments):
+            return run_models(arguments)
         if isinstance(arguments, UsageArguments):
             run_usage(arguments)
             return EXIT_OK

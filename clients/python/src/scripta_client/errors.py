@@ -19,6 +19,7 @@
     ├── BadKey                  what was given is no key
     ├── BadAuthorities          a file of further authorities can not be used
     ├── BadAudioFile            the recording can not be read: path, problem
+    ├── ModelsMissing           the package that fetches models is not installed
     └── MicrophoneUnavailable   no microphone, or no library for it: problem
 
 The text of each error is one line that says what to do.
@@ -62,6 +63,16 @@ class BadKey(ScriptaError, ValueError):
 
 class BadAuthorities(ScriptaError, ValueError):
     """A file that is to hold certificates of authorities can not be used."""
+
+
+class ModelsMissing(ScriptaError):
+    """The package that fetches models, or one that it needs, is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"fetching models needs the package {package}: pip install 'scripta-client[models]'; "
+            "without it a gateway can be asked for its models: scripta models list --url URL"
+        )
 
 
 class ConnectError(ScriptaError):

@@ -19,8 +19,8 @@ exit codes:
 _WAIT_SECONDS: Final = 3600.0
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Adds what may be said after ``models``."""
+def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Adds what may be said after ``models``, and returns the parser of ``list``."""
     parser.add_argument(
         "--catalogue", type=Path, metavar="FILE", help="another catalogue than the one built in"
     )
@@ -46,6 +46,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     pin.add_argument("name", metavar="NAME")
     _add_folder(pin)
+    return listing
 
 
 def _add_fetch(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
+from scripta_client.printable import printable
 from scripta_client.usage.arguments import Form
 
 
@@ -97,7 +98,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     start = row.start.removesuffix(":00:00Z").removesuffix("T00").replace("T", " ")
     names = (start, row.tenant, row.key, row.model)
     return (
-        *(_printable(name) or "-" if row.start != "total" else name for name in names),
+        *(printable(name) or "-" if row.start != "total" else name for name in names),
         _duration(row.audio_seconds),
         str(row.sessions),
         str(row.finals),
@@ -108,11 +109,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     left = [cell.ljust(width) for cell, width in zip(cells[:4], widths[:4], strict=True)]
     right = [cell.rjust(width) for cell, width in zip(cells[4:], widths[4:], strict=True)]
     return "  ".join([*left, *right]).rstrip() + "\n"
-
-
-def _printable(text: str) -> str:
-    # A name may come out of somebody else's token: it must not steer a terminal.
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _duration(seconds: float) -> str:

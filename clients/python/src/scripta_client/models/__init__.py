@@ -1,0 +1,1 @@
+"""Models: those that a gateway serves, and those that can be fetched."""
