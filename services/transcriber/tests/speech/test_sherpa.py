@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -12,15 +11,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from sherpa_moonshine import write_sherpa_moonshine
 
 from scripta_common.wire import Reason
 from scripta_transcriber.engines.base import EngineError, Segment
-from scripta_transcriber.engines.moonshine import DISTRIBUTION
-from scripta_transcriber.engines.onnx import packaged_path
 from scripta_transcriber.engines.sherpa import SherpaEngine
 from scripta_transcriber.engines.sherpa_models import KINDS, recognise
 from scripta_transcriber.engines.source import ModelSource
-from scripta_transcriber.engines.tokens import Vocabulary
 
 pytestmark = pytest.mark.unit
 
@@ -52,16 +49,8 @@ def tiny() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def moonshine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real model of sherpa-onnx's: Moonshine's files, and its tokens as that wants them."""
-    folder = tmp_path_factory.mktemp("moonshine-tiny")
-    packaged = packaged_path("moonshine_voice", DISTRIBUTION, "assets/tiny-en")
-    for name in ("encoder_model.ort", "decoder_model_merged.ort"):
-        (folder / name).symlink_to(packaged / name)
-    pieces = Vocabulary.read(packaged / "tokenizer.bin")._pieces
-    lines = (f"{base64.b64encode(piece).decode()}\t{at}\n" for at, piece in enumerate(pieces))
-    (folder / "tokens.txt").write_text("".join(lines), encoding="ascii")
-    (folder / "scripta.json").write_text('{"languages": ["en"]}')
-    return folder
+    """A real model of sherpa-onnx's."""
+    return write_sherpa_moonshine(tmp_path_factory.mktemp("moonshine-tiny"))
 
 
 @pytest.fixture(scope="module")
