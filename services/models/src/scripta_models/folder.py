@@ -101,15 +101,19 @@ class ModelFolder:
                 told = True
             time.sleep(_POLL_SECONDS)
 
-    def prepare(self) -> None:
-        """Makes the unfinished folder; what an earlier process left of it stays."""
+    def recover(self) -> None:
+        """Ends what a process began that was killed while it exchanged the folders."""
         if self._old.exists() and not self.path.exists():
             self._old.rename(self.path)
         shutil.rmtree(self._old, ignore_errors=True)
-        self.partial.mkdir(exist_ok=True)
 
-    def keep(self, replaced: list[str]) -> None:
-        """Takes over what the finished folder has, but for files that are fetched again."""
+    def prepare(self, replaced: list[str]) -> None:
+        """Makes the unfinished folder; what an earlier process left of it stays.
+
+        Args:
+            replaced: Files that are fetched again; others of the finished folder are kept.
+        """
+        self.partial.mkdir(exist_ok=True)
         if not self.path.exists():
             return
         if not self.path.is_dir():
