@@ -138,6 +138,16 @@ def test_bad_setting_ends_the_container_with_its_name(images: Images, service: s
     assert "LEASE_SECONDS" in done.stderr
 
 
+def test_transcribers_image_fetches_models_into_a_volume(images: Images) -> None:
+    """Guards the init container of the chart: it can write its volume and nothing else."""
+    told = images.podman.call(
+        "run", "--rm", *LOCKED_DOWN, "--tmpfs=/models:rw,mode=1777",
+        "--entrypoint=scripta-models", images.names["transcriber"],
+        "fetch", "moonshine-tiny-en", "--to", "/models",
+    )  # fmt: skip
+    assert told == "/models/moonshine-tiny-en\n"
+
+
 def test_services_share_all_below_their_dependencies(images: Images) -> None:
     gateway, transcriber = (images.layers(service) for service in SERVICES)
     assert gateway[:-2] == transcriber[:-2]
