@@ -31,6 +31,7 @@ from scripta_gateway.audio.sniff import (
     Kind,
     begins_file,
     half_a_magic,
+    joined,
     may_go_on,
     sniff,
 )
@@ -358,5 +359,9 @@ class AudioDecoder:
 
 
 def _begins_next_file(head: bytes) -> bool:
-    """Whether what lies behind a file in the same message is, or may be, another one."""
-    return begins_file(head) is not None or (half_a_magic(head) and head[:1] > b"\0")
+    """Whether what lies behind a file in the same message is, or may be, another one.
+
+    That is also the middle of a stream.
+    """
+    begins = begins_file(head) is not None or (half_a_magic(head) and head[:1] > b"\0")
+    return begins or joined(head) is not None

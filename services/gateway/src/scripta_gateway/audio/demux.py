@@ -21,6 +21,7 @@ from scripta_gateway.audio.layouts import check_layout
 from scripta_gateway.audio.oggjoin import join_ogg
 from scripta_gateway.audio.packets import PacketDecoder
 from scripta_gateway.audio.webmjoin import join_webm
+from scripta_gateway.audio.webmmend import WebmMender
 
 _CODECS: Constant = (
     "opus", "libopus", "vorbis", "speex", "flac", "alac", "aac", "aac_latm",
@@ -55,22 +56,20 @@ class _Streamed:
     on stderr: it reads as the end of the file, and ``check`` raises it afterwards.
     """
 
-    def __init__(self, inlet: Inlet, prefix: bytes = b"") -> None:
-        self._inlet = inlet
-        self._prefix = prefix
+    def __init__(self, read: Callable[[int], bytes], prefix: bytes = b"") -> None:
+        self._read = read
+        self._ahead = memoryview(prefix)
         self._cause: AudioError | None = None
 
     def read(self, size: int) -> bytes:
-        if self._prefix:
-            part, self._prefix = self._prefix[:size], self._prefix[size:]
-            return part
-        if self._cause is not None:
-            return b""
-        try:
-            return self._inlet.read(size)
-        except AudioError as cause:
-            self._cause = cause
-            return b""
+        if not self._ahead and self._cause is None:
+            try:
+                self._ahead = memoryview(self._read(size))
+            except AudioError as cause:
+                self._cause = cause
+        # More than was asked for would be written past libavformat's buffer.
+        part, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(part)
 
     def check(self) -> None:
         """Raises what the inlet raised."""
@@ -78,13 +77,26 @@ class _Streamed:
             raise self._cause
 
 
-def demux(inlet: Inlet, form: str, prefix: bytes = b"", *, timed: bool = True) -> None:
+def demux(
+    inlet: Inlet,
+    form: str,
+    prefix: bytes = b"",
+    *,
+    timed: bool = True,
+    read: Callable[[int], bytes] | None = None,
+) -> None:
     """Decodes the first audio track of a prefix and what the inlet brings, as it comes.
 
-    Within the prefix (up to 256 KiB) the demuxer may go back. ``timed`` says whether the times
-    of packets are true, if the format has any.
+    Within the prefix (up to 256 KiB) the demuxer may go back.
+
+    Args:
+        inlet: Brings the stream, and takes its audio.
+        form: The format, by libavformat's name.
+        prefix: What comes first.
+        timed: Whether the times of packets are true, if the format has any.
+        read: Brings the stream instead of the inlet.
     """
-    file = _Streamed(inlet, prefix)
+    file = _Streamed(read or inlet.read, prefix)
     try:
         buffer_bytes = min(max(_BUFFER_BYTES, len(prefix)), _MAX_BUFFER_BYTES)
         _demux(inlet, file, form, buffer_bytes, timed=timed)
@@ -167,7 +179,18 @@ def demux_ogg(inlet: Inlet) -> None:
 
 def demux_webm(inlet: Inlet) -> None:
     """Pump for WebM and Matroska, from the start or from a later block on."""
-    _demux_stream(inlet, "matroska", *_joined(inlet, b"\x1a\x45\xdf\xa3", join_webm))
+    prefix, timed = _joined(inlet, b"\x1a\x45\xdf\xa3", join_webm)
+    mender = WebmMender(inlet.name)
+
+    def read(size: int) -> bytes:
+        mended = b""
+        while not mended and (part := inlet.read(_BUFFER_BYTES)):
+            mended = mender.push(part)
+        return mended
+
+    demux(inlet, "matroska", mender.push(prefix), timed=timed, read=read)
+    if not inlet.ended:
+        raise AudioError(f"the {inlet.name} data is damaged")
 
 
 _Join = Callable[[bytes], tuple[bytes, bool] | None]

@@ -9,7 +9,7 @@ from typing import Final as Constant
 from scripta_gateway.audio.errors import middle_of
 from scripta_gateway.audio.opus import RATE, packet_samples, stream_head
 
-_CLUSTER: Constant = b"\x1f\x43\xb6\x75"
+CLUSTER: Constant = b"\x1f\x43\xb6\x75"
 _BLOCK: Constant = 0xA3
 _BLOCK_HEAD: Constant = 4
 _LACED: Constant = 6
@@ -20,7 +20,7 @@ _LEAST_BLOCKS: Constant = 3
 _ENOUGH_BLOCKS: Constant = 8
 """After so many it is certain that they are not Opus."""
 _ROUNDED_MS: Constant = 1
-_UNKNOWN: Constant = b"\x01" + b"\xff" * 7
+UNKNOWN: Constant = b"\x01" + b"\xff" * 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Block:
     packet: bytes
 
 
-def _size(data: bytes, at: int) -> tuple[int, int] | None:
+def element_size(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """Returns the size of an element that stands at an offset, and how many bytes say it."""
     if at >= len(data) or data[at] == 0:
         return None
@@ -54,7 +54,7 @@ def _size(data: bytes, at: int) -> tuple[int, int] | None:
 
 def _block(data: bytes, at: int) -> _Block | None:
     """Returns the block at an offset, ``None`` if there is none that is whole."""
-    if at >= len(data) or data[at] != _BLOCK or (sized := _size(data, at + 1)) is None:
+    if at >= len(data) or data[at] != _BLOCK or (sized := element_size(data, at + 1)) is None:
         return None
     size, count = sized
     body = at + 1 + count
@@ -90,7 +90,7 @@ def find_blocks(data: bytes, most: int | None = None) -> tuple[int, list[_Block]
         looked += 1
         row = _row(data, at)
         if len(row) >= _LEAST_BLOCKS:
-            cluster = data.rfind(_CLUSTER, max(0, at - 2 * _LONGEST_HEAD), at)
+            cluster = data.rfind(CLUSTER, max(0, at - 2 * _LONGEST_HEAD), at)
             return (cluster if cluster >= 0 else at), row
         at += 1
     return None
@@ -115,8 +115,8 @@ def join_webm(data: bytes) -> tuple[bytes, bool] | None:
         for (before, after), long in zip(pairwise(row), ms, strict=False)
     ]
     if all(ms) and sum(step <= _ROUNDED_MS for step in steps) > len(steps) / 2:
-        whole = data.startswith(_CLUSTER, at)
-        start = b"" if whole else _element(_CLUSTER, None) + b"\xe7\x81\0"
+        whole = data.startswith(CLUSTER, at)
+        start = b"" if whole else _element(CLUSTER, None) + b"\xe7\x81\0"
         return _head(row[0]) + start + data[at:], whole
     if len(row) < _ENOUGH_BLOCKS:
         return None
@@ -126,7 +126,7 @@ def join_webm(data: bytes) -> tuple[bytes, bool] | None:
 def _element(name: bytes, data: bytes | None) -> bytes:
     """Returns an element; one without data has no end."""
     if data is None:
-        return name + _UNKNOWN
+        return name + UNKNOWN
     return name + b"\x01" + len(data).to_bytes(7, "big") + data
 
 
