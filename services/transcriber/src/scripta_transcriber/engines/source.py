@@ -57,7 +57,7 @@ class ModelSource:
         path = self.folder / self.model
         if not path.is_dir():
             raise EngineError(
-                f"there is no folder {path} with a model: mount the volume that has it, or set "
-                "MODEL to its path"
+                f"there is no folder {path} with a model: fetch it (scripta-models fetch NAME --to "
+                f"{self.folder}), mount the volume that has it, or set MODEL to its path"
             )
         return path
