@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-models bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-models bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-windows bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -121,6 +121,9 @@ bench-uploads: $(DEV) ## Measure recordings that are posted, alone and beside li
 
 bench-files: $(DEV) ## Measure a long file: posted, streamed, and by the bare engine (ARGS="--minutes 60")
 	@$(BIN)/python bench/files.py $(ARGS)
+
+bench-windows: $(DEV) ## Measure Whisper in windows cut to the speech (ARGS="--model FOLDER --repeat 200")
+	@$(BIN)/python bench/windows.py $(ARGS)
 
 bench-silence: $(DEV) ## Measure what sessions cost in which nobody speaks
 	@$(BIN)/python bench/silence.py $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,8 +17,10 @@ import pytest
 
 from scripta_common.wire import Checkpoint, Entry, Reason
 from scripta_transcriber.engines.base import EngineError, Segment
+from scripta_transcriber.engines.decoding import Decoding
 from scripta_transcriber.engines.source import Device, ModelSource
-from scripta_transcriber.engines.whisper import Decoding, WhisperEngine
+from scripta_transcriber.engines.whisper import WhisperEngine
+from scripta_transcriber.engines.window import WINDOW_SAMPLES, Cut
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
 from scripta_transcriber.segmenter.vad import VoiceDetector
 
@@ -74,6 +77,88 @@ def test_same_segment_gives_the_same_transcript_on_every_thread_and_process(
     assert [other.transcribe(part) for part in parts] == alone
 
 
+def test_finals_of_cut_windows_are_the_same_while_all_processors_are_busy(
+    whisper_base: WhisperEngine, development
+):
+    """Guards promise 1: whether a window is heard again must not hang on the load either.
+
+    ``make bench-windows ARGS="--repeat 200"`` does so with two hundred.
+    """
+    spoken = [recording for recording in development if recording.language != "none"]
+    parts = [segment(one.pcm[: 5 * SECOND], one.language) for one in spoken[::8]]
+    alone = [whisper_base.transcribe(part) for part in parts]
+    over = threading.Event()
+
+    def busy() -> None:
+        numbers = np.random.default_rng(1).normal(size=(300, 300))
+        while not over.is_set():
+            numbers @ numbers
+
+    with ThreadPoolExecutor(2) as burning, ThreadPoolExecutor(2) as pool:
+        burning.submit(busy)
+        try:
+            loaded = list(pool.map(whisper_base.transcribe, reversed(parts)))
+        finally:
+            over.set()
+    assert loaded[::-1] == alone
+
+
+def watched(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Returns a list that gets the seconds of each window that is encoded."""
+    encode, windows = engine._encode, []
+
+    def noting(segment: Segment, window: int = WINDOW_SAMPLES) -> object:
+        windows.append(window / 16_000)
+        return encode(segment, window)
+
+    monkeypatch.setattr(engine, "_encode", noting)
+    return windows
+
+
+def test_window_is_cut_to_the_speech(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, two_cities: bytes
+):
+    """A whole window costs three times as much, and hears the same."""
+    windows = watched(whisper_tiny, monkeypatch)
+    heard = plain(whisper_tiny.transcribe(segment(two_cities[: 9 * SECOND])).text)
+    assert windows == [11.0]
+    assert heard.startswith("it was the best of times it was the worst of times")
+
+
+def test_doubted_words_are_heard_in_one_whole_window(
+    whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, two_cities: bytes
+):
+    part = segment(two_cities[: 9 * SECOND])
+    windows = watched(whisper_tiny, monkeypatch)
+    monkeypatch.setattr(whisper_tiny, "_cut", None)
+    whole = whisper_tiny.transcribe(part)
+    monkeypatch.setattr(whisper_tiny, "_cut", Cut(unlikely=0.0))
+    assert whisper_tiny.transcribe(part) == whole
+    assert windows == [30.0, 11.0, 30.0]
+
+
+def test_language_that_is_hardly_heard_is_listened_for_in_the_whole_window(
+    whisper_base: WhisperEngine, monkeypatch: pytest.MonkeyPatch, two_cities: bytes
+):
+    windows = watched(whisper_base, monkeypatch)
+    monkeypatch.setattr(whisper_base, "_cut", Cut(sure_of_language=1.1))
+    assert whisper_base.transcribe(segment(two_cities[: 4 * SECOND])).language == "en"
+    assert windows == [10.0, 30.0]
+    windows.clear()
+    whisper_base.transcribe(segment(two_cities[: 4 * SECOND], "en"))
+    assert windows[0] == 10.0
+
+
+def test_cut_window_is_the_beginning_of_the_whole_one(whisper_tiny: WhisperEngine, beckett: bytes):
+    """Silence fills both, so what the model hears of the speech is the same in both."""
+    speech = np.frombuffer(beckett[: 6 * SECOND], "<i2").astype(np.float32) / 32768
+    cut, whole = (
+        whisper_tiny._features(np.pad(speech, (0, length - len(speech))), 0)
+        for length in (8 * 16_000, WINDOW_SAMPLES)
+    )
+    assert np.abs(whole[:, : cut.shape[1]] - cut).max() < 1e-6
+
+
 @pytest.mark.parametrize(
     ("name", "language", "part"),
     [
@@ -113,7 +198,9 @@ def test_it_offers_exact_words_and_on_a_cpu_no_interims():
         "base",
         "whisper-base",
     )
-    assert WhisperEngine(replace(TINY, device=Device.CUDA)).capabilities.interims
+    on_gpu = WhisperEngine(replace(TINY, device=Device.CUDA))
+    assert on_gpu.capabilities.interims
+    assert on_gpu._cut is None  # what a window costs there is hardly its length
 
 
 def test_sessions_that_do_not_choose_get_the_segments_that_suit_the_model(
@@ -153,7 +240,7 @@ def test_text_is_as_long_as_its_limit_says(two_cities: bytes):
     short = WhisperEngine(TINY, decoding=Decoding(least_tokens=16, tokens_per_second=0.0))
     short.load()
     encoded = short._encode(segment(two_cities[: 8 * SECOND]))
-    heard = short._generate(segment(b""), encoded, short._tokenizer(None, encoded), beams=1)
+    heard = short._generate(segment(b""), encoded, short._tokenizer("en"), beams=1)
     assert len(heard.tokens) == 16
 
 
@@ -186,6 +273,7 @@ def test_what_lies_behind_a_loop_is_heard_in_the_halves(
     whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes, repeated: str
 ):
     """A guard that forbade repetitions took the words of people who repeat themselves."""
+    monkeypatch.setattr(whisper_tiny, "_cut", None)
     generate, asked = whisper_tiny._generate, []
 
     def looping(segment, encoded, tokenizer, beams, unrepeated=0):
@@ -208,6 +296,7 @@ def test_audio_that_loops_in_its_halves_is_decoded_without_repetitions(
     whisper_tiny: WhisperEngine, monkeypatch: pytest.MonkeyPatch, beckett: bytes
 ):
     """Greedy decoders fall into loops; sampling would end them, and make finals random."""
+    monkeypatch.setattr(whisper_tiny, "_cut", None)
     generate, asked = whisper_tiny._generate, []
 
     def looping(segment, encoded, tokenizer, beams, unrepeated=0):

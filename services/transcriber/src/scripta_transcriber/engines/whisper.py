@@ -1,14 +1,15 @@
 """Whisper on CTranslate2: many languages, times of words, robust in noise; finals only on a CPU.
 
-The model hears windows of 30 s, so a second of speech costs it as much as half a minute. A
-segment is one window: decoded on one thread at temperature 0, and without the words before it,
-so that its words follow from its audio alone.
+The model hears windows of 30 s, whatever is in them. On a CPU a segment is therefore heard in a
+window that is cut behind it, and in a whole one only where what comes of that is odd. It is decoded
+on one thread at temperature 0, and without the words before it, so that its words follow from its
+audio alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,77 +23,24 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from scripta_common.wire import SAMPLE_RATE, Reason, Word
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
+from scripta_transcriber.engines.decoding import Decoding, Heard
 from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
 from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.repetition import ends_in_loop
 from scripta_transcriber.engines.samples import samples_of
 from scripta_transcriber.engines.source import Device, ModelSource
-
-WINDOW_SECONDS = 30.0
-"""What the model hears at once."""
+from scripta_transcriber.engines.window import WINDOW_SAMPLES, WINDOW_SECONDS, Cut
 
 SEGMENT_SECONDS = 20.0
 """Longest segment of a session that asks for no other: the model knows a word by those around it,
 and words that wait for more than this become no better."""
 
 _FILES = ("model.bin", "config.json", "tokenizer.json")
-_WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 _LEAST_SAMPLES = SAMPLE_RATE // 10
 
+_CUT = Cut()
+
 FloatArray = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How a segment is decoded, and when what came out is not believed.
-
-    Attributes:
-        beams: Hypotheses that are followed side by side.
-        tokens_per_second: Most tokens a second of audio; scripts that the model spells in
-            bytes need the most.
-        least_tokens: Tokens that even the shortest segment may have.
-        no_speech: From this probability of no speech on …
-        unlikely: … words of a lower mean log probability than this were not said.
-        letters_per_second: Letters and figures that a second of audio can hold; a model that
-            says more repeats itself. A segment of which it says more is decoded in two halves.
-        least_letters: Letters that even the shortest segment may have.
-        divisible_seconds: Shorter audio has no halves, and a half is not divided again: where
-            the model says more than these can hold, it is asked once more …
-        unrepeated: … and says no run of so many tokens twice.
-    """
-
-    beams: int = 5
-    tokens_per_second: float = 25.0
-    least_tokens: int = 24
-    no_speech: float = 0.6
-    unlikely: float = -1.0
-    letters_per_second: float = 25.0
-    least_letters: int = 20
-    divisible_seconds: float = 1.5
-    unrepeated: int = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the model says of a segment.
-
-    Attributes:
-        tokens: Its tokens.
-        text: Their text; empty if it holds no word.
-        likelihood: Mean log probability of the tokens.
-        no_speech: Probability that nobody speaks.
-        complete: Whether it is all that the model has to say.
-        overfull: Whether it is more than the audio can hold.
-        looping: Whether it ends with the same words again and again.
-    """
-
-    tokens: list[int]
-    text: str
-    likelihood: float
-    no_speech: float
-    complete: bool = True
-    overfull: bool = False
-    looping: bool = False
 
 
 class WhisperEngine:
@@ -103,16 +51,22 @@ class WhisperEngine:
             ``vocabulary.*``.
         threads: How many threads will call it at the same time.
         decoding: How segments are decoded.
+        cut: How windows are cut; ``None`` hears whole ones, as a GPU always does.
     """
 
     name = "whisper"
 
     def __init__(
-        self, source: ModelSource, threads: int = 1, decoding: Decoding | None = None
+        self,
+        source: ModelSource,
+        threads: int = 1,
+        decoding: Decoding | None = None,
+        cut: Cut | None = _CUT,
     ) -> None:
         self._source = source
         self._threads = threads
         self._decoding = decoding or Decoding()
+        self._cut = cut if source.device is Device.CPU else None
         self._model: Any = None
         self._features: Any = None
         self._tokenizers: dict[str, Tokenizer] = {}
@@ -157,10 +111,30 @@ class WhisperEngine:
         Raises:
             ValueError: The segment is longer than a window.
         """
-        return self._transcribe(segment, divide=True)
+        if not segment.pcm:
+            return Transcript(text="", language=segment.language)
+        believed = self._hear_cut(segment, self._cut) if self._cut is not None else None
+        if believed is None:
+            return self._transcribe(segment, divide=True)
+        return self._told(segment, *believed)
+
+    def _hear_cut(self, segment: Segment, cut: Cut) -> tuple[Any, Tokenizer, Heard] | None:
+        """Returns what is heard in a cut window; ``None`` if that is not to be believed."""
+        samples = cut.samples(segment.end - segment.start)
+        if samples >= WINDOW_SAMPLES:
+            return None
+        encoded = self._encode(segment, samples)
+        language, probability = self._language(segment.language, encoded)
+        if probability < cut.sure_of_language:
+            return None
+        tokenizer = self._tokenizer(language)
+        heard = self._generate(segment, encoded, tokenizer, self._decoding.beams)
+        if cut.doubts(heard, segment.seconds, spaced=language not in UNSPACED):
+            return None
+        return encoded, tokenizer, heard
 
     def _transcribe(self, segment: Segment, *, divide: bool) -> Transcript:
-        """Returns the words of a segment.
+        """Returns the words of a segment in whole windows.
 
         Args:
             segment: The segment.
@@ -168,11 +142,9 @@ class WhisperEngine:
                 ends in a loop. People repeat themselves, too, and the halves say so again; but
                 words behind a loop are lost, and in a half they are heard.
         """
-        if not segment.pcm:
-            return Transcript(text="", language=segment.language)
         encoded = self._encode(segment)
-        tokenizer = self._tokenizer(segment.language, encoded)
-        language = tokenizer.language_code
+        language, _ = self._language(segment.language, encoded)
+        tokenizer = self._tokenizer(language)
         limits = self._decoding
         heard = self._decode(segment, encoded, tokenizer, limits.beams)
         divide = divide and segment.seconds >= limits.divisible_seconds
@@ -182,10 +154,16 @@ class WhisperEngine:
             heard = self._generate(segment, encoded, tokenizer, limits.beams, limits.unrepeated)
         if not heard.complete:
             return self._in_halves(segment, language, divide=divide)
+        return self._told(segment, encoded, tokenizer, heard)
+
+    def _told(
+        self, segment: Segment, encoded: Any, tokenizer: Tokenizer, heard: Heard
+    ) -> Transcript:
+        """Returns what was heard as a transcript, with the times of its words."""
         if not heard.text:
-            return Transcript(text="", language=language)
+            return Transcript(text="", language=tokenizer.language_code)
         words = self._words(segment, heard, tokenizer, encoded)
-        return Transcript(heard.text, _confidence(words), words, language)
+        return Transcript(heard.text, _confidence(words), words, tokenizer.language_code)
 
     def _in_halves(self, segment: Segment, language: str, *, divide: bool) -> Transcript:
         """Returns the words of a segment that has more than the model says at once."""
@@ -201,49 +179,55 @@ class WhisperEngine:
         if not segment.pcm:
             return Draft("")
         encoded = self._encode(segment)
-        tokenizer = self._tokenizer(segment.language, encoded)
+        tokenizer = self._tokenizer(self._language(segment.language, encoded)[0])
         heard = self._decode(segment, encoded, tokenizer, beams=1)
         if heard.overfull:
             heard = self._generate(segment, encoded, tokenizer, 1, self._decoding.unrepeated)
         return Draft(heard.text)
 
-    def _encode(self, segment: Segment) -> Any:
+    def _encode(self, segment: Segment, window: int = WINDOW_SAMPLES) -> Any:
+        """Returns the encoder's output for a window of so many samples that begins with a segment.
+
+        Silence fills the window up, as in the model's training: zeros in place of its features
+        would be a noise, and cost words.
+        """
         if self._model is None:
             raise EngineError("the engine is not loaded: call load() first")
         if segment.seconds > WINDOW_SECONDS:
             raise ValueError(f"a segment of {segment.seconds:.1f} s is longer than a window")
         samples = samples_of(segment)
-        # The model was trained on windows that silence fills; zeros in place of its features are a
-        # noise, and cost words.
-        window = np.pad(samples, (0, _WINDOW_SAMPLES - len(samples)))
-        features: FloatArray = self._features(window, padding=0)
+        features: FloatArray = self._features(np.pad(samples, (0, window - len(samples))), 0)
         return self._model.encode(features)
 
-    def _tokenizer(self, asked: str | None, encoded: Any) -> Tokenizer:
-        """Returns the tokenizer for the language that is asked for, or else is heard."""
-        multilingual = self._model.model.is_multilingual
-        if not multilingual:
-            language = "en"
-        elif asked is not None:
-            language = primary(asked)
-        else:
-            language = self._model.model.detect_language(encoded)[0][0][0][2:-2]
+    def _language(self, asked: str | None, encoded: Any) -> tuple[str, float]:
+        """Returns the language that is asked for, or else is heard, and how sure that is."""
+        if not self._model.model.is_multilingual:
+            return "en", 1.0
+        if asked is not None:
+            return primary(asked), 1.0
+        token, probability = self._model.model.detect_language(encoded)[0][0]
+        return token[2:-2], probability
+
+    def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:
             self._tokenizers[language] = Tokenizer(
-                self._model.hf_tokenizer, multilingual, task="transcribe", language=language
+                self._model.hf_tokenizer,
+                self._model.model.is_multilingual,
+                task="transcribe",
+                language=language,
             )
         return self._tokenizers[language]
 
-    def _decode(self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int) -> _Heard:
+    def _decode(self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int) -> Heard:
         heard = self._generate(segment, encoded, tokenizer, beams)
         limits = self._decoding
         if heard.no_speech > limits.no_speech and heard.likelihood < limits.unlikely:
-            return _Heard([], "", heard.likelihood, heard.no_speech)
+            return Heard([], "", heard.likelihood, heard.no_speech)
         return heard
 
     def _generate(
         self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int, unrepeated: int = 0
-    ) -> _Heard:
+    ) -> Heard:
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         limits = self._decoding
         likely = limits.least_tokens + int(limits.tokens_per_second * segment.seconds)
@@ -263,7 +247,7 @@ class WhisperEngine:
         text = tokenizer.decode(tokens).strip()
         letters = sum(map(str.isalnum, text))
         room = limits.least_letters + limits.letters_per_second * segment.seconds
-        return _Heard(
+        return Heard(
             tokens=tokens,
             text=text if letters else "",
             likelihood=result.scores[0] * len(tokens) / (len(tokens) + 1),
@@ -274,7 +258,7 @@ class WhisperEngine:
         )
 
     def _words(
-        self, segment: Segment, heard: _Heard, tokenizer: Tokenizer, encoded: Any
+        self, segment: Segment, heard: Heard, tokenizer: Tokenizer, encoded: Any
     ) -> tuple[Word, ...]:
         samples = max(_LEAST_SAMPLES, segment.end - segment.start)
         frames = -(-samples // self._features.hop_length)
