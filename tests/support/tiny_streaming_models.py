@@ -26,6 +26,10 @@ _SILENT = -10.0
 _MARK = 90.0
 """Loudness between two words: a few words a second of speech."""
 
+_SAID_ONCE = -20 * np.diag([1.0] * len(WORDS) + [0.0]).astype(np.float32)
+_SAID_ONCE[:, -1] = 4.0
+"""What each last token adds: the same is not said again, and rather nothing than another."""
+
 node = helper.make_node
 
 
@@ -37,7 +41,7 @@ def write_lstm_transducer(folder: Path, encoder_type: str = "lstm") -> None:
         [
             node("Slice", ["c", "zero", "one", "two"], ["before_c"]),
             node("Squeeze", ["before_c", "zero"], ["before"]),
-            *_count("x", frames=9, step=4, chunks=2),
+            *_count("x"),
             node("Unsqueeze", ["after", "zero"], ["next_c"]),
             node("Identity", ["h"], ["next_h"]),
             node("Identity", ["said"], ["encoder_out"]),
@@ -69,48 +73,93 @@ def write_zipformer_ctc(folder: Path) -> None:
     _write_zipformer(folder / "model.onnx", "log_probs", {})
 
 
-def write_nemo_ctc(folder: Path) -> None:
-    """A CTC model with the caches of NeMo's streaming FastConformer; its blank comes last."""
+def write_nemo_transducer(folder: Path) -> None:
+    """A transducer with the caches of NeMo's streaming FastConformer; its blank comes last.
+
+    It may say several words at a time, so its decoder knows what it has just said.
+    """
     _write_tokens(folder, blank_last=True)
     size = len(WORDS) + 1
+    scores = [node("Transpose", ["blank_last"], ["outputs"], perm=[0, 2, 1])]
+    _write_nemo(folder / "encoder.onnx", _real("outputs", "N", size, 2), scores)
+    states = {"states": (1, "N", 1), "more_states": (1, "N", 1)}
+    _save(
+        folder / "decoder.onnx",
+        [
+            node("Gather", ["said_once", "targets"], ["of_last"]),
+            node("Transpose", ["of_last"], ["decoder_outputs"], perm=[0, 2, 1]),
+            node("Identity", ["target_length"], ["lengths"]),
+            *(node("Identity", [name], [f"next_{name}"]) for name in states),
+        ],
+        inputs=[
+            helper.make_tensor_value_info("targets", TensorProto.INT32, ["N", 1]),
+            helper.make_tensor_value_info("target_length", TensorProto.INT32, ["N"]),
+            *(_real(name, *shape) for name, shape in states.items()),
+        ],
+        outputs=[
+            _real("decoder_outputs", "N", size, 1),
+            helper.make_tensor_value_info("lengths", TensorProto.INT32, ["N"]),
+            *(_real(f"next_{name}", *shape) for name, shape in states.items()),
+        ],
+        said_once=_SAID_ONCE,
+    )
+    _save(
+        folder / "joiner.onnx",
+        [
+            node("Add", ["encoder_outputs", "decoder_outputs"], ["scores_of_each"]),
+            node("Transpose", ["scores_of_each"], ["in_a_row"], perm=[0, 2, 1]),
+            node("Unsqueeze", ["in_a_row", "one"], ["logits"]),
+        ],
+        inputs=[_real(f"{part}_outputs", "N", size, 1) for part in ("encoder", "decoder")],
+        outputs=[_real("logits", "N", 1, 1, size)],
+    )
+
+
+def write_nemo_ctc(folder: Path) -> None:
+    """The same as a CTC model of one file."""
+    _write_tokens(folder, blank_last=True)
+    logits = _real("logits", "N", 2, len(WORDS) + 1)
+    _write_nemo(folder / "model.onnx", logits, [node("Identity", ["blank_last"], ["logits"])])
+
+
+def write_wenet_ctc(folder: Path) -> None:
+    """A CTC model with the caches of a streaming Conformer of WeNet; it knows no batches."""
+    _write_tokens(folder, blank="<blank>")
+    attention, convolution = (1, 1, 64, 8), (1, 1, 4, 2)
     _save(
         folder / "model.onnx",
         [
-            node("Transpose", ["audio_signal"], ["x"], perm=[0, 2, 1]),
-            node("ReduceMax", ["cache_last_channel"], ["before"], axes=[1, 2, 3], keepdims=0),
-            node("Unsqueeze", ["before", "one"], ["before_c"]),
-            *_count("x", frames=25, step=8, chunks=2, before="before_c"),
-            node("Slice", ["said", "one", "most", "two"], ["scored"]),
-            node("Slice", ["said", "zero", "one", "two"], ["blank"]),
-            node("Concat", ["scored", "blank"], ["logits"], axis=2),
-            node("Unsqueeze", ["after", "one"], ["after3"]),
-            node("Unsqueeze", ["after3", "one"], ["cache_last_channel_next"]),
-            node("Identity", ["cache_last_time"], ["cache_last_time_next"]),
-            node("Add", ["cache_last_channel_len", "one"], ["cache_last_channel_next_len"]),
-            node("Div", ["length", "eight"], ["logits_len"]),
+            node("ReduceMax", ["att_cache"], ["before_c"], axes=[1, 2, 3], keepdims=0),
+            node("Unsqueeze", ["before_c", "one"], ["before"]),
+            *_count("x"),
+            node("Identity", ["said"], ["log_probs"]),
+            node("Expand", ["after", "shape"], ["next_att_cache"]),
+            node("Identity", ["cnn_cache"], ["next_cnn_cache"]),
         ],
         inputs=[
-            _real("audio_signal", "N", _FEATURES, 25),
-            _whole("length", "N"),
-            _real("cache_last_channel", "N", 1, 1, 1),
-            _real("cache_last_time", "N", 1, 1, 1),
-            _whole("cache_last_channel_len", "N"),
+            _real("x", 1, 67, _FEATURES),
+            _whole("offset", 1),
+            _whole("required_cache_size", 1),
+            _real("att_cache", *attention),
+            _real("cnn_cache", *convolution),
+            helper.make_tensor_value_info("att_mask", TensorProto.BOOL, [1, 1, 80]),
         ],
         outputs=[
-            _real("logits", "N", 2, size),
-            _whole("logits_len", "N"),
-            _real("cache_last_channel_next", "N", 1, 1, 1),
-            _real("cache_last_time_next", "N", 1, 1, 1),
-            _whole("cache_last_channel_next_len", "N"),
+            _real("log_probs", 1, 16, len(WORDS) + 1),
+            _real("next_att_cache", *attention),
+            _real("next_cnn_cache", *convolution),
         ],
-        window=_window(frames=25, step=8, chunks=2),
-        model_type="EncDecHybridRNNTCTCBPEModel",
-        vocab_size=len(WORDS),
-        window_size=25,
-        chunk_shift=16,
-        subsampling_factor=8,
-        normalize_type="",
-        **{f"cache_last_{name}_dim{n}": 1 for name in ("channel", "time") for n in (1, 2, 3)},
+        window=_window(frames=67, step=4, chunks=16),
+        shape=np.array(attention),
+        silent=np.array(_SILENT + 20.8, np.float32),  # it hears samples of 16 bits
+        model_type="wenet_ctc",
+        head=1,
+        num_blocks=1,
+        output_size=4,
+        cnn_module_kernel=3,
+        right_context=6,
+        subsampling_factor=4,
+        vocab_size=len(WORDS) + 1,
     )
 
 
@@ -152,10 +201,64 @@ WRITERS = {
     "lstm": (write_lstm_transducer, "streaming_transducer"),
     "zipformer": (write_zipformer_transducer, "streaming_transducer"),
     "zipformer_ctc": (write_zipformer_ctc, "streaming_zipformer_ctc"),
+    "nemo": (write_nemo_transducer, "streaming_transducer"),
     "nemo_ctc": (write_nemo_ctc, "streaming_nemo_ctc"),
+    "wenet_ctc": (write_wenet_ctc, "streaming_wenet_ctc"),
     "tone": (write_tone_ctc, "tone_ctc"),
 }
 """What writes each model, and the kind that it is."""
+
+
+def _write_nemo(path: Path, output: Any, scores: Sequence[Any]) -> None:
+    """25 frames at a time, of which nine come again with the next ones.
+
+    Args:
+        path: The file.
+        output: What it puts out first.
+        scores: What makes that of ``blank_last``.
+    """
+    caches = ("cache_last_channel", "cache_last_time")
+    _save(
+        path,
+        [
+            node("Transpose", ["audio_signal"], ["x"], perm=[0, 2, 1]),
+            node("ReduceMax", ["cache_last_channel"], ["before_c"], axes=[1, 2, 3], keepdims=0),
+            node("Unsqueeze", ["before_c", "one"], ["before"]),
+            *_count("x"),
+            node("Slice", ["said", "one", "most", "two"], ["scored"]),
+            node("Slice", ["said", "zero", "one", "two"], ["blank"]),
+            node("Concat", ["scored", "blank"], ["blank_last"], axis=2),
+            *scores,
+            node("Unsqueeze", ["after", "one"], ["after_one"]),
+            node("Unsqueeze", ["after_one", "one"], ["cache_last_channel_next"]),
+            node("Identity", ["cache_last_time"], ["cache_last_time_next"]),
+            node("Add", ["cache_last_channel_len", "one"], ["cache_last_channel_next_len"]),
+            node("Div", ["length", "eight"], ["encoded_lengths"]),
+        ],
+        inputs=[
+            _real("audio_signal", "N", _FEATURES, 25),
+            _whole("length", "N"),
+            *(_real(name, "N", 1, 1, 1) for name in caches),
+            _whole("cache_last_channel_len", "N"),
+        ],
+        outputs=[
+            output,
+            _whole("encoded_lengths", "N"),
+            *(_real(f"{name}_next", "N", 1, 1, 1) for name in caches),
+            _whole("cache_last_channel_next_len", "N"),
+        ],
+        window=_window(frames=25, step=8, chunks=2),
+        mark=np.array(_MARK / 4, np.float32),  # NeMo's features are lower
+        model_type="EncDecHybridRNNTCTCBPEModel",
+        vocab_size=len(WORDS),
+        window_size=25,
+        chunk_shift=16,
+        subsampling_factor=8,
+        normalize_type="",
+        pred_rnn_layers=1,
+        pred_hidden=1,
+        **{f"{name}_dim{number}": 1 for name in caches for number in (1, 2, 3)},
+    )
 
 
 def _write_zipformer(path: Path, output: str, said: dict[str, object]) -> None:
@@ -176,7 +279,7 @@ def _write_zipformer(path: Path, output: str, said: dict[str, object]) -> None:
             node("Slice", ["cached_key_0", "zero", "one", "zero"], ["key"]),
             node("Slice", ["key", "zero", "one", "two"], ["first"]),
             node("Squeeze", ["first", "zero"], ["before"]),
-            *_count("x", frames=45, step=4, chunks=8),
+            *_count("x"),
             node("Identity", ["said"], [output]),
             node("Unsqueeze", ["after", "zero"], ["count"]),
             node("Shape", ["cached_key_0"], ["shape"]),
@@ -220,21 +323,21 @@ def _window(frames: int, step: int, chunks: int) -> Any:
     return window
 
 
-def _count(heard: str, frames: int, step: int, chunks: int, before: str = "before") -> list[Any]:
+def _count(heard: str) -> list[Any]:
     return [
         node("ReduceMean", [heard], ["mean"], axes=[2], keepdims=0),
         node("Sub", ["mean", "silent"], ["above"]),
         node("Relu", ["above"], ["loud"]),
         node("MatMul", ["loud", "window"], ["loudness"]),
-        *_said(before),
+        *_said(),
     ]
 
 
-def _said(before: str = "before") -> list[Any]:
+def _said() -> list[Any]:
     """From the loudness of each output, and the count before it, to scores of blank and words."""
     return [
         node("CumSum", ["loudness", "one"], ["sum"]),
-        node("Add", ["sum", before], ["count_after"]),
+        node("Add", ["sum", "before"], ["count_after"]),
         node("Sub", ["count_after", "loudness"], ["count_before"]),
         node("Slice", ["count_after", "last", "most", "one"], ["after"]),
         *(node("Div", [f"count_{when}", "mark"], [f"marks_{when}"]) for when in _WHEN),
@@ -277,9 +380,9 @@ def _write_decoder_and_joiner(folder: Path) -> None:
     )
 
 
-def _write_tokens(folder: Path, *, blank_last: bool = False) -> None:
+def _write_tokens(folder: Path, *, blank: str = "<blk>", blank_last: bool = False) -> None:
     words = [f"▁{word}" for word in WORDS]
-    tokens = [*words, "<blk>"] if blank_last else ["<blk>", *words]
+    tokens = [*words, blank] if blank_last else [blank, *words]
     lines = (f"{token} {number}\n" for number, token in enumerate(tokens))
     (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import SAMPLE_RATE, Interim, Reason
 from scripta_transcriber.engines.base import Capabilities, Draft, Segment
 from scripta_transcriber.interims import _HEAD_START, Interims
@@ -52,7 +53,10 @@ async def test_first_words_come_before_those_that_are_renewed_but_not_for_ever(
     log, scheduler = Log(), Scheduler(1)
     sessions = [
         Interims(
-            cast(Any, SimpleNamespace(sid="s")), cast(Any, log), cast(Any, Engine()), scheduler
+            cast(Any, SimpleNamespace(sid="s", options=SessionOptions(interim_results=True))),
+            cast(Any, log),
+            cast(Any, Engine()),
+            scheduler,
         )
         for _ in range(3)
     ]

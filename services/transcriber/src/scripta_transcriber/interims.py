@@ -27,11 +27,20 @@ has seen nothing of it. Who has waited for so much longer goes first all the sam
 
 
 class Interims:
-    """Decides when an interim is worth it, and sends it."""
+    """Decides when an interim is worth it, and sends it.
+
+    A streaming engine hears an open segment also for sessions that want no interims: what it has
+    heard when the segment ends, the final need not wait for.
+
+    Attributes:
+        wanted: Whether anything is to be offered.
+    """
 
     def __init__(
         self, claim: Claim, log: TranscriberLog, engine: Engine, scheduler: Scheduler
     ) -> None:
+        self._told = claim.options.interim_results
+        self.wanted = self._told or engine.capabilities.streaming
         self._claim = claim
         self._log = log
         self._engine = engine
@@ -62,7 +71,7 @@ class Interims:
                 self._call.segment = segment
             if segment.end - max(told, self._skipped_end) >= new:
                 self._skipped_end = segment.end
-                metrics.INTERIMS_SKIPPED.inc()
+                metrics.INTERIMS_SKIPPED.inc(self._told)
             return
         self._last_end = segment.end
         self._call = EngineCall(self._hypothesis.hear, segment, Kind.INTERIM)
@@ -79,7 +88,7 @@ class Interims:
         if self._task is not None:
             self._task.cancel()
             self._task = self._call = None
-            metrics.INTERIMS_SKIPPED.inc()
+            metrics.INTERIMS_SKIPPED.inc(self._told)
         # Another one, not emptied: a thread may still be at work on it.
         last, self._hypothesis = self._hypothesis, self._begin()
         self._waiting_since = None
@@ -104,6 +113,8 @@ class Interims:
         call.record()
         heard = call.taken
         self._last_end = max(self._last_end, heard.end)
+        if not self._told:
+            return
         interim = Interim(
             heard.start / SAMPLE_RATE, heard.end / SAMPLE_RATE, words.text, words.stable
         )

@@ -190,7 +190,7 @@ class Transcription:
                 return True
             if self._stopping:
                 return False
-        if self.claim.options.interim_results and not catching_up:
+        if self._interims.wanted and not catching_up:
             self._interims.offer(self._segmenter.open_segment(), self._tools.interim_seconds)
         return False
 

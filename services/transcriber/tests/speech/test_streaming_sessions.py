@@ -100,7 +100,7 @@ async def test_finals_are_those_of_a_session_without_interims_and_each_stream_is
     transcriber()
     expected = await undisturbed(call, beckett)
     assert len(expected) == 6
-    assert streams.begun == 6  # without interims the finals alone make streams
+    assert streams.begun == 6
     session = await call(interim_results=True)
     await speak(session, beckett)
     await session.end()
@@ -108,6 +108,30 @@ async def test_finals_are_those_of_a_session_without_interims_and_each_stream_is
     # One a segment: no final had to begin anew behind the interims of its segment.
     assert streams.begun == 12
     assert streams.alive == 0
+
+
+async def test_final_need_not_wait_for_all_of_a_segment_that_nobody_wants_interims_of(
+    transcriber: Any, call: Any, beckett: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoder follows the speech all the same, and nobody is told of it."""
+    before: list[int] = []
+    finish = SherpaStream.finish
+
+    def note(stream: SherpaStream, segment: Any) -> Any:
+        before.append(stream._heard)
+        return finish(stream, segment)
+
+    monkeypatch.setattr(SherpaStream, "finish", note)
+    serving = transcriber()
+    rung: list[Any] = []
+    serving.log.ring_interim = rung.append
+    session = await call()
+    await speak(session, beckett)
+    await session.end()
+    assert len(told(await session.results())) == 6
+    assert len(before) == 6
+    assert any(before)
+    assert not rung
 
 
 @pytest.mark.parametrize("killed", [True, False])

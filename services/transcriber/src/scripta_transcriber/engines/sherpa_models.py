@@ -97,6 +97,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "wenet_ctc": Kind(_offline("from_wenet_ctc"), _SINGLE),
     "zipformer_ctc": Kind(_offline("from_zipformer_ctc"), _SINGLE),
     "streaming_zipformer_ctc": Kind(_online("from_zipformer2_ctc"), _SINGLE, streaming=True),
+    "streaming_wenet_ctc": Kind(_online("from_wenet_ctc"), _SINGLE, streaming=True),
     # It tells times as if the model's frames were half as long as they are.
     "streaming_nemo_ctc": Kind(_online("from_nemo_ctc"), _SINGLE, streaming=True, word_times=False),
     "tone_ctc": Kind(
@@ -129,6 +130,7 @@ _STREAMING_BY_MODEL_TYPE: Final = {
     "zipformer2_ctc": "streaming_zipformer_ctc",
     "EncDecCTCModelBPE": "streaming_nemo_ctc",
     "EncDecHybridRNNTCTCBPEModel": "streaming_nemo_ctc",
+    "wenet_ctc": "streaming_wenet_ctc",
     "t-one": "tone_ctc",
 }
 """The same of models that carry a state from one chunk to the next."""
