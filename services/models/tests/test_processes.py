@@ -257,6 +257,20 @@ def test_interrupted_process_ends_quietly_and_keeps_what_it_has(
     assert part.stat().st_size > 1_000_000
 
 
+def test_reader_that_has_enough_is_no_fault() -> None:
+    """Guards a traceback after ``scripta-models list | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripta_models", "list"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=20,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_good_server_needs_no_more_than_one_request(
     tmp_path: Path, server: Server, start: Callable[..., Running]
 ) -> None:

@@ -18,7 +18,7 @@ import trustme
 
 from scripta_models.catalogue import Archive, Entry, File, Source, read_catalogue
 from scripta_models.command import main
-from scripta_models.errors import NotFound, Refused, Unreachable, WrongContent, WrongUsage
+from scripta_models.errors import NotFound, Refused, Unpinned, Unreachable, WrongContent, WrongUsage
 from scripta_models.wanted import Asked, wanted
 from scripta_models.web import Web
 
@@ -148,6 +148,23 @@ def test_archive_of_ones_own_is_taken_whole_and_not_fetched_again(
     server.files["/mine.tar.bz2"] = other
     fetching(wanted(replace(asked, sha256=[sha256(other)]), None))
     assert (folder / "model.bin").read_bytes() == TOKENS
+
+
+def test_archive_without_a_checksum_needs_trust_and_then_is_held(
+    fetching: Fetching, server: Server
+) -> None:
+    server.files |= {"/mine.tar": packed({"top/model.bin": MODEL}, "gz")}
+    asked = Asked("mine", f"{server.url}/mine.tar")
+    with pytest.raises(Unpinned, match=r"of the archive: give it with --sha256"):
+        fetching(wanted(asked, None))
+    folder = fetching(wanted(replace(asked, trusted=True), None))
+    assert sha256(server.files["/mine.tar"]) in (folder / "SHA256SUMS").read_text()
+    server.seen.clear()
+    fetching(wanted(asked, None))
+    assert server.seen == []
+    (folder / "model.bin").unlink()
+    fetching(wanted(asked, None))
+    assert (folder / "model.bin").read_bytes() == MODEL
 
 
 def test_archive_leads_nowhere_out_of_its_folder(fetching: Fetching, server: Server) -> None:

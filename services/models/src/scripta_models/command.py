@@ -7,6 +7,7 @@ an exit code.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -49,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=version("scripta-models"))
     add_commands(parser)
-    return run(parser.parse_args(argv), parser.prog)
+    try:
+        return run(parser.parse_args(argv), parser.prog)
+    except BrokenPipeError:
+        # Whoever reads the results has enough. What is left in the buffer must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def run(given: argparse.Namespace, program: str) -> int:
@@ -58,23 +64,31 @@ def run(given: argparse.Namespace, program: str) -> int:
     Args:
         given: As the parser with ``add_commands`` returns it.
         program: Name of the command, for messages.
+
+    Raises:
+        BrokenPipeError: Nobody reads the results any more.
     """
     try:
-        sys.stdout.write(_output(given, Settings.read()))
+        result = _output(given, Settings.read())
     except KeyboardInterrupt:
         return _INTERRUPTED
     except ModelsError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        _leave_message(getattr(given, "message_to", None), str(error))
-        return error.exit_code
+        return _fail(given, program, str(error), error.exit_code)
+    except OSError as error:
+        return _fail(given, program, str(error), ModelsError.exit_code)
+    sys.stdout.write(result)
+    sys.stdout.flush()
     return 0
 
 
-def _leave_message(path: Path | None, words: str) -> None:
+def _fail(given: argparse.Namespace, program: str, words: str, code: int) -> int:
+    print(f"{program}: {words}", file=sys.stderr)
+    path: Path | None = getattr(given, "message_to", None)
     if path is not None:
         # The error itself is what counts; this is one more way for it to be seen.
         with suppress(OSError):
             path.write_text(f"{words}\n")
+    return code
 
 
 def _output(given: argparse.Namespace, settings: Settings) -> str:

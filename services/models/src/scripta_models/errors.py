@@ -50,7 +50,7 @@ class Unpinned(WrongUsage):
 
     def __init__(self, name: str, files: list[str]) -> None:
         super().__init__(
-            f"{name}: no checksum is known of {', '.join(files)}: give it with --sha256 FILE=HEX "
+            f"{name}: no checksum is known of {', '.join(files)}: give it with --sha256 [FILE=]HEX "
             "or --manifest FILE; or take what the source has now with --trust-on-first-use, "
             f"and then keep what `scripta models pin {name}` prints as your manifest"
         )

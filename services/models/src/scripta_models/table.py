@@ -49,6 +49,7 @@ def described(entry: Entry, folder: str) -> str:
         *(("file", f"{file.path}  {_sum(file.sha256)}") for file in entry.files),
         ("note", entry.note),
         ("here", folder or f"no; scripta models fetch {entry.name}"),
+        ("serve it", f"ENGINE={entry.engine} MODEL={entry.name}, MODEL_DIR: the folder above it"),
     ]
     width = max(len(name) for name, _ in lines)
     return "".join(f"{name:{width}}  {text}\n" for name, text in lines if text)
