@@ -4,7 +4,7 @@ One gateway lets everybody in, another asks for keys; of those, one has limits a
 are measured in turns in one run, by the processor time that a gateway uses (from ``/proc``, Linux
 only). Then somebody tries wrong keys at the second gateway, while another client speaks there.
 
-Run with ``make bench-access``; ``ARGS="--sessions 100 --rounds 7"`` for other numbers.
+Run with ``make bench-access``; ``ARGS="--sessions 50 --rounds 40"`` for other numbers.
 """
 
 from __future__ import annotations
@@ -117,19 +117,20 @@ async def compare(stack: Stack, arguments: argparse.Namespace, *, speaks: bool) 
     """Prints a table of all ways, measured in turns."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for number in range(arguments.rounds + 1):
-        for name, way in WAYS.items():
-            figures = await measure(stack, way, arguments.sessions, speaks=speaks)
+        order = [*WAYS][number % len(WAYS) :] + [*WAYS][: number % len(WAYS)]
+        for name in order if number % 2 else reversed(order):
+            figures = await measure(stack, WAYS[name], arguments.sessions, speaks=speaks)
             if number:  # the first round loads code
                 found[name].append(figures)
     what = "sessions with one chunk" if speaks else "handshakes"
     print(f"\n{what}, {arguments.rounds} rounds of {arguments.sessions}\n")
-    print(f"{'':12}{'gateway ms each':>18}{'a second':>12}{'of open':>10}   each round")
+    print(f"{'':12}{'gateway ms each':>18}{'a second':>12}{'of open':>10}   half of the rounds")
     for name, each in found.items():
         pairs = zip(each, found["open"], strict=True)
-        ratios = [own[0] / free[0] for own, free in pairs]
-        rounds = " ".join(f"{ratio:.2f}" for ratio in ratios)
+        low, middle, high = quantiles([own[0] / free[0] for own, free in pairs], n=4)
         cost, rate = (median(figures) for figures in zip(*each, strict=True))
-        print(f"{name:12}{cost * 1e3:18.2f}{rate:12.0f}{median(ratios):10.2f}   {rounds}")
+        spread = f"{low:.2f} to {high:.2f}"
+        print(f"{name:12}{cost * 1e3:18.2f}{rate:12.0f}{middle:10.2f}   {spread}")
 
 
 async def acks(url: str, seconds: float) -> list[float]:
@@ -236,8 +237,8 @@ async def bench(arguments: argparse.Namespace, keys: Path) -> None:
 def main() -> None:
     """Parses the arguments and runs the bench."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=300, help="in each measure")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sessions", type=int, default=100, help="in each measure")
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=10.0, help="beside wrong keys")
     parser.add_argument("--attempts", type=int, default=1000, help="wrong keys a second")
     parser.add_argument("--checks", type=int, default=2000, help="of each kind of wrong key")

@@ -227,6 +227,11 @@ class Broker:
         # sessions go into. Another one that hangs is no reason to send new clients away.
         await self.execute("EXISTS", key)
 
+    def on_one_server(self, key: str, other: str) -> bool:
+        """Returns true if two keys are on the same server, as far as that is known."""
+        server = self._servers.known(key)
+        return server is not None and server is self._servers.known(other)
+
     async def aclose(self) -> None:
         """Closes all connections; commands under way or in line are cancelled."""
         await self._servers.aclose()

@@ -11,28 +11,23 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from scripta_common import keys
-from scripta_common.broker import Broker, Script
+from scripta_common.broker import Broker
 from scripta_common.broker_clock import BrokerClock
 from scripta_common.broker_faults import describe
 from scripta_common.errors import BrokerUnavailable, ScriptaError
-from scripta_common.usage import day_of, total_field
 from scripta_common.wire import SAMPLE_RATE
-from scripta_gateway.access.caller import Caller, Quota
+from scripta_gateway.access.caller import Caller
+from scripta_gateway.quotas.counting import Counting, samples_of
 from scripta_gateway.quotas.limits import Limit
 from scripta_gateway.quotas.over import Refused, counted
-from scripta_gateway.quotas.seats import Seat, interval_ms, is_counted
+from scripta_gateway.quotas.seats import Seat, is_counted
 from scripta_gateway.sessions.session import Session
 
 logger = logging.getLogger(__name__)
-
-ENTER: Final = Script.load(__package__, "enter")
-LEAVE: Final = Script.load(__package__, "leave")
-STAY: Final = Script.load(__package__, "stay")
 
 ROUND_SECONDS: Final = 4.0
 """How often seats are renewed, and running sessions are held to the day's audio."""
@@ -41,13 +36,14 @@ LAPSE_SECONDS: Final = 15.0
 to come back to another gateway, and nobody waits long for the seats of a gateway that has died."""
 _SETTLE_SECONDS: Final = 2.0
 """After an outage, when all gateways have given the seats back to a broker that has lost them."""
+_GATHER_SECONDS: Final = 0.1
+"""How long seats that are given back wait for others: one call for each of them would cost a tenth
+of a session's handshake."""
 _LOOK_AGAIN_SECONDS: Final = 0.2
 """A session that has just ended elsewhere may have its seat for a moment more."""
 _RETRY_SECONDS: Final = 1.0
 _BATCH: Final = 500
 """Seats in one call: it holds the broker up for half a millisecond."""
-_LIMITS: Final = (Limit.SESSIONS, Limit.SESSIONS_A_MINUTE, Limit.AUDIO_SECONDS_A_DAY)
-
 
 T = TypeVar("T")
 
@@ -72,12 +68,13 @@ class Quotas:
         held: Callable[[], Iterable[Session]],
         end: Callable[[Session, ScriptaError], None],
     ) -> None:
-        self._broker = broker
-        self._clock = clock
-        self._lapse = min(ttl, LAPSE_SECONDS)
-        self._round = min(ROUND_SECONDS, self._lapse / 4)
+        lapse = min(ttl, LAPSE_SECONDS)
+        self._counting = Counting(broker, clock, lapse)
+        self._round = min(ROUND_SECONDS, lapse / 4)
         self._held = held
         self._end = end
+        # Seats of sessions that were taken up here.
+        self._taken: list[Seat] = []
         # Seats that are to be given back, and whether their sessions have not begun.
         self._left: list[tuple[Seat, bool]] = []
         # Held while seats are renewed or given back: none is renewed that was given back.
@@ -107,12 +104,12 @@ class Quotas:
         if not is_counted(caller):
             return []
         seats = [Seat(name, caller) for name in names]
-        await self._settle()
+        if not self._renewed.is_set() or time.monotonic() < self._settled_at:
+            await self._settle()
         try:
-            new = await self._ask(caller, names)
-            if isinstance(new, Refused) and new.limit is Limit.SESSIONS:
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-                new = await self._ask(caller, names)
+            new = await self._counting.enter(caller, names)
+            if isinstance(new, Refused) and new.limit is not Limit.AUDIO_SECONDS_A_DAY:
+                new = await self._look_again(caller, names, new)
         except BaseException:
             self._leave(seats, unused=False)  # it may have been counted
             raise
@@ -122,12 +119,25 @@ class Quotas:
             seat.new = seat.name in new
         return seats
 
+    def take_up(self, caller: Caller, name: str) -> Seat | None:
+        """Returns the seat of a session that is taken up here; ``None`` if nothing is counted.
+
+        It was let in once, and its client is owed its words: no limit matters. If its seat has
+        lapsed since, it gets another at once.
+        """
+        if not is_counted(caller):
+            return None
+        seat = Seat(name, caller, new=False)
+        self._taken.append(seat)
+        self._due.set()
+        return seat
+
     def undo(self, seats: Iterable[Seat]) -> None:
         """Gives back the seats of sessions that have not begun; not those that they had before."""
         self._leave([seat for seat in seats if seat.new], unused=True)
 
     def leave(self, seat: Seat) -> None:
-        """Gives back the seat of a session that is over; at once, or with the next round."""
+        """Gives back the seat of a session that is over, soon."""
         self._leave([seat], unused=False)
 
     def suspect(self) -> None:
@@ -154,6 +164,7 @@ class Quotas:
             with suppress(TimeoutError):
                 async with asyncio.timeout(renewed_at + self._round - time.monotonic()):
                     await self._due.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             self._due.clear()
 
     async def renew_once(self) -> None:
@@ -164,30 +175,34 @@ class Quotas:
         """
         unsettled = not self._renewed.is_set()
         async with self._writing:
-            tenants: defaultdict[str, list[Session]] = defaultdict(list)
-            for session in self._held():
-                if session.seat is not None:
-                    tenants[session.seat.caller.tenant].append(session)
-            for tenant, sessions in tenants.items():
-                for some in _batches(sessions):
-                    await self._renew(tenant, some)
+            seated = [(one.seat, one) for one in self._held() if one.seat is not None]
+            for some in _batches(seated, lambda pair: pair[0].caller.tenant):
+                used = await self._counting.stay([seat for seat, _ in some])
+                for seat, session in some:
+                    self._hold_to_day(seat, session, used)
         if unsettled:
             self._settled_at = time.monotonic() + _SETTLE_SECONDS
             self._renewed.set()
 
     async def flush(self) -> None:
-        """Gives back the seats that are to be; raises ``BrokerUnavailable``."""
-        if not self._left:
+        """Renews and gives back the seats that are to be; raises ``BrokerUnavailable``."""
+        if not self._taken and not self._left:
             return
         async with self._writing:
+            # If this fails, the next round renews those that are held still.
+            taken, self._taken = self._taken, []
+            for seats in _batches(taken, lambda seat: seat.caller.tenant):
+                await self._counting.stay(seats)
             left, self._left = self._left, []
-            grouped: defaultdict[tuple[str, str], list[tuple[Seat, bool]]] = defaultdict(list)
-            for seat, unused in left:
-                grouped[seat.caller.tenant, seat.caller.key].append((seat, unused))
             try:
-                for group in grouped.values():
-                    for some in _batches(group):
-                        await self._give_back(some)
+                for some in _batches(
+                    left, lambda pair: (pair[0].caller.tenant, pair[0].caller.key)
+                ):
+                    await self._counting.leave(
+                        some[0][0].caller,
+                        [seat.name for seat, _ in some],
+                        unused=sum(unused for _, unused in some),
+                    )
             except BrokerUnavailable:
                 self._left += left
                 raise
@@ -202,101 +217,49 @@ class Quotas:
         await asyncio.sleep(max(0.0, self._settled_at - time.monotonic()))
         await self.flush()
 
-    async def _ask(self, caller: Caller, names: Sequence[str]) -> frozenset[str] | Refused:
-        """Returns which of the sessions have a new seat, or the limit that does not allow it."""
-        quotas = caller.shared, caller.own
-        what, whose, wait_ms, *new = await self._broker.run(
-            ENTER,
-            [*_counts(caller), keys.usage(caller.tenant, self._today)],
-            int(self._lapse * 1000),
-            *(_said(quota.sessions) for quota in quotas),
-            *(_said(quota.sessions_a_minute) for quota in quotas),
-            *(_said(_samples(quota)) for quota in quotas),
-            total_field(),
-            total_field(caller.key),
-            *names,
-        )
-        if what:
-            return Refused(_LIMITS[what - 1], shared=whose == 1, wait_ms=wait_ms)
-        return frozenset(name.decode() for name in new)
+    async def _look_again(
+        self, caller: Caller, names: Sequence[str], refused: Refused
+    ) -> frozenset[str] | Refused:
+        """Asks again: what was given back here is told now, what elsewhere in a moment."""
+        new: frozenset[str] | Refused = refused
+        if self._left:
+            await self.flush()
+            new = await self._counting.enter(caller, names)
+        if isinstance(new, Refused) and new.limit is Limit.SESSIONS:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            new = await self._counting.enter(caller, names)
+        return new
 
     def _leave(self, seats: Iterable[Seat], *, unused: bool) -> None:
         self._left += [(seat, unused) for seat in seats]
         self._due.set()
 
-    async def _give_back(self, seats: Sequence[tuple[Seat, bool]]) -> None:
-        caller, unused = seats[0][0].caller, sum(unused for _, unused in seats)
-        await self._broker.run(
-            LEAVE,
-            list(_counts(caller)),
-            *(_said(unused * interval_ms(quota)) for quota in (caller.shared, caller.own)),
-            *(seat.name for seat, _ in seats),
-        )
-
-    async def _renew(self, tenant: str, sessions: Sequence[Session]) -> None:
-        seats = [session.seat for session in sessions if session.seat is not None]
-        names = sorted({seat.caller.key for seat in seats})
-        places = {name: place for place, name in enumerate(names, 1)}
-        used = await self._broker.run(
-            STAY,
-            [
-                keys.seats(tenant),
-                keys.usage(tenant, self._today),
-                *(keys.seats(tenant, name) for name in names),
-            ],
-            int(self._lapse * 1000),
-            total_field(),
-            *(total_field(name) for name in names),
-            *(part for seat in seats for part in (places[seat.caller.key], seat.name)),
-        )
-        samples = dict(zip(names, used[1:], strict=True))
-        for session in sessions:
-            self._hold_to_day(session, used[0], samples)
-
-    def _hold_to_day(self, session: Session, shared: int, own: dict[str, int]) -> None:
-        seat = session.seat
-        if seat is None or seat.spent:
+    def _hold_to_day(self, seat: Seat, session: Session, used: Mapping[str | None, int]) -> None:
+        if seat.spent:
             return
-        for quota, used in ((seat.caller.shared, shared), (seat.caller.own, own[seat.caller.key])):
-            most = _samples(quota)
-            if most is not None and used + session.undecided_seconds * SAMPLE_RATE >= most:
+        caller = seat.caller
+        for quota, samples in ((caller.shared, used[None]), (caller.own, used[caller.key])):
+            most = samples_of(quota)
+            if most is not None and samples + session.undecided_seconds * SAMPLE_RATE >= most:
                 seat.spent = True
                 refused = Refused(
                     Limit.AUDIO_SECONDS_A_DAY,
-                    shared=quota is seat.caller.shared,
-                    wait_ms=_until_tomorrow_ms(self._now),
+                    shared=quota is caller.shared,
+                    wait_ms=_until_tomorrow_ms(self._counting.now),
                 )
-                self._end(session, counted(refused, seat.caller))
+                self._end(session, counted(refused, caller))
                 return
-
-    @property
-    def _today(self) -> str:
-        return day_of(self._now)
-
-    @property
-    def _now(self) -> float:
-        now = self._clock.at(time.monotonic())
-        return time.time() if now is None else now
-
-
-def _counts(caller: Caller) -> tuple[str, str, str, str]:
-    tenant, key = caller.tenant, caller.key
-    return keys.seats(tenant), keys.seats(tenant, key), keys.rate(tenant), keys.rate(tenant, key)
-
-
-def _samples(quota: Quota) -> float | None:
-    seconds = quota.audio_seconds_a_day
-    return None if seconds is None else seconds * SAMPLE_RATE
-
-
-def _said(limit: float | None) -> str:
-    return "" if limit is None else f"{limit:.15g}"
 
 
 def _until_tomorrow_ms(now: float) -> float:
     return (86400 - now % 86400) * 1000
 
 
-def _batches(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
-    for first in range(0, len(all_of_them), _BATCH):
-        yield all_of_them[first : first + _BATCH]
+def _batches(these: Iterable[T], group: Callable[[T], Hashable]) -> Iterator[Sequence[T]]:
+    """Yields what is in the same group together, in parts that one call can take."""
+    groups: defaultdict[Hashable, list[T]] = defaultdict(list)
+    for each in these:
+        groups[group(each)].append(each)
+    for members in groups.values():
+        for first in range(0, len(members), _BATCH):
+            yield members[first : first + _BATCH]

@@ -117,13 +117,18 @@ class Hub:
         finally:
             await self.held.unattended.close()
 
-    async def check_ready(self) -> None:
-        """Raises a ``ScriptaError`` that says why no session can be opened now."""
+    async def check_ready(self, *, ask: bool = True) -> None:
+        """Raises a ``ScriptaError`` that says why no session can be opened now.
+
+        Args:
+            ask: Whether to ask the broker if it answers; false before a call that finds it out.
+        """
         if self.held.draining:
             raise Draining("This gateway is going away.")
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                await self._broker.ping()
+                if ask:
+                    await self._broker.ping()
                 await self._doorbell.wait_joined()
                 await self.fleet.wait_known()
         except TimeoutError:

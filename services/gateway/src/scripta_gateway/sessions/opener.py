@@ -19,7 +19,7 @@ from scripta_gateway.access.resume_tokens import ResumeToken, make_session_id
 from scripta_gateway.admission.places import Places
 from scripta_gateway.admission.routing import Route
 from scripta_gateway.quotas.quotas import Quotas
-from scripta_gateway.quotas.seats import Seat
+from scripta_gateway.quotas.seats import Seat, is_counted
 from scripta_gateway.sessions.held_sessions import HeldSessions
 from scripta_gateway.sessions.resuming import resume_session
 from scripta_gateway.sessions.session import Limits, Session
@@ -37,7 +37,7 @@ class Opener:
         places: Who may be heard.
         quotas: What callers may use.
         held: Where sessions are held.
-        check_ready: Raises a ``ScriptaError`` that says why no session can be opened now.
+        check_ready: As ``Hub.check_ready``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Opener:
         places: Places,
         quotas: Quotas,
         held: HeldSessions,
-        check_ready: Callable[[], Awaitable[None]],
+        check_ready: Callable[..., Awaitable[None]],
     ) -> None:
         self._log = log
         self._limits = limits
@@ -99,7 +99,7 @@ class Opener:
         Raises:
             ScriptaError: As ``open``.
         """
-        await self._check_room()
+        await self._check_room(ask=not is_counted(caller))
         first = token.sid if token is not None else make_session_id()
         sids = [first, *(make_session_id() for _ in range(count - 1))]
         seats = await self._quotas.enter(caller, sids)
@@ -238,21 +238,15 @@ class Opener:
             NotResumable: The session can not be taken up; a new one can be opened.
             AheadOfLog: The client says that it has more results than there are; whoever has the
                 session still has it.
-            Draining, GatewayFull, OverLimit, BrokerUnavailable: As ``open``; it keeps the seat that
-                it has, whatever the limits.
+            Draining, GatewayFull, BrokerUnavailable: As ``open``.
         """
         await self._check_room()
         sid, digest = token.sid, token.digest(caller.tenant)
-        seats = await self._quotas.enter(caller, [sid])
-        try:
-            attachment = await self._log.attach(sid, digest, index)
-            session = await resume_session(
-                self._log, sid, attachment, index, self._limits, caller=caller, token_digest=digest
-            )
-        except BaseException:
-            self._quotas.undo(seats)
-            raise
-        session.seat = seats[0] if seats else None
+        attachment = await self._log.attach(sid, digest, index)
+        session = await resume_session(
+            self._log, sid, attachment, index, self._limits, caller=caller, token_digest=digest
+        )
+        session.seat = self._quotas.take_up(caller, sid)
         # Yet another connection may have taken it over meanwhile, here or at another gateway.
         # A notice of that found nobody here: the next upkeep asks the log.
         session.heard_at = float("-inf")
@@ -260,9 +254,9 @@ class Opener:
         metrics.SESSIONS_RESUMED.inc()
         return session
 
-    async def _check_room(self) -> None:
+    async def _check_room(self, *, ask: bool = True) -> None:
         self._held.check_room()
-        await self._check_ready()
+        await self._check_ready(ask=ask)
 
     async def _route(self, options: SessionOptions, caller: Caller) -> Route:
         return await self._places.route(options.model, options.language, caller)
