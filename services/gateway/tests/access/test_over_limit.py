@@ -92,9 +92,9 @@ async def post(server: Any, path: str, key: str, *, size: int, chunked: bool = F
     url, headers = f"http://{server.address}{path}", bearer(key)
     async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
         if path == "/v1/listen":
-            headers["Content-Type"] = "audio/l16;rate=16000"
+            form = {"encoding": "linear16", "sample_rate": "16000"}
             content: Any = pieces() if chunked else bytes(size)
-            return await client.post(url, content=content, headers=headers)
+            return await client.post(url, content=content, headers=headers, params=form)
         if chunked:
             whole = httpx.Request("POST", url, files={"file": ("a.wav", bytes(size))})
             body = whole.read()
