@@ -54,6 +54,15 @@ SLOTS = Row(
             stacked=True,
         ),
         Panel(
+            title="Sessions moved",
+            description="Live sessions handed over because another transcriber of the pool had "
+            "less to do: after a scale-up or a takeover, and then no more.",
+            unit="cps",
+            queries=[
+                Query(per_second("scripta_transcriber_sessions_moved_total", by=POD), POD_LEGEND)
+            ],
+        ),
+        Panel(
             title="Fenced commits",
             description="Commits refused because another transcriber has the session: the former "
             "owner was alive after all. Many: pods are short of processor time.",

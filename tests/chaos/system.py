@@ -35,17 +35,20 @@ class Record(WrittenConsole):
 
     Attributes:
         owners: Name of the transcriber by session.
+        moves: How many sessions were handed over because another transcriber had less to do.
     """
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
         self.owners: dict[str, str] = {}
+        self.moves = 0
 
     def line(self, name: str, text: str) -> None:
         """Writes down what a service says."""
         super().line(name, text)
         if "session claimed" in text:
             self.owners[json.loads(text)["session"]] = name
+        self.moves += "session moved" in text
 
 
 class System:

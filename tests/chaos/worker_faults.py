@@ -82,6 +82,23 @@ class RollingRestart:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaledUp:
+    """A transcriber comes to one that has all sessions, as in a scale-up, and gets some of them."""
+
+    name: str = "scale-up under load"
+
+    async def inject(self, system: System, live: frozenset[str], rng: Random) -> Injection:
+        place, _ = _victim(system, live, rng)
+        await _terminate(system, place)
+        before = system.record.moves
+        async with asyncio.timeout(_PATIENCE):
+            await system.stack.wait_ready()
+            while system.record.moves == before:  # noqa: ASYNC110 - a count
+                await asyncio.sleep(_POLL_SECONDS)
+        return Injection(f"transcriber {place + 1} goes and comes", live)
+
+
+@dataclass(frozen=True, slots=True)
 class NoWorker:
     """No transcriber lives for a while: whichever comes back is killed again."""
 

@@ -371,6 +371,8 @@ def _another(schema: dict[str, Any], value: Any) -> Any:
         return schema["examples"][0]
     if "enum" in schema:
         return next(each for each in schema["enum"] if each != value)
+    if schema["type"] == "boolean":
+        return not value
     if schema["type"] == "string":
         return "mock" if "=" not in schema.get("pattern", "") else "a=b"
     least = schema.get("minimum", 0)

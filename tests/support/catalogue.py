@@ -191,6 +191,7 @@ TRANSCRIBER: Final = (
     Metric("scripta_transcriber_slots", "gauge"),
     Metric("scripta_transcriber_slots_in_use", "gauge"),
     Metric("scripta_transcriber_claims_total", "counter", {"how": _one_of("new handoff expired")}),
+    Metric("scripta_transcriber_sessions_moved_total", "counter"),
     Metric("scripta_transcriber_fenced_commits_total", "counter"),
     Metric(
         "scripta_transcriber_sessions_failed_total",

@@ -28,7 +28,9 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 Until = Callable[..., Awaitable[None]]
 
 # A machine that is held up for a second must not add an idle flush to the disturbance.
-ENV = {"IDLE_FLUSH_SECONDS": "30"}
+MOVING = {"IDLE_FLUSH_SECONDS": "30"}
+ENV = {**MOVING, "REBALANCE": "false"}
+"""All are at the transcriber that goes."""
 
 SENTENCES = two_cities().until(13.4)
 ONE_SENTENCE = two_cities().until(9.2)
@@ -204,4 +206,20 @@ async def test_only_transcriber_is_restarted_after_each_of_two_kills(
             await everybody.until_spoken(HIT_AGAIN)
             await stack.kill_transcriber(0)
         assert max(await everybody.epochs()) == 3
+        check(everybody, undisturbed)
+
+
+async def test_sessions_move_to_a_transcriber_that_comes(
+    until: Until, undisturbed: list[list[Frame]]
+) -> None:
+    """Guards those at a crowded transcriber: new pods of its autoscaler did not relieve them."""
+    async with Stack(restart=False, env=MOVING) as stack:
+        async with crowd(stack, until) as everybody:
+            await stack.add_transcriber()
+
+            async def shared() -> bool:
+                return sum(await everybody.epochs()) == len(SPEAKERS) + 2
+
+            await until(shared, 15)
+        assert sorted(await everybody.epochs()) == [1, 1, 1, 2, 2]
         check(everybody, undisturbed)

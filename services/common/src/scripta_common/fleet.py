@@ -178,6 +178,7 @@ class Pool:
         lent: Slots of uploads, which live sessions may have at the same time.
         sessions: Sessions in its line, those that are leased included.
         leased: Those of them that a transcriber alive has leased.
+        leases: How many of them each transcriber alive has leased.
         uploads: Uploads that wait outside of the line.
         turned_away: Live clients that were refused lately and have probably not given up.
         finished: Live sessions that each transcriber alive has finished since its start.
@@ -192,6 +193,7 @@ class Pool:
     lent: int = 0
     sessions: int = 0
     leased: int = 0
+    leases: Mapping[str, int] = field(default_factory=dict)
     uploads: int = 0
     turned_away: int = 0
     finished: Mapping[str, int] = field(default_factory=dict)
@@ -278,7 +280,7 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
     taking = [one for one in said if one.slots] or said
     # Versions that run just one model give it to any session that they get.
     deciding = [one for one in taking if not one.served] or taking
-    leased = sum(count for key, count in line.leases.items() if key in members)
+    leases = {key: line.leases.get(key, 0) for key in members}
     slots = sum(one.slots for one in members.values())
     turned_away = sum(wish.turned_away.get(name, 0) for wish in roll.wishes)
     return Pool(
@@ -288,7 +290,8 @@ def _pool(name: str, roll: Roll, line: Line) -> Pool:
         slots=slots,
         lent=min(slots, line.sessions, sum(one.uploads for one in members.values())),
         sessions=line.sessions,
-        leased=min(leased, line.sessions),
+        leased=min(sum(leases.values()), line.sessions),
+        leases=leases,
         uploads=sum(wish.uploads.get(name, 0) for wish in roll.wishes),
         # Nobody knows whether they would have spoken: at most they double a pool at a time.
         turned_away=min(turned_away, max(1, slots)),

@@ -103,6 +103,10 @@ class LeaseTrace:
             utterance.fail(code)
             utterance.end()
 
+    def moved(self) -> None:
+        """Records that the session is handed over to a transcriber that has less to do."""
+        self._span.event("moved")
+
     def session_failed(self, code: str) -> None:
         """Records that the session can not go on."""
         self._span.fail(code)

@@ -46,6 +46,10 @@ CLAIMS = counters(
     "how",
     How,
 )
+SESSIONS_MOVED = counter(
+    "scripta_transcriber_sessions_moved_total",
+    "Sessions handed over because another transcriber of the pool had less to do.",
+)
 FENCED_COMMITS = counter(
     "scripta_transcriber_fenced_commits_total",
     "Commits refused because another transcriber owns the session.",

@@ -29,6 +29,7 @@ from scripta_transcriber.misfits import Misfits
 from scripta_transcriber.presence import Presence
 from scripta_transcriber.probes import ProbeServer
 from scripta_transcriber.quarantine import Quarantine
+from scripta_transcriber.rebalancing import Rebalancing
 from scripta_transcriber.rounds import Rounds
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.segmenter import SegmenterOptions, create_segmenter
@@ -167,6 +168,9 @@ class TranscriberService:
             slots=self._slots,
             transcribe=transcribe,
             misfits=Misfits(self._log, self._roster, pool, self._engines.have),
+            rebalancing=(
+                Rebalancing(self._roster, self._id, pool) if self._settings.rebalance else None
+            ),
             settle=self._settings.drain_seconds / 2,
             traces=LeaseTraces(self._tracing, self._id),
         )

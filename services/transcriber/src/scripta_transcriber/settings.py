@@ -47,6 +47,11 @@ class TranscriberSettings(CommonSettings):
     interim_seconds: float = Field(
         0.5, ge=0.1, description="New audio that makes another interim worth it"
     )
+    rebalance: bool = Field(
+        True,
+        description="Whether live sessions are handed over to transcribers of the pool that have "
+        "less to do",
+    )
     usage_days: int = Field(
         35,
         ge=1,

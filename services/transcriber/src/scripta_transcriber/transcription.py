@@ -84,6 +84,7 @@ class Transcription:
     Attributes:
         claim: Ownership of the session.
         trace: What its trace is told.
+        began: When it was made, by the monotonic clock.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Transcription:
         self._decisions = Decisions(claim, by_speech=by_speech)
         self._wake = asyncio.Event()
         self._stopping = False
+        self.began = time.monotonic()
         self._trial = tools.quarantine.trial(claim)
         self._interims = Interims(claim, tools.log, self._engine, tools.scheduler)
         self.trace = LeaseTrace()
@@ -120,6 +122,16 @@ class Transcription:
             self._wake.set()
         else:
             self._tools.rounds.wake(self._wake)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks in what it has heard."""
+        return self._segmenter.quiet
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping
 
     def stop(self) -> None:
         """Asks ``run`` to return at the next point where nothing is half done."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -28,15 +29,16 @@ from scripta_transcriber.lease_trace import NO_TRACES, LeaseTrace, LeaseTraces
 from scripta_transcriber.leases import Ending, Leases, Offer
 from scripta_transcriber.metrics import How
 from scripta_transcriber.misfits import Misfits
+from scripta_transcriber.rebalancing import LOOK_SECONDS, Rebalancing
 from scripta_transcriber.transcription import Transcription
 
 logger = logging.getLogger(__name__)
 
 _ASSIGNMENT_WAIT: Final = 1.0
-_LENT_SECONDS: Final = 0.2
-"""How long a session in line is left to transcribers with an empty slot, before one takes it into a
-slot that an upload lends."""
-_LENT_WAIT: Final = 0.001
+_OTHERS_FIRST_SECONDS: Final = 0.2
+"""How long a session in line is left to transcribers that have less to do, before one takes it that
+has no empty slot, or more than its part."""
+_LOOK_ONLY: Final = 0.001
 _RETRY_SECONDS: Final = 0.3
 _MOST_RENEWALS: Final = 6
 """Heartbeats whose answers are awaited at once: enough for a broker two seconds away."""
@@ -51,6 +53,7 @@ class Worker:
         slots: Live sessions at a time.
         transcribe: Makes the transcription of a claimed session.
         misfits: Which sessions are left to others; none by default.
+        rebalancing: Which live sessions are handed over to others; none by default.
         settle: Seconds for which a drain lets a session finish the commit it is at.
         traces: Where its leases' spans begin.
     """
@@ -62,6 +65,7 @@ class Worker:
         slots: int,
         transcribe: Callable[[Claim], Transcription],
         misfits: Misfits | None = None,
+        rebalancing: Rebalancing | None = None,
         settle: float = 3.0,
         traces: LeaseTraces = NO_TRACES,
     ) -> None:
@@ -69,6 +73,7 @@ class Worker:
         self._leases = Leases(slots)
         self._transcribe = transcribe
         self._misfits = misfits
+        self._rebalancing = rebalancing
         self._settle = settle
         self._traces = traces
         self._live: dict[bytes, Transcription] = {}
@@ -118,6 +123,7 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 self._group = tasks
                 tasks.create_task(self._claim_on(), name="claim")
+                tasks.create_task(self._rebalance_on(), name="rebalance")
                 for once, most in ((self.renew_once, _MOST_RENEWALS), (self.take_over_once, 1)):
                     attempt = partial(self._attempt, once)
                     beat = keep_beat(attempt, self._log.beat, self._drained, most=most)
@@ -163,6 +169,25 @@ class Worker:
             if not await self._attempt(self.claim_once):
                 await asyncio.sleep(_RETRY_SECONDS)
 
+    async def _rebalance_on(self) -> None:
+        while self._rebalancing is not None and not self._leases.draining:
+            await self._attempt(self.rebalance_once)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._drained.wait()
+
+    async def rebalance_once(self) -> None:
+        """Hands live sessions over, if others have less to do; not while some are on their way."""
+        live = [one for one in self._live.values() if not one.claim.options.upload]
+        if self._rebalancing is None or any(one.stopping for one in live):
+            return
+        await self._rebalancing.look()
+        for transcription in self._rebalancing.choose(live):
+            logger.info("session moved", extra={"session": transcription.claim.sid})
+            metrics.SESSIONS_MOVED.inc()
+            transcription.trace.moved()
+            transcription.stop()
+
     async def claim_once(self) -> None:
         """Waits for room and then, for a bounded time, for a session to fill it."""
         if time.monotonic() - self._tidied_at >= _TIDY_SECONDS:
@@ -176,9 +201,9 @@ class Worker:
         if self._misfits is not None:
             await self._misfits.rest()
         wait = _ASSIGNMENT_WAIT
-        if self._leases.full:
-            await asyncio.sleep(_LENT_SECONDS)
-            wait = _LENT_WAIT
+        if self._leases.full or (self._rebalancing is not None and self._rebalancing.gives_way):
+            await asyncio.sleep(_OTHERS_FIRST_SECONDS)
+            wait = _LOOK_ONLY
         assignment = await self._log.next_assignment(wait)
         if assignment is not None:
             self._start(assignment, How.NEW)
