@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -168,6 +169,31 @@ def test_decoder_that_failed_on_the_way_is_not_gone_on_with(
         with pytest.raises(ZeroDivisionError):
             zipformer.draft(next(growing(segment, 3 * SECOND)), draft.memo)
     assert zipformer.transcribe(segment, draft.memo) == zipformer.transcribe(segment)
+
+
+def test_final_waits_for_the_draft_under_way_and_hears_nothing_again(
+    zipformer: SherpaEngine, beckett: bytes, fed: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    segment = speech(beckett[: 2 * 6 * SECOND])
+    expected = zipformer.transcribe(segment)
+    memo = zipformer.draft(next(growing(segment, SECOND))).memo
+    fed.clear()
+    feed, under_way, go_on = SherpaStream._feed, threading.Event(), threading.Event()
+
+    def wait(stream: SherpaStream, samples: Any) -> int:
+        under_way.set()
+        assert go_on.wait(10)
+        return feed(stream, samples)
+
+    monkeypatch.setattr(SherpaStream, "_feed", wait)
+    with ThreadPoolExecutor(2) as pool:
+        draft = pool.submit(zipformer.draft, next(growing(segment, 4 * SECOND)), memo)
+        assert under_way.wait(10)
+        final = pool.submit(zipformer.transcribe, segment, memo)
+        go_on.set()
+        assert final.result(10) == expected
+        assert draft.result(10)
+    assert sum(fed) == 5 * SECOND
 
 
 def test_many_streams_at_once_say_what_each_says_alone(zipformer: SherpaEngine, beckett: bytes):

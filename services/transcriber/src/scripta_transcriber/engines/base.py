@@ -4,12 +4,12 @@ An engine turns segments of audio into text. It is loaded once, called from work
 and knows neither sessions nor the broker. A final is a function of its segment alone: the same
 segment gives the same text, whatever else the engine was asked before or at the same time.
 
-An engine keeps nothing between calls. What it wants to know again of a segment that goes on, it
-gives to its caller as the ``memo`` of a draft. A **streaming** engine has a decoder that hears
-audio once, as it comes, and carries a state: that state is its memo. A draft feeds the decoder
-what is new since the last one, and the final feeds it the rest. The caller drops the state where
-its segment ends, so that no state outlives a checkpoint; a replay begins without one, and gives
-the same words.
+An engine keeps nothing between calls. A draft may return a ``memo``: the caller keeps it, and
+passes it to the next call for the same segment. A **streaming** engine has a decoder that hears
+audio once, as it comes, and carries a state. This state is its memo. A draft feeds the decoder
+what is new since the last draft, and the final feeds it the rest. The caller drops the memo when
+the segment ends, so no state outlives a checkpoint. A replay begins without a memo and gives the
+same words.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _LEAST_STEPS: Final = 2
 _MOST_SILENCE: Final = 60
 """Blocks of silence at most: no chunk of a streaming model is so long."""
 
-_NOBODY_KNOWS: Final = sys.maxsize
+_UNKNOWN: Final = sys.maxsize
 """Samples heard by a decoder that has failed on the way: no final goes on from there."""
 
 
@@ -92,7 +92,7 @@ class SherpaStream:
 
     def _hear_blocks(self, samples: npt.NDArray[np.int16]) -> None:
         while (end := self._heard + BLOCK) <= len(samples):
-            block, self._heard = samples[self._heard : end], _NOBODY_KNOWS
+            block, self._heard = samples[self._heard : end], _UNKNOWN
             self._feed(_as_floats(block))
             self._heard = end
 
