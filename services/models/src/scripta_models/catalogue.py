@@ -93,8 +93,8 @@ class Entry(_Part):
         languages: That it transcribes.
         sources: Where it is, the preferred source first.
         files: Of which it consists.
-        memory_mb: Memory of a transcriber with this model alone, at most, where ``make bench-models``
-            has measured it.
+        memory_mb: Most memory of a process with this model alone, where ``make bench-models`` has
+            measured it.
         cpu_seconds: Processor seconds for a second of speech, without interims; measured likewise.
         note: What one should know before one chooses it.
     """
