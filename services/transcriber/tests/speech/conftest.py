@@ -50,7 +50,7 @@ def whisper_tiny() -> WhisperEngine:
 @pytest.fixture(scope="session")
 def whisper_base(request: pytest.FixtureRequest) -> WhisperEngine:
     """Whisper that knows many languages; its parts are joined once, in pytest's cache."""
-    folder = join_whisper_base(request.config.cache.mkdir("whisper-base"))
+    folder = join_whisper_base(request.config.cache.mkdir("models"))
     engine = WhisperEngine(ModelSource(str(folder)), threads=2)
     engine.load()
     return engine
