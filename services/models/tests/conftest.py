@@ -74,6 +74,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         send(self, server, content)
 
+    do_CONNECT = do_GET
+
     def log_message(self, *_: object) -> None:
         """Says nothing."""
 
@@ -139,14 +141,15 @@ class Fetching:
         try:
             patience = Patience(self.tries, first_seconds=0.001)
             download = Download(model.name, web, progress, patience, self.waits.append)
-            return Fetch(download, progress, 20.0).run(model, self.folder)
+            return Fetch(download, progress, 20.0, self.settings.mirror).run(model, self.folder)
         finally:
             web.close()
 
 
 @pytest.fixture
 def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetching:
-    for name in ("HF_TOKEN", "HF_ENDPOINT", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for name in ("HF_TOKEN", "HF_ENDPOINT", *proxies, *map(str.upper, proxies)):
         monkeypatch.delenv(name, raising=False)
     return Fetching(tmp_path / "models")
 

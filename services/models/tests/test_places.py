@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripta_models.errors import WrongUsage
-from scripta_models.places import parse, shown, web_url
+from scripta_models.places import mirrored, parse, shown, web_url
 
 from .conftest import COMMIT
 
@@ -40,7 +40,15 @@ def test_file_of_a_source_has_a_url(uri: str, file: str, url: str) -> None:
     ],
 )
 def test_mirror_stands_in_for_every_source(uri: str, url: str) -> None:
-    assert web_url(parse(uri), mirror=MIRROR) == url
+    assert web_url(mirrored(parse(uri), MIRROR)) == url
+
+
+def test_mirror_may_be_a_bucket_or_a_folder_and_leaves_local_places_alone() -> None:
+    place = parse(f"hf://acme/m@{COMMIT}/a.bin")
+    assert str(mirrored(place, "s3://mirror")) == f"s3://mirror/acme/m/resolve/{COMMIT}/a.bin"
+    assert str(mirrored(place, "/mnt/hub")) == f"/mnt/hub/acme/m/resolve/{COMMIT}/a.bin"
+    for uri in ("s3://bucket/a.bin", "/srv/a.bin", "package:carrier/a.bin"):
+        assert mirrored(parse(uri), MIRROR) == parse(uri)
 
 
 @pytest.mark.parametrize(

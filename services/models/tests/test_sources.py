@@ -204,6 +204,29 @@ def test_mirror_is_asked_for_everything(fetching: Fetching, server: Server) -> N
     assert {seen.headers["Authorization"] for seen in server.seen} == {"Bearer shown"}
 
 
+def test_mirror_may_be_a_folder(fetching: Fetching, tmp_path: Path) -> None:
+    """A machine without a network, and a disk that somebody brings."""
+    files = tmp_path / f"hub/acme/m/resolve/{COMMIT}"
+    files.mkdir(parents=True)
+    (files / "model.bin").write_bytes(MODEL)
+    (files / "tokens.txt").write_bytes(TOKENS)
+    fetching.settings = replace(fetching.settings, mirror=str(tmp_path / "hub"))
+    folder = fetching(wanted(Asked("m"), entry(Source(uri=f"hf://acme/m@{COMMIT}"))))
+    assert (folder / "model.bin").read_bytes() == MODEL
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_proxy_that_wants_a_login_is_told_at_once(
+    fetching: Fetching, server: Server, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """Through a proxy, https asks for a tunnel first, and http for the file itself."""
+    monkeypatch.setenv(f"{scheme}_proxy", server.url)
+    server.acts.append(lambda handler, _: handler.send_error(407))
+    with pytest.raises(Refused, match=r"proxy wants a login \(407\).*user:password"):
+        fetching(wanted(Asked("m", f"{scheme}://models.example/m", SUMS[:1]), None))
+    assert fetching.waits == []
+
+
 def test_proxy_of_the_environment_is_gone_through(
     fetching: Fetching, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,8 +87,8 @@ def _add_fetch(parser: argparse.ArgumentParser) -> None:
         "--mirror",
         metavar="URL",
         default="",
-        help="where everything is fetched from, under the paths of the hub "
-        "(default: $SCRIPTA_MODELS_MIRROR)",
+        help="what stands in for hubs and the web, under the hub's paths: https://…, s3://… or a "
+        "folder (default: $SCRIPTA_MODELS_MIRROR)",
     )
     parser.add_argument(
         "--wait",

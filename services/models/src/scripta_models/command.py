@@ -142,7 +142,7 @@ def _fetch(given: argparse.Namespace, catalogue: Catalogue, settings: Settings) 
     progress = Progress(sys.stderr, model.name)
     web = Web(settings)
     try:
-        fetch = Fetch(Download(model.name, web, progress), progress, given.wait)
+        fetch = Fetch(Download(model.name, web, progress), progress, given.wait, settings.mirror)
         return f"{fetch.run(model, given.to or settings.folder)}\n"
     finally:
         progress.close()

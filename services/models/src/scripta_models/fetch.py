@@ -16,7 +16,7 @@ from scripta_models.download import Download, Unfinished
 from scripta_models.errors import NoRoom, NotFound, NotWritable, Unpinned, WrongContent, WrongUsage
 from scripta_models.folder import ModelFolder, checksum, is_right
 from scripta_models.local import local_path, read_parts
-from scripta_models.places import Place, Scheme, parse
+from scripta_models.places import Place, Scheme, mirrored, parse
 from scripta_models.progress import Progress
 from scripta_models.sums import NAME as SUMS
 from scripta_models.sums import Sums, written
@@ -36,11 +36,13 @@ class Fetch:
         download: What fetches a file.
         progress: Is told how far it is.
         wait_seconds: For how long it waits for another process that fetches the same model.
+        mirror: URI of what stands in for hubs and the web; empty for none.
     """
 
     download: Download
     progress: Progress
     wait_seconds: float
+    mirror: str = ""
 
     def run(self, wanted: Wanted, parent: Path) -> Path:
         """Returns the folder of a model, which is fetched unless it is there.
@@ -79,7 +81,8 @@ class Fetch:
             self._hold_room(wanted, source, folder)
             archive = ""
             if source.archive:
-                found, archive = self._unpacked(wanted, source.archive, parse(source.uri), folder)
+                place = mirrored(parse(source.uri), self.mirror)
+                found, archive = self._unpacked(wanted, source.archive, place, folder)
             else:
                 self._files(wanted, source, folder)
                 found = [file.path for file in wanted.files]
@@ -108,7 +111,8 @@ class Fetch:
                 self.progress.have(target.stat().st_size)
                 continue
             parts = source.parts.get(file.path, (file.path,))
-            self._one([base.inside(part) for part in parts], file, target)
+            places = [mirrored(base.inside(part), self.mirror) for part in parts]
+            self._one(places, file, target)
 
     def _one(self, places: list[Place], file: File, path: Path) -> None:
         target = Unfinished(path)

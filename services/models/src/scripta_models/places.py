@@ -21,6 +21,8 @@ HUB: Final = "https://huggingface.co"
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """Ends of the names of archives that are unpacked."""
 
+_PLAIN: Final = "/:@+"
+"""What a path of a URL may hold as it is."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _FORMS: Final = (
     "hf://owner/repository@revision, https://…, s3://bucket/folder, file:///folder, "
@@ -136,22 +138,34 @@ def parse(uri: str) -> Place:
     return Place(kind, f"{parts.scheme}://{parts.netloc}", path, query=parts.query)
 
 
-def web_url(place: Place, hub: str = HUB, mirror: str = "") -> str:
+def mirrored(place: Place, mirror: str) -> Place:
+    """Returns where a mirror has a file of a hub or of the web; other places stay as they are.
+
+    Args:
+        place: Where the file is.
+        mirror: URI of the mirror; empty for none.
+    """
+    if not mirror or place.scheme not in (Scheme.HUB, Scheme.WEB):
+        return place
+    if place.scheme is Scheme.HUB:
+        path = f"{place.root}/resolve/{place.revision}/{place.path}"
+    else:
+        path = f"{urlsplit(place.root).netloc.rpartition('@')[2]}/{place.path}"
+    return replace(parse(mirror).inside(path), query=place.query)
+
+
+def web_url(place: Place, hub: str = HUB) -> str:
     """Returns the URL of a place that is reached by HTTP.
 
     Args:
         place: On a hub or on the web.
         hub: URL of the hub.
-        mirror: URL of what stands in for all sources; empty for none.
     """
     if place.scheme is Scheme.HUB:
-        file = f"{quote(place.revision, safe='')}/{quote(place.path)}"
-        return f"{(mirror or hub).rstrip('/')}/{place.root}/resolve/{file}"
+        file = f"{quote(place.revision, safe='')}/{quote(place.path, safe=_PLAIN)}"
+        return f"{hub.rstrip('/')}/{place.root}/resolve/{file}"
     query = f"?{place.query}" if place.query else ""
-    if mirror:
-        host = urlsplit(place.root).netloc.rpartition("@")[2]
-        return f"{mirror.rstrip('/')}/{host}/{quote(place.path)}{query}"
-    return f"{place.root}/{quote(place.path)}{query}"
+    return f"{place.root}/{quote(place.path, safe=_PLAIN)}{query}"
 
 
 def shown(url: str) -> str:

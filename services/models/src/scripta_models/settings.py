@@ -24,7 +24,7 @@ class Settings:
         folder: Where models are kept.
         hub: URL of the hub.
         token: Token for the hub; empty for none.
-        mirror: URL of a mirror; empty for none.
+        mirror: URI of a mirror; empty for none.
         mirror_token: Token for the mirror; empty for none.
     """
 

@@ -18,9 +18,10 @@ from scripta_models.settings import Settings
 _CONNECT_SECONDS: Final = 10.0
 _LONGEST_WAIT_SECONDS: Final = 60.0
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_LOGIN: Final = frozenset({401, 403, 407})
+_LOGIN: Final = frozenset({401, 403})
 _PASSING: Final = frozenset({408, 425, 429})
 _CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
+_PROXY: Final = "the proxy wants a login (407): set HTTPS_PROXY (or HTTP_PROXY) to http://user:password@host:port"
 
 
 class Passing(Exception):
@@ -86,7 +87,7 @@ class Web:
             from scripta_models.buckets import signed_url
 
             return signed_url(place)
-        return web_url(place, self._settings.hub, self._settings.mirror)
+        return web_url(place, self._settings.hub)
 
     @contextmanager
     def open(self, place: Place, start: int = 0, tag: str = "") -> Iterator[Answer]:
@@ -132,8 +133,6 @@ class Web:
         return {}
 
     def _advice(self, place: Place) -> str:
-        if self._settings.mirror and place.scheme is not Scheme.BUCKET:
-            return "set SCRIPTA_MODELS_MIRROR_TOKEN to a token for the mirror"
         if place.scheme is Scheme.HUB:
             return (
                 f"if the model is gated, accept its terms on the page of {place.root} and set "
@@ -142,6 +141,8 @@ class Web:
             )
         if place.scheme is Scheme.BUCKET:
             return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role"
+        if self._settings.mirror:
+            return "set SCRIPTA_MODELS_MIRROR_TOKEN to a token for the mirror"
         return "give user and password in the URL, or another source"
 
 
@@ -150,6 +151,8 @@ def _check(response: httpx.Response, place: Place, advice: str) -> None:
     where = f"{place} ({shown(str(response.url))})"
     if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
         return
+    if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        raise Refused(_PROXY)
     if status in _LOGIN:
         raise Refused(f"{where} is not given to this caller ({status}): {advice}")
     if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
@@ -186,6 +189,8 @@ def _fault(url: str, error: Exception) -> Exception:
             f"the certificate of {shown(url)} is not trusted: name the authority's file in "
             "SSL_CERT_FILE (PEM)"
         )
+    if isinstance(error, httpx.ProxyError) and words.startswith("407"):
+        return Refused(_PROXY)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return Unreachable(f"{shown(url)} can not be asked for ({words}): check the source")
     return Passing(f"{shown(url)}: {words}")
