@@ -164,6 +164,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
             "word_times": "false",
             "events": "1",
             "model": model,
+            "keyterms": "Valkey,  Ada\tLovelace, ,Valkey",
             "tier": "nova",
         }
     )
@@ -176,6 +177,7 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         model=model,
         max_segment_ms=30_000,
         word_times=False,
+        keyterms=("Valkey", "Ada Lovelace"),
     )
 
 
@@ -205,6 +207,9 @@ def test_query_with_everything_and_names_that_are_not_known() -> None:
         ("max_segment", ""),
         ("word_times", "all"),
         ("events", "2"),
+        ("keyterms", ",".join(map(str, range(101)))),
+        ("keyterms", "x" * 2001),
+        ("keyterms", "a\0b"),
     ],
 )
 def test_bad_value_is_refused_by_name(name: str, value: str) -> None:

@@ -238,6 +238,11 @@ class Fleet:
         """All models that can be asked for."""
         return sorted(set().union(*(pool.models for pool in self.pools.values())))
 
+    def serving(self, pool: str, model: str | None) -> Model | None:
+        """Returns what is known of a session's model, by its pool and its own name."""
+        served = self.pools[pool].served if pool in self.pools else ()
+        return next((one for one in served if one.own_name == model), None)
+
     def route(self, model: str | None, language: str | None = None) -> tuple[Pool, Model | None]:
         """Returns the pool and the model for a session.
 

@@ -21,12 +21,15 @@ class Model(msgspec.Struct, frozen=True):
         languages: BCP-47 primary tags it transcribes; empty for any.
         interims: Whether it has words before a final; ``None`` from an older version.
         word_times: Whether it measures when words are said; ``None`` from an older version.
+        keyterms: Whether it can be given words that are probably said; ``None`` from an older
+            version.
     """
 
     names: tuple[str, ...]
     languages: tuple[str, ...] = ()
     interims: bool | None = None
     word_times: bool | None = None
+    keyterms: bool | None = None
 
     @property
     def own_name(self) -> str:
@@ -95,6 +98,7 @@ def _merged(name: str, offers: Sequence[Sequence[Model]]) -> Model:
         tuple(sorted(languages)),
         agreed(model.interims for model in same),
         agreed(model.word_times for model in same),
+        agreed(model.keyterms for model in same),
     )
 
 

@@ -170,6 +170,10 @@ FETCH_REQUEST_BYTES: Final = 64 * KIB
 LISTED_VALUES: Final = 200
 """Values of one option that may be given again and again, such as phrases to replace: what vendors
 advise. Each phrase is looked for in each result."""
+KEYTERMS: Final = 100
+"""Words of one session that are probably said: as many as vendors take."""
+KEYTERM_CHARACTERS: Final = 2000
+"""All of them together: a model looks at some hundred tokens, and each segment pays for them."""
 HANDSHAKE_SECONDS: Final = 30.0
 """Time in which a handshake is answered: a broker that fails over needs less."""
 ANSWER_SECONDS: Final = 30.0

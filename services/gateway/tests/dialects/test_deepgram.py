@@ -141,6 +141,17 @@ def test_what_can_not_be_served_is_refused_by_name(query: str, named: str) -> No
     assert body["err_msg"] in answer.headers["dg-error"]
 
 
+def test_terms_that_are_said_go_to_models_that_take_any() -> None:
+    one = codec("keyterm=Ada Lovelace&keyterm=Valkey&keywords=Kea:2&keywords=Moa:-1.5&keywords=a:b")
+    assert one.options.session.keyterms == ("Ada Lovelace", "Valkey", "Kea", "Moa", "a:b")
+    heeded = one.greet(told.Opened("sid", 1, keyterms=True)).headers
+    assert "scripta-ignored" not in heeded
+    unheeded = one.greet(told.Opened("sid", 1)).headers
+    assert unheeded["scripta-ignored"] == "keyterm, keywords"
+    with pytest.raises(BadRequest, match="Bad value for keyterm: at most 100"):
+        codec("&".join(f"keyterm={n}" for n in range(101)))
+
+
 def test_what_has_no_effect_is_named() -> None:
     """Guards the promise that nothing is silently claimed."""
     query = (
@@ -148,7 +159,7 @@ def test_what_has_no_effect_is_named() -> None:
         "&punctuate=true&bad%0d%0aname=1&redact=ssn&redact=pii"
     )
     headers = codec(query).greet(told.Opened("sid", 1)).headers
-    assert headers["scripta-ignored"] == "keyterm, diarize, search, new_one, redact"
+    assert headers["scripta-ignored"] == "diarize, search, new_one, redact, keyterm"
     english = "numerals=true&redact=ssn&profanity_filter=true&punctuate=true"
     for language in ("en-GB", "multi", "EN"):
         greeting = codec(f"{english}&language={language}").greet(told.Opened("sid", 1))

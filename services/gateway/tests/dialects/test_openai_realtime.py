@@ -336,3 +336,11 @@ def test_a_client_that_goes_on_doing_wrong_is_closed_with_the_reason() -> None:
     assert write(one, told.Failed(error)) == []
     assert one.close(error).code == 1008
     assert one.close(error).reason == str(error)
+
+
+def test_prompt_and_keywords_are_what_is_probably_said() -> None:
+    one = codec()
+    ask = update(one, audio(transcription={"prompt": "Ada, Valkey", "keywords": ["Moa"]}))
+    assert ask.options.session.keyterms == ("Ada", "Valkey", "Moa")
+    many = audio(transcription={"prompt": ",".join(map(str, range(999)))})
+    assert len(update(one, many).options.session.keyterms) == 100

@@ -234,4 +234,23 @@ def test_what_has_no_effect_is_named() -> None:
     fields = {"prompt": "x", "temperature": "0", "known_speaker_names[]": "a", "model": "m"}
     _, codec = answered(fields)
     ignored = codec.greet(OPENED).headers["scripta-ignored"]
-    assert ignored == "prompt, temperature, known_speaker_names"
+    assert ignored == "temperature, known_speaker_names, prompt"
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_prompt_is_what_is_probably_said_and_named_where_no_model_takes_it(heeds: bool) -> None:
+    codec, body = begin({"prompt": "ZyntriQix, Digique Plus;\nB.R.I.C.K.", "model": "whisper-1"})
+    codec.read(body)
+    configure = codec.finish()[0]
+    assert isinstance(configure, asks.Configure)
+    terms = ("ZyntriQix", "Digique Plus", "B.R.I.C.K.")
+    assert configure.options.session.keyterms == terms
+    codec.write(told.Configured(keyterms=heeds))
+    headers = codec.greet(told.Opened("sid", 1)).headers
+    assert headers == ({} if heeds else {"scripta-ignored": "prompt"})
+
+
+def test_of_a_prompt_that_is_too_long_the_first_terms_count() -> None:
+    configure = asked({"prompt": f"Ada, {'x' * 2000}, Moa"})[0]
+    assert isinstance(configure, asks.Configure)
+    assert configure.options.session.keyterms == ("Ada",)

@@ -156,7 +156,9 @@ class TranscriberService:
 
         def transcribe(claim: Claim) -> Transcription:
             asked, choice = claim.options, self._engines.choose(claim.options)
-            options = SegmenterOptions(asked.endpointing_ms, asked.language, asked.max_segment_ms)
+            options = SegmenterOptions(
+                asked.endpointing_ms, asked.language, asked.max_segment_ms, asked.keyterms
+            )
             capabilities = choice.engine.capabilities
             watch = SpeechWatch.of(claim)
             segmenter = create_segmenter(capabilities, claim.checkpoint, options, detector, watch)

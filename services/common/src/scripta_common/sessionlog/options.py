@@ -29,6 +29,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
             beginning and the end of speech then; ``None``: none.
         tenant: For whom the session is; empty where callers need no key.
         key: Id of the key that it was opened with; empty where callers need none.
+        keyterms: Words that are probably said; a model that can not be given any hears without.
     """
 
     language: str | None = None
@@ -45,6 +46,7 @@ class SessionOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     upload: bool = False
     tenant: str = ""
     key: str = ""
+    keyterms: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """Returns the JSON bytes."""

@@ -86,6 +86,11 @@ class Places:
             await self._fleet.look_anew(monotonic())
             return route(self._fleet.known, model, language, caller)
 
+    def heeds_keyterms(self, pool: str, model: str | None) -> bool:
+        """Returns whether a pool's model can be given keyterms, as far as is known."""
+        known = self._fleet.known.serving(pool, model)
+        return known is not None and known.keyterms is True
+
     async def reserve(
         self, pool: str, caller: Caller = ANONYMOUS, *, upload: bool = False
     ) -> Place:

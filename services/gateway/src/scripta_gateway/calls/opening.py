@@ -118,4 +118,5 @@ def _opened(
         resume_seconds=hub.held.resume_seconds,
         reason=reason,
         token=token.reveal() if token is not None else None,
+        keyterms=hub.opener.heeds_keyterms(session),
     )

@@ -68,7 +68,9 @@ class Renewal:
             except (BadRequest, Forbidden, UnknownModel, UnsupportedLanguage) as error:
                 self._intake.refuse(str(error), error if ask.detail is None else ask.detail)
                 return
-        self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind))
+        session = self._channels.first.session
+        heeds = self._opener.heeds_keyterms(session)
+        self._channels.first.inflow.reply(told.Configured(ask.detail, self._behind, heeds))
 
     async def _change(self, options: Options) -> None:
         session = self._channels.first.session

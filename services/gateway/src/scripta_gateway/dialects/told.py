@@ -25,6 +25,7 @@ class Opened:
         resume_seconds: How long the session waits for its client if the connection breaks.
         reason: Why the session that was asked for could not be taken up.
         token: What the client comes back by; only where the session is new and can be taken up.
+        keyterms: Whether the model can be given keyterms.
     """
 
     session: str
@@ -35,6 +36,7 @@ class Opened:
     resume_seconds: float = 0.0
     reason: str | None = None
     token: str | None = field(default=None, repr=False)
+    keyterms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,12 @@ class Configured:
         detail: What the codec gave with it.
         behind: Seconds of the call's audio that were in sessions before the one at hand: its times
             begin anew.
+        keyterms: Whether the model of the session can be given keyterms.
     """
 
     detail: object = None
     behind: float = 0.0
+    keyterms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,4 +89,5 @@ def _standing_for(served: Sequence[Model], name: str) -> Model:
         tuple(sorted(known)) if all(model.languages for model in models) else (),
         agreed(model.interims for model in models),
         agreed(model.word_times for model in models),
+        agreed(model.keyterms for model in models),
     )

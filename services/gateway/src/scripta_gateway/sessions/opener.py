@@ -209,6 +209,10 @@ class Opener:
         session.span = before.span
         return session
 
+    def heeds_keyterms(self, session: Session) -> bool:
+        """Returns whether the model of a session can be given keyterms, as far as is known."""
+        return self._places.heeds_keyterms(session.options.pool, session.options.model)
+
     async def check(self, options: SessionOptions, caller: Caller = ANONYMOUS) -> None:
         """Raises a ``ScriptaError``, as ``open``, if nobody can serve a caller these options."""
         await self._route(options, caller)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from scripta_common.wire import BYTES_PER_SAMPLE, SAMPLE_RATE, Reason, Word
 
@@ -41,6 +41,7 @@ class Capabilities:
         interims: Whether it is worth asking for revisable results.
         streaming: Whether its decoder hears audio once, as it comes, and never takes back a word.
         word_times: Whether it knows when each word was said; where not, times are estimated.
+        keyterms: Whether it can be given words that are probably said.
         segment_seconds: Longest segment of a session that asks for no other.
         max_segment_seconds: Longest segment it takes.
         instant: Whether its calls cost so little that a worker thread would cost more.
@@ -56,12 +57,30 @@ class Capabilities:
     interims: bool = True
     streaming: bool = False
     word_times: bool = False
+    keyterms: bool = False
     segment_seconds: float = 15.0
     max_segment_seconds: float = 30.0
     instant: bool = False
     slots_per_thread: int = 8
     speech_cost: float | None = None
     models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a session says of what is spoken in it.
+
+    Attributes:
+        language: BCP-47 tag; ``None`` leaves it to the engine.
+        keyterms: Words that are probably said.
+    """
+
+    language: str | None = None
+    keyterms: tuple[str, ...] = ()
+
+
+NO_HINTS: Final = Hints()
+"""What a session says that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,7 @@ class Segment:
         language: BCP-47 tag of what is spoken, if the session says; ``None`` leaves it to the
             engine.
         word_times: Whether the times of its words are wanted.
+        keyterms: Words that are probably said in its session; for engines that can be given any.
     """
 
     start: int
@@ -93,6 +113,7 @@ class Segment:
     least_end: int | None = None
     language: str | None = None
     word_times: bool = True
+    keyterms: tuple[str, ...] = ()
 
     @property
     def end(self) -> int:

@@ -178,6 +178,7 @@ class Engines:
                 tuple(sorted(engine.capabilities.languages)),
                 engine.capabilities.interims,
                 engine.capabilities.word_times,
+                engine.capabilities.keyterms,
             )
             for engine in self._engines
         )

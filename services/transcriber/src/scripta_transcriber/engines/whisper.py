@@ -21,6 +21,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from scripta_common.wire import SAMPLE_RATE, Reason, Word
+from scripta_transcriber.engines import keyterms
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.decoding import Decoding, Heard
@@ -75,6 +76,7 @@ class WhisperEngine:
             languages=whisper_languages(source),
             interims=source.device is Device.CUDA,
             word_times=True,
+            keyterms=True,
             segment_seconds=SEGMENT_SECONDS,
             max_segment_seconds=WINDOW_SECONDS,
             slots_per_thread=2,
@@ -228,17 +230,39 @@ class WhisperEngine:
     def _generate(
         self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int, unrepeated: int = 0
     ) -> Heard:
-        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        """Returns what the model says, with the session's keyterms where these are believed."""
+        without = self._say(segment, encoded, tokenizer, beams, unrepeated)
+        terms = keyterms.prompt(segment.keyterms, tokenizer.encode, tokenizer.sot_prev)
+        if not terms or not without.text or without.no_speech > keyterms.SILENT:
+            return without
+        said = self._say(segment, encoded, tokenizer, beams, unrepeated, terms)
+        odd = said.overfull or said.looping or not said.complete
+        spaced = tokenizer.language_code not in UNSPACED
+        brings = keyterms.brings_terms(said, without, segment.keyterms, spaced=spaced)
+        return said if brings and not odd else without
+
+    def _say(
+        self,
+        segment: Segment,
+        encoded: Any,
+        tokenizer: Tokenizer,
+        beams: int,
+        unrepeated: int,
+        before: Sequence[int] = (),
+    ) -> Heard:
+        """Returns what the model says behind the tokens ``before``."""
+        prompt = [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
         limits = self._decoding
         likely = limits.least_tokens + int(limits.tokens_per_second * segment.seconds)
         most = self._model.max_length - len(prompt)
+        wanted = min(likely, most)
         result = self._model.model.generate(
             encoded,
             [prompt],
             beam_size=beams,
             no_repeat_ngram_size=unrepeated,
-            # The library generates half as many.
-            max_length=2 * min(likely, most),
+            # The library generates half as many, and no more than the prompt leaves of them.
+            max_length=max(2 * wanted, wanted + len(prompt)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),

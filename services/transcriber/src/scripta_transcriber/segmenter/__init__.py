@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scripta_common.wire import Checkpoint
-from scripta_transcriber.engines.base import Capabilities, Segmentation
+from scripta_transcriber.engines.base import Capabilities, Hints, Segmentation
 from scripta_transcriber.segmenter.base import Segmenter
 from scripta_transcriber.segmenter.message import MessageSegmenter
 from scripta_transcriber.segmenter.rules import Rules
@@ -25,11 +25,13 @@ class SegmenterOptions:
         language: BCP-47 tag that its segments carry to the engine.
         max_segment_ms: Milliseconds after which speech that goes on is cut; ``None`` for the
             engine's own. No segment is longer than the engine takes, whatever is asked for.
+        keyterms: Words that are probably said, which its segments carry to the engine.
     """
 
     endpointing_ms: int | None = None
     language: str | None = None
     max_segment_ms: int | None = None
+    keyterms: tuple[str, ...] = ()
 
 
 def load_detector(capabilities: Capabilities) -> VoiceDetector | None:
@@ -67,7 +69,8 @@ def create_segmenter(
         raise ValueError("cutting by speech needs a voice detector: pass what load_detector gave")
     rules = Rules().with_longest_segment(_longest_segment(capabilities, options))
     rules = rules.with_endpointing(options.endpointing_ms)
-    return SpeechSegmenter(checkpoint, detector.stream(), rules, options.language, watch)
+    hints = Hints(options.language, options.keyterms)
+    return SpeechSegmenter(checkpoint, detector.stream(), rules, hints, watch)
 
 
 def _longest_segment(capabilities: Capabilities, options: SegmenterOptions) -> float:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from scripta_common.wire import Checkpoint, Entry, EntryKind, Reason
-from scripta_transcriber.engines.base import Segment
+from scripta_transcriber.engines.base import NO_HINTS, Hints, Segment
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.doubt import Doubt, Unheard
 from scripta_transcriber.segmenter.levels import FRAME_SAMPLES
@@ -37,9 +37,9 @@ class SpeechCutter:
     listen again to what is ``unheard``, and answer it with ``hear_again``.
     """
 
-    def __init__(self, checkpoint: Checkpoint, rules: Rules, language: str | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, rules: Rules, hints: Hints = NO_HINTS) -> None:
         self._rules = rules
-        self._language = language
+        self._hints = hints
         self._endpoint = samples_of(rules.endpoint_silence)
         self._pre_roll = samples_of(rules.pre_roll)
         self._reach = max(self._pre_roll, samples_of(min(rules.reach, rules.longest_segment / 4)))
@@ -289,7 +289,8 @@ class SpeechCutter:
             pcm=self._tape.pcm(speech.first, end),
             reason=reason,
             accepted_ms=self._tape.accepted_ms(end),
-            language=self._language,
+            language=self._hints.language,
+            keyterms=self._hints.keyterms,
         )
 
     def _start_afresh(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from scripta_common.wire import Checkpoint, Entry
-from scripta_transcriber.engines.base import Segment
+from scripta_transcriber.engines.base import NO_HINTS, Hints, Segment
 from scripta_transcriber.segmenter.again import listen_again
 from scripta_transcriber.segmenter.base import Cut
 from scripta_transcriber.segmenter.cutter import SpeechCutter
@@ -33,7 +33,7 @@ class SpeechSegmenter:
         checkpoint: Where the session starts or goes on.
         voice: A fresh stream of the detector.
         rules: Where speech is cut.
-        language: BCP-47 tag that its segments carry to the engine.
+        hints: What its segments carry to the engine.
         watch: Is told of speech; ``None``: nobody asks about it.
     """
 
@@ -42,13 +42,13 @@ class SpeechSegmenter:
         checkpoint: Checkpoint,
         voice: VoiceStream,
         rules: Rules,
-        language: str | None = None,
+        hints: Hints = NO_HINTS,
         watch: SpeechWatch | None = None,
     ) -> None:
         self._watch = watch
         self._voice = voice
         self._rules = rules
-        self._cutter = SpeechCutter(checkpoint, rules, language)
+        self._cutter = SpeechCutter(checkpoint, rules, hints)
         self._stillness = Stillness()
 
     @property

@@ -17,6 +17,7 @@ from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.deepgram import errors
 from scripta_gateway.dialects.deepgram.query import Query
 from scripta_gateway.dialects.deepgram.results import Results, seconds
+from scripta_gateway.dialects.keyterms import unheeded
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
@@ -71,7 +72,8 @@ class LiveCodec:
             "dg-model-uuid": self._results.model_uuid,
             "scripta-session": opened.session,
         }
-        headers |= ignored.headers(self._query.ignored)
+        terms = unheeded(opened, self._query, "keyterm", "keywords")
+        headers |= ignored.headers((*self._query.ignored, *terms))
         chosen = [offer for offer in self._offered if offer.lower() in _SCHEMES]
         return Greeting(headers, chosen[0] if chosen else None)
 
@@ -133,7 +135,7 @@ class LiveCodec:
                 self._results.write_numerals(message.features.numerals)
             return _message("ConfigureSuccess", answer)
         answer["code"] = "CONFIGURE_KEYTERMS_NOT_SUPPORTED"
-        answer["description"] = "No model here can be given key terms."
+        answer["description"] = "Key terms are taken at the beginning only: connect with keyterm=…"
         return _message("ConfigureFailure", answer)
 
     def _signal(self, news: told.Heard) -> Sequence[Frame]:

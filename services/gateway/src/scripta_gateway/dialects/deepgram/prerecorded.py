@@ -19,6 +19,7 @@ from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.deepgram import errors
 from scripta_gateway.dialects.deepgram.query import Query
 from scripta_gateway.dialects.deepgram.results import Results
+from scripta_gateway.dialects.keyterms import unheeded
 from scripta_gateway.dialects.model_names import ModelNames
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
@@ -65,7 +66,8 @@ class PrerecordedCodec:
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns ids and what is ignored."""
-        named = ignored.headers(self._query.ignored)
+        terms = unheeded(opened, self._query, "keyterm", "keywords")
+        named = ignored.headers((*self._query.ignored, *terms))
         return Greeting({"dg-request-id": self._results.id, **named})
 
     def read(self, frame: Frame) -> Sequence[Ask]:

@@ -16,12 +16,13 @@ from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Callback, Options
 from scripta_gateway.dialects.ignored import nameable
+from scripta_gateway.dialects.keyterms import keyterms, unweighted
 from scripta_gateway.dialects.listed import check_listed
 from scripta_gateway.text import TextRules
 
 _ABSENT: Final = frozenset({"", "none", "null", "undefined"})
 """What packages send for a value that their user has not given."""
-_LISTS: Final = frozenset({"replace", "redact", "tag", "extra"})
+_LISTS: Final = frozenset({"replace", "redact", "tag", "extra", "keyterm", "keywords"})
 _REDACTED: Final = {
     **{kind: kind for kind in ("numbers", "pci", "ssn")},
     "aggressive_numbers": "numbers",
@@ -74,6 +75,8 @@ class Query(Struct, frozen=True):
     paragraphs: bool = False
     tag: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    keyterm: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
     callback: str | None = None
     callback_method: Literal["post", "put"] = "post"
     ignored: tuple[str, ...] = ()
@@ -155,6 +158,7 @@ class Query(Struct, frozen=True):
             model=own_name(self.model),
             speech_events=self.vad_events or silence is not None,
             silence_ms=None if silence is None else max(silence, _SHORTEST_SILENCE_MS),
+            keyterms=keyterms("keyterm", (*self.keyterm, *map(unweighted, self.keywords))),
         )
         rate = self.sample_rate or (_RAW[self.raw] if self.raw else None) or _RATE
         format = AudioFormat(

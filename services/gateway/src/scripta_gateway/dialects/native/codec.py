@@ -10,6 +10,7 @@ from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects import asks, ignored, told
 from scripta_gateway.dialects.asks import Ask, Options, Return
 from scripta_gateway.dialects.base import Policy
+from scripta_gateway.dialects.keyterms import unheeded
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.dialects.native import frames
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
@@ -44,7 +45,7 @@ class NativeCodec:
         """Returns headers that name the session, the client, and what is ignored."""
         self._client_id = opened.client_id
         names = {"scripta-session": opened.session, "scripta-client-id": str(opened.client_id)}
-        return Greeting({**names, **ignored.headers(self._query.ignored)})
+        return Greeting({**names, **ignored.headers(self._unheeded(opened))})
 
     def read(self, frame: Frame) -> Sequence[Ask]:
         """Returns audio, or the command that a text frame is."""
@@ -83,10 +84,13 @@ class NativeCodec:
         """Returns the close code of the error."""
         return Close(1000 if error is None else error.close_code)
 
+    def _unheeded(self, opened: told.Opened) -> Sequence[str]:
+        return (*self._query.ignored, *unheeded(opened, self._query, "keyterms"))
+
     def _event(self, news: told.Told) -> Sequence[Frame]:
         match news:
             case told.Opened():
-                return (frames.opened(news, self._query.ignored),)
+                return (frames.opened(news, self._unheeded(news)),)
             case told.Warned(message):
                 return (frames.warning(message),)
             case told.Ended(seconds):

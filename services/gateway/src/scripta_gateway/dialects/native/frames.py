@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -24,8 +25,10 @@ from scripta_common.errors import BadRequest, ScriptaError
 from scripta_common.sessionlog import SessionOptions
 from scripta_common.wire import Final, Interim, Word
 from scripta_gateway.access.resume_tokens import ResumeToken
+from scripta_gateway.bounds import KEYTERM_CHARACTERS, KEYTERMS
 from scripta_gateway.dialects.asks import Ahead
 from scripta_gateway.dialects.ignored import nameable
+from scripta_gateway.dialects.keyterms import keyterms, listed_in
 from scripta_gateway.dialects.told import Opened
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
@@ -35,6 +38,10 @@ _MODEL = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 _MOST_RESULTS = 2**53 - 1
 """What the session log's scripts count to exactly."""
 _FLAG = "true or false"
+
+
+def _terms(given: object) -> object:
+    return keyterms("keyterms", listed_in(given)) if isinstance(given, str) else given
 
 
 class Query(BaseModel):
@@ -67,6 +74,11 @@ class Query(BaseModel):
         None, ge=2_000, le=30_000, description="a number of milliseconds from 2000 to 30000"
     )
     word_times: bool = Field(True, description=_FLAG)
+    keyterms: Annotated[tuple[str, ...], BeforeValidator(_terms)] = Field(
+        (),
+        description=f"at most {KEYTERMS} terms with commas between them, "
+        f"{KEYTERM_CHARACTERS} characters in all",
+    )
     events: bool = Field(False, description=_FLAG)
     upload: bool = Field(False, description=_FLAG)
     resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
@@ -119,6 +131,7 @@ class Query(BaseModel):
             max_segment_ms=self.max_segment,
             model=self.model,
             word_times=self.word_times,
+            keyterms=self.keyterms,
             upload=self.upload,
         )
 
@@ -187,7 +200,8 @@ def opened(how: Opened, ignored: Sequence[str] = ()) -> str:
         ignored: Query parameters that have no effect.
     """
     fields = {name: value for name, value in asdict(how).items() if value is not None}
-    fields.pop("model", None)
+    for name in ("model", "keyterms"):
+        fields.pop(name, None)
     if ignored:
         fields["ignored"] = ignored
     return _json({"status": "session", **fields})

@@ -45,6 +45,7 @@ def _known_of(model: Model) -> dict[str, Any]:
         "languages": model.languages or None,
         "interims": model.interims,
         "word_times": model.word_times,
+        "keyterms": model.keyterms,
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Options
+from scripta_gateway.dialects.keyterms import of_prompt
 from scripta_gateway.dialects.openai.models import finds_turns
 
 _Model = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
@@ -125,6 +126,7 @@ class Session(Struct, frozen=True):
             model=own_name(said.model),
             word_times=bool(self.include),
             speech_events=vad is not None,
+            keyterms=of_prompt(said.prompt or "", said.keywords),
         )
         rate = self.format.rate if self.format.type == _PCM else _G711_RATE
         return Options(AudioFormat(_ENCODINGS[self.format.type], rate), session)
@@ -141,8 +143,11 @@ class Session(Struct, frozen=True):
             return {name: fields[of_today] for name, of_today in _BETA_FIELDS.items()}
         if self.format.type != _PCM:
             del fields["format"]["rate"]
-        include = fields.pop("include")
-        return {"type": "transcription", "audio": {"input": fields}, "include": include}
+        return {
+            "include": fields.pop("include"),
+            "type": "transcription",
+            "audio": {"input": fields},
+        }
 
 
 def _fields_of(update: bytes | msgspec.Raw) -> dict[str, Any]:

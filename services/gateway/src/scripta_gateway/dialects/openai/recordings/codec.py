@@ -53,16 +53,17 @@ class RecordingCodec:
         self._held: list[bytes] = []
         # What the session was begun with.
         self._begun: Options | None = None
-        # Whether there are any bytes of it.
-        self._has_file = False
+        # Whether there are any bytes of it, and whether the model can be given keyterms.
+        self._has_file, self._heeds_keyterms = False, False
         self._finals: list[Final] = []
         # How many finals have been told in events, and whether any had text.
         self._told, self._any = 0, False
 
     def greet(self, opened: told.Opened) -> Greeting:
         """Returns the answer's type, and names what has no effect."""
-        named = ignored.headers(self._wanted.ignored)
-        return Greeting(named, media_type=self._wanted.media_type)
+        unheeded = ("prompt",) if self._wanted.keyterms and not self._heeds_keyterms else ()
+        names = ignored.headers((*self._wanted.ignored, *unheeded))
+        return Greeting(names, media_type=self._wanted.media_type)
 
     def read(self, frame: Frame) -> Sequence[Ask]:
         """Returns what a piece of the form asks for."""
@@ -97,6 +98,8 @@ class RecordingCodec:
     def write(self, news: told.Told) -> Sequence[Frame]:
         """Returns events as text comes, if they are wanted; otherwise one answer at the end."""
         match news:
+            case told.Configured():
+                self._heeds_keyterms = news.keyterms
             case told.Decided(_, final):
                 self._finals.append(final)
                 return self._deltas()

@@ -12,6 +12,7 @@ from scripta_common.sessionlog import SessionOptions
 from scripta_gateway.audio.decoder import AudioFormat
 from scripta_gateway.dialects.asks import Options
 from scripta_gateway.dialects.ignored import nameable
+from scripta_gateway.dialects.keyterms import of_prompt
 from scripta_gateway.dialects.openai.errors import BadField
 
 T = TypeVar("T", bound=StrEnum)
@@ -52,6 +53,7 @@ class Wanted:
         granularities: What a verbose answer has times of.
         stream: Whether the answer comes in events, while the recording is transcribed.
         logprobs: Whether the answer has the logarithm of each word's probability.
+        keyterms: What is probably said.
         ignored: Names of fields that were given and have no effect.
     """
 
@@ -61,6 +63,7 @@ class Wanted:
     granularities: frozenset[Granularity] = frozenset()
     stream: bool = False
     logprobs: bool = False
+    keyterms: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
     @classmethod
@@ -86,6 +89,7 @@ class Wanted:
             ),
             stream=stream,
             logprobs=_LOGPROBS in given.pop("include", []),
+            keyterms=of_prompt(given.pop("prompt", [""])[-1], given.pop("keywords", [])),
             ignored=nameable(given),
         )
 
@@ -97,6 +101,7 @@ class Wanted:
             model=own_name(self.model),
             word_times=words or self.logprobs or self.shape in _TIMED,
             upload=True,
+            keyterms=self.keyterms,
         )
         return Options(AudioFormat(files_only=True), session)
 
