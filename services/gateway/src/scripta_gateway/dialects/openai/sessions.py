@@ -133,21 +133,15 @@ class Session(Struct, frozen=True):
 
     def shown(self, *, as_beta: bool) -> dict[str, Any]:
         """Returns it in the shape of today or of the beta."""
-        fields = {
-            **msgspec.to_builtins(self),
-            "turn_detection": msgspec.to_builtins(self.detection),
-        }
+        fields = msgspec.to_builtins(self) | {"turn_detection": msgspec.to_builtins(self.detection)}
         if as_beta:
             names = {of_today: name for name, of_today in _BETA_FORMATS.items()}
             fields["format"] = names[self.format.type]
             return {name: fields[of_today] for name, of_today in _BETA_FIELDS.items()}
         if self.format.type != _PCM:
             del fields["format"]["rate"]
-        return {
-            "include": fields.pop("include"),
-            "type": "transcription",
-            "audio": {"input": fields},
-        }
+        include = fields.pop("include")
+        return {"type": "transcription", "audio": {"input": fields}, "include": include}
 
 
 def _fields_of(update: bytes | msgspec.Raw) -> dict[str, Any]:
