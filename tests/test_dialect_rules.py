@@ -22,7 +22,8 @@ PROTOCOLS = {
     },
     "openai": {
         "realtime": ("realtime.py", "sessions.py", "results.py"),
-        "recordings": ("recordings", "listing.py"),
+        "recordings": ("recordings",),
+        "listing": ("listing.py",),
         "secrets": ("secrets.py", "sessions.py"),
     },
 }
