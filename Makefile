@@ -72,6 +72,7 @@ format: $(DEV) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format
 
 manifests: $(DEV) ## Render the chart into the plain manifests of k8s/manifests
+	@$(BIN)/python charts/catalogue.py
 	@$(BIN)/python k8s/render.py
 
 dashboards: $(DEV) ## Write the Grafana dashboards of charts/dashboards into the chart

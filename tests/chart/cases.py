@@ -23,6 +23,14 @@ def _keda_broker(kind: str, address: str, **more: object) -> dict[str, Any]:
     return {"keda": {"brokerKind": kind, "brokerAddress": address, **more}}
 
 
+OWN_MODEL = {
+    "name": "house.model",
+    "engine": "whisper",
+    "source": "https://files.example:8443/house",
+    "sha256": [f"{name}={'a' * 64}" for name in ("model.bin", "config.json", "tokenizer.json")],
+}
+"""A model that the catalogue does not have."""
+
 CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "broker": {
         "embedded": {},
@@ -111,6 +119,42 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
             }
         },
         "named like other things": {"pools": {"1": {}, "true": {}, "gateway": {"engine": "mock"}}},
+    },
+    "models": {
+        "none": {},
+        "of the catalogue": {
+            "pools": {
+                "named": {
+                    "models": [{"name": "moonshine-tiny-en"}, {"name": "parakeet-tdt-0.6b-v3"}]
+                }
+            }
+        },
+        "of one's own": {
+            "transcriber": {
+                "modelFetch": {
+                    "proxy": "http://proxy.example:3128",
+                    "noProxy": ".example",
+                    "secretName": "tokens",
+                    "caConfigMap": {"name": "house-ca"},
+                },
+            },
+            "pools": {
+                "named": {
+                    "models": [OWN_MODEL, {"name": "whisper-base"}],
+                    "modelVolume": {"claim": {"size": "10Gi", "storageClass": "fast"}},
+                }
+            },
+        },
+        "by a mirror": {
+            "pools": {
+                "named": {
+                    "models": [{"name": "whisper-large-v3"}],
+                    "device": "cuda",
+                    "modelVolume": {"existingClaim": "models"},
+                    "modelFetch": {"mirror": "http://mirror.data.svc:8080/models"},
+                }
+            }
+        },
     },
     "service": {
         "ClusterIP": {},
@@ -262,7 +306,7 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
                 "podLabels": {"tier": "back"},
                 "extraEnv": [{"name": "OMP_NUM_THREADS", "value": "1"}],
                 "extraVolumes": [{"name": "model", "persistentVolumeClaim": {"claimName": "m"}}],
-                "extraVolumeMounts": [{"name": "model", "mountPath": "/models", "readOnly": True}],
+                "extraVolumeMounts": [{"name": "model", "mountPath": "/more", "readOnly": True}],
                 "topologySpreadConstraints": [
                     {
                         "maxSkew": 2,

@@ -28,8 +28,8 @@ def service_of(component: str) -> type[CommonSettings]:
 
 
 def entries(pod: Pod) -> list[dict[str, Any]]:
-    """Returns the environment of a pod's one container as it is written."""
-    (container,) = pod.containers
+    """Returns the environment of a pod's service as it is written."""
+    (container,) = pod.spec["containers"]
     found: list[dict[str, Any]] = container["env"]
     return found
 

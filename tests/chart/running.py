@@ -51,9 +51,10 @@ class LocalPod:
 
     @property
     def container(self) -> dict[str, Any]:
-        """Its one container."""
-        (container,) = self.pod.containers
-        return container
+        """The container that stays."""
+        (container,) = self.pod.spec["containers"]
+        found: dict[str, Any] = container
+        return found
 
     async def __aenter__(self) -> Self:
         given = environment(self.pod)

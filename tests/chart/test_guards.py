@@ -158,6 +158,37 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
             {"engine": "moonshine,whisper", "model": ", "},
         )
     ),
+    *(
+        (says, values(("pools.big.models", models)))
+        for says, models in (
+            ("which the catalogue does not have (it has gigaam-v3", [{"name": "wisper-base"}]),
+            ("does not say what runs it", [{"name": "mine", "source": "hf://a/b@c"}]),
+            (
+                "without a checksum",
+                [{"name": "mine", "source": "https://h/m", "engine": "sherpa"}],
+            ),
+            ("or nearly so", [{"name": "whisper-base"}, {"name": "whisper-base"}]),
+            ("none of Scripta's images", [{"name": "whisper-base"}, {"name": "gigaam-v3"}]),
+        )
+    ),
+    *(
+        (says, values(("pools.big", {"models": [{"name": "whisper-base"}], **more})))
+        for says, more in (
+            ("names its models twice", {"engine": "whisper"}),
+            ("names its models twice", {"model": "small"}),
+            ("models from two places", {"modelImage": "registry.example/models:1"}),
+            (
+                "several volumes with models",
+                {"modelVolume": {"existingClaim": "a", "claim": {"size": "1Gi"}}},
+            ),
+            (
+                "two volumes at /models",
+                {"extraVolumeMounts": [{"name": "a", "mountPath": "/models/"}]},
+            ),
+            ("proxy holds a password", {"modelFetch": {"proxy": "http://me:secret@h:3128"}}),
+            ("mirror holds a password", {"modelFetch": {"mirror": "https://me:secret@h/m"}}),
+        )
+    ),
     (
         "none of Scripta's images has both",
         values(("pools.big", {"engine": "whisper,sherpa", "model": "small,parakeet"})),
@@ -253,6 +284,8 @@ ACCEPTED = [
     values(("keda.source", "prometheus")),
     values(("pools.big.engine", "moonshine,mock")),
     values(("pools.big", {"engine": "whisper", "model": "small", "slots": 8})),
+    values(("pools.big.models", [{"name": "whisper-base", "source": "https://h/whisper-base"}])),
+    values(("pools.big", {"model": "whisper-base", "modelImage": "registry.example/models:1"})),
     values(("pools.big", {"engine": "whisper", "model": "package:models/small"})),
     values(("pools.big", {"engine": "whisper", "model": "b", "slots": 60, "device": "cuda"})),
     values(
@@ -264,6 +297,12 @@ ACCEPTED = [
     values(("gateway.extraEnv", [{"name": "SLOTS_OF_OTHERS", "value": "1"}])),
     values(("pools.big.strategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})),
 ]
+
+
+OF_OLD_CLUSTERS = (
+    "pools.big mounts an image with models, which Kubernetes can from 1.35 on, and this cluster is "
+    "v{}.0: clear pools.big.modelImage and name the models in pools.big.models"
+)
 
 
 def refusal(given: dict[str, Any]) -> str:
@@ -316,7 +355,19 @@ def test_refusal_names_values_that_there_are(number: int) -> None:
 
 @pytest.mark.parametrize("message", messages(), ids=lambda each: each.pattern[:40])
 def test_every_check_is_tried(message: re.Pattern[str]) -> None:
-    assert any(map(message.search, refusals()))
+    tried = (*refusals(), OF_OLD_CLUSTERS)
+    assert any(map(message.search, tried))
+
+
+@pytest.mark.parametrize(("version", "refused"), [("1.34", True), ("1.35", False), ("1.36", False)])
+def test_image_with_models_is_refused_where_the_cluster_can_not_mount_it(
+    capfd: pytest.CaptureFixture[str], version: str, refused: bool
+) -> None:
+    """The linter alone takes a version; it writes down what a check says, and goes on."""
+    pool = {"model": "whisper-base", "modelImage": "registry.example/models:1"}
+    helm_python.lint(CHART, values(("pools.big", pool)), kube_version=f"v{version}.0")
+    said = capfd.readouterr().err
+    assert (OF_OLD_CLUSTERS.format(version) in said) is refused
 
 
 def test_there_are_checks() -> None:

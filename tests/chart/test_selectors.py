@@ -182,7 +182,8 @@ def test_pods_name_objects_of_the_release(values: Values) -> None:
         account = pod.spec.get("serviceAccountName", "default")
         assert account == "default" or release.has("ServiceAccount", account)
         for volume in pod.spec.get("volumes", []):
-            if "configMap" in volume:
+            # The authorities of a mirror are in a ConfigMap that people make.
+            if "configMap" in volume and volume["name"] != "models-ca":
                 assert release.has("ConfigMap", volume["configMap"]["name"])
 
 

@@ -54,6 +54,11 @@ OTHER: dict[str, object] = {
     "gateway.settings.allowedOrigins": "https://speech.example.com",
     "gateway.settings.trustedProxies": "10.0.0.0/8",
     "transcriber.engine": "mock",
+    "transcriber.models": [{"name": "whisper-base"}],
+    "transcriber.modelImage": "registry.example/models:1",
+    "transcriber.modelVolume.sizeLimit": "9Gi",
+    "transcriber.modelVolume.claim.size": "9Gi",
+    "transcriber.modelVolume.claim.accessModes": ["ReadWriteOnce"],
     "transcriber.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
     "transcriber.autoscaling.targetSlotUtilization": 0.25,
     "keda.brokerAddress": "elsewhere:6379",
@@ -109,7 +114,8 @@ def schema_paths(schema: dict[str, Any], above: str = "") -> Iterator[str]:
 def bases() -> list[tuple[dict[str, Any], dict[str, str]]]:
     hidden = combined({"broker": "URL in a Secret", "transcriber autoscaling": "keda"})
     whisper = {"transcriber": {"engine": "whisper", "model": "small"}}
-    tried = [*cases().values(), hidden, whisper]
+    claim = {"transcriber": {"modelVolume": {"claim": {"size": "1Gi"}}}}
+    tried = [*cases().values(), hidden, whisper, claim]
     return [(dict(values), texts(values)) for values in tried]
 
 
@@ -206,6 +212,13 @@ def test_unknown_value_of_a_pool_is_refused() -> None:
         ("transcriber.engine", "wisper"),
         ("transcriber.engine", "moonshine,,mock"),
         ("transcriber.device", "gpu"),
+        ("transcriber.models", ["whisper-base"]),
+        ("transcriber.models", [{"name": "Whisper Base"}]),
+        ("transcriber.models", [{"name": "a", "source": "file:///a"}]),
+        ("transcriber.models", [{"name": "a", "sha256": "abc"}]),
+        ("transcriber.modelImage", "registry.example/models"),
+        ("transcriber.modelImage", "registry.example/models:latest"),
+        ("transcriber.modelFetch.mirror", "mirror.example"),
         ("gateway.route.timeout", "1 hour"),
         ("broker.external.url", "http://h"),
         ("tracing.endpoint", "collector:4318"),

@@ -40,6 +40,16 @@ ports:
 {{- end -}}
 {{- end -}}
 
+{{/* Peers: all addresses but those of private networks. */}}
+{{- define "scripta.publicAddresses" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+- ipBlock:
+    cidr: "::/0"
+    except: ["::1/128", "64:ff9b::/96", "fc00::/7", "fe80::/10"]
+{{- end -}}
+
 {{/* Egress to the public internet, for hosts that clients name: on the ports that are listed. */}}
 {{- define "scripta.outboundEgress" -}}
 {{- $settings := .Values.gateway.settings -}}
@@ -52,12 +62,7 @@ ports:
 {{- end -}}
 {{- end -}}
 - to:
-    - ipBlock:
-        cidr: 0.0.0.0/0
-        except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
-    - ipBlock:
-        cidr: "::/0"
-        except: ["::1/128", "64:ff9b::/96", "fc00::/7", "fe80::/10"]
+    {{- include "scripta.publicAddresses" . | nindent 4 }}
   ports:
     {{- range uniq $ports }}
     - {port: {{ . }}, protocol: TCP}

@@ -9,35 +9,74 @@ pool says put over them, and with what follows from its engines. Lists are repla
 {{- $pools := dict -}}
 {{- range $name, $own := .Values.pools -}}
 {{- $pool := mergeOverwrite (deepCopy $.Values.transcriber) (default dict $own) -}}
-{{- $_ := set $pools $name (include "scripta.pool" $pool | fromJson) -}}
+{{- $_ := set $pools $name (include "scripta.pool" (dict "root" $ "values" $pool) | fromJson) -}}
 {{- end -}}
 {{- toJson $pools -}}
 {{- end -}}
 
 {{/*
-A pool as JSON, with what it leaves open: its engine, its slots, the image that has its engine, and on
-a GPU the limit and the toleration that bring its pods to one. Takes the pool's values.
+A pool as JSON, with what it leaves open: its models in detail (`named`), its engine and model as the
+transcriber reads them (`asked` has what the values say), its slots, the image that has its engine, the
+memory that its models need, and on a GPU the limit and the toleration that bring its pods to one.
+Takes root, values.
 */}}
 {{- define "scripta.pool" -}}
-{{- $engines := splitList "," (nospace .engine | default "moonshine") -}}
-{{- $slots := .slots | int64 -}}
-{{- if not $slots -}}
-{{- $slots = mul (include "scripta.slotsPerThread" $engines | int64) .threads -}}
+{{- $pool := .values -}}
+{{- $named := (include "scripta.models" . | fromJson).models -}}
+{{- $_ := set $pool "named" $named -}}
+{{- $_ := set $pool "asked" (dict "engine" $pool.engine "model" $pool.model) -}}
+{{- $engines := splitList "," (nospace $pool.engine) -}}
+{{- if $named -}}
+{{- $engines = list -}}
+{{- $folders := list -}}
+{{- range $named -}}
+{{- $engines = append $engines .engine -}}
+{{- $folders = append $folders (ternary "" .name .carried) -}}
 {{- end -}}
-{{- $_ := set . "engine" (join "," $engines) -}}
-{{- $_ := set . "slots" $slots -}}
-{{- $_ := set .image "repository" (include "scripta.transcriberRepository" .) -}}
-{{- if eq .device "cuda" -}}
-{{- $resources := default dict .resources -}}
+{{- $_ := set $pool "model" (ternary (join "," $folders) "" (ne "" (join "" $folders))) -}}
+{{- else if not $pool.engine -}}
+{{- $catalogue := .root.Files.Get "files/models.json" | fromJson -}}
+{{- $engines = list -}}
+{{- range splitList "," (nospace $pool.model) -}}
+{{- $engines = append $engines (get (get $catalogue . | default dict) "engine" | default "moonshine") -}}
+{{- end -}}
+{{- $engines = ternary (list "moonshine") $engines (eq (uniq $engines | join ",") "moonshine") -}}
+{{- end -}}
+{{- $_ := set $pool "engine" (join "," $engines) -}}
+{{- if not ($pool.slots | int64) -}}
+{{- $_ := set $pool "slots" (mul (include "scripta.slotsPerThread" $engines | int64) $pool.threads) -}}
+{{- end -}}
+{{- $_ := set $pool.image "repository" (include "scripta.transcriberRepository" $pool) -}}
+{{- $_ := set $pool "resources" (include "scripta.poolResources" . | fromJson) -}}
+{{- if and (eq $pool.device "cuda") (not $pool.tolerations) -}}
+{{- $_ := set $pool "tolerations" (list (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule")) -}}
+{{- end -}}
+{{- toJson $pool -}}
+{{- end -}}
+
+{{/*
+The resources of a pool as JSON: the memory that the chart comes with grows with the models that are
+named, and on a GPU there is a limit that brings the pod to one. Takes root, values.
+*/}}
+{{- define "scripta.poolResources" -}}
+{{- $resources := default dict .values.resources -}}
+{{- $requests := default dict $resources.requests -}}
 {{- $limits := default dict $resources.limits -}}
-{{- if not (regexMatch "nvidia[.]com/" (keys $limits | join " ")) -}}
-{{- $_ := set . "resources" (set $resources "limits" (set $limits "nvidia.com/gpu" 1)) -}}
+{{- $megabytes := 0 -}}
+{{- range .values.named }}{{ if not .carried }}{{ $megabytes = add $megabytes (.megabytes | int64) }}{{ end }}{{ end -}}
+{{- if and $megabytes (eq (default "" $requests.memory | toString) "448Mi") -}}
+{{- $_ := set $requests "memory" (printf "%vMi" (add 448 (div (mul 3 $megabytes) 2))) -}}
 {{- end -}}
-{{- if not .tolerations -}}
-{{- $_ := set . "tolerations" (list (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule")) -}}
+{{- if and $megabytes (eq (default "" $limits.memory | toString) "1Gi") -}}
+{{- $_ := set $limits "memory" (printf "%vMi" (add 1024 (mul 3 $megabytes))) -}}
 {{- end -}}
+{{- if and (eq .values.device "cuda") (not (regexMatch "nvidia[.]com/" (keys $limits | join " "))) -}}
+{{- $_ := set $limits "nvidia.com/gpu" 1 -}}
 {{- end -}}
-{{- toJson . -}}
+{{- range $name, $amounts := dict "requests" $requests "limits" $limits -}}
+{{- if $amounts }}{{ $_ := set $resources $name $amounts }}{{ end -}}
+{{- end -}}
+{{- toJson $resources -}}
 {{- end -}}
 
 {{/* Sessions that a thread serves well: those of the slowest engine. Takes the engines. */}}
