@@ -39,7 +39,7 @@ class Bound(StrEnum):
     CALLBACK_BYTES = "callback_bytes"
     """Results that wait for the URLs that they are sent to."""
     BAD_ATTEMPTS = "bad_attempts"
-    """Wrong keys of one address: answers to more of them take their time."""
+    """Wrong keys of one address, or of all: answers to more of them take their time."""
     REQUESTS = "requests"
     """Requests a second of one connection."""
     CONNECTIONS = "connections"
@@ -273,10 +273,14 @@ needs no more, and all callers behind one address translation may share it."""
 BAD_ATTEMPTS_BURST: Final = 20.0
 """Wrong keys of one address that may come together."""
 
+ALL_BAD_ATTEMPTS_A_SECOND: Final = 50.0
+"""Wrong keys of all addresses that are answered at once, with one second's at a time: each costs a
+quarter of a millisecond of the time in which those who speak are served."""
+
 BAD_ATTEMPTS_REMEMBERED: Final = 10_000
 """Addresses whose wrong keys are remembered, of about 200 bytes each."""
 
-BAD_ATTEMPTS_WAITING: Final = 200
+BAD_ATTEMPTS_WAITING: Final = 400
 """Wrong keys whose answers wait at the same time, each with its connection; beyond, 429 at once."""
 
 TOKEN_SECONDS: Final = 7200

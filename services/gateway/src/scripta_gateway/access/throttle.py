@@ -1,6 +1,7 @@
 """Slows whoever tries keys: each address has some wrong attempts, then each takes its time.
 
-Callers with a good key never wait, whatever others at their address do.
+So do all addresses together: an answer costs as much as any other request, and who speaks would
+notice a thousand a second. Callers with a good key never wait, whatever others at their address do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from scripta_common.errors import OverLimit
 from scripta_gateway.bounds import (
+    ALL_BAD_ATTEMPTS_A_SECOND,
     BAD_ATTEMPTS_A_SECOND,
     BAD_ATTEMPTS_BURST,
     BAD_ATTEMPTS_REMEMBERED,
@@ -27,7 +29,7 @@ _LONGEST: Final = 2.0
 
 
 class Throttle:
-    """The wrong attempts of each address.
+    """The wrong attempts of each address, and of all.
 
     Args:
         clock: Returns seconds that do not jump.
@@ -36,6 +38,8 @@ class Throttle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._addresses: OrderedDict[str, Allowance] = OrderedDict()
+        rate = ALL_BAD_ATTEMPTS_A_SECOND
+        self._all = Allowance(rate, rate, clock())
         self._waiting = 0
 
     async def fail(self, address: str) -> None:
@@ -46,7 +50,7 @@ class Throttle:
         Raises:
             OverLimit: Too many attempts wait already.
         """
-        wait = self._spend(address)
+        wait = max(self._spend(address), self._spend_of_all())
         if not wait:
             return
         metrics.BOUNDS_HIT[Bound.BAD_ATTEMPTS].inc()
@@ -67,3 +71,10 @@ class Throttle:
         if len(self._addresses) > BAD_ATTEMPTS_REMEMBERED:
             self._addresses.popitem(last=False)
         return allowance.spend(1, now)
+
+    def _spend_of_all(self) -> float:
+        now = self._clock()
+        wait = self._all.spend(0, now)
+        if wait < _LONGEST:  # nobody has to wait longer for those that came before
+            wait = self._all.spend(1, now)
+        return wait
