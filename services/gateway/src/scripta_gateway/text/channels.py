@@ -16,15 +16,22 @@ class ChannelTexts:
 
     Args:
         rules: What is done to the text of each.
+        language: BCP-47 tag of what is spoken, where results do not say; ``None``: not known.
+        before: What was left by results that are not shown.
 
     Attributes:
         rules: The same; may be changed.
     """
 
-    def __init__(self, rules: TextRules) -> None:
+    def __init__(
+        self, rules: TextRules, language: str | None = None, before: Tail | None = None
+    ) -> None:
         self.rules = rules
-        # What the last final of each channel left to the next.
+        self._language = language
+        self._before = before or Tail()
+        # What the last final of each channel left to the next, and its language.
         self._tails: dict[int, Tail] = {}
+        self._languages: dict[int, str] = {}
 
     def shown(
         self, results: Sequence[Final | Interim], channel: int, *, whole: bool = False
@@ -37,8 +44,11 @@ class ChannelTexts:
             whole: Whether nothing follows them.
         """
         for result, reach in zip(results, _reaches(results, whole), strict=True):
-            before = self._tails.get(channel, Tail())
-            spoken = self.rules.apply(result.text, words_of(result), before=before, reach=reach)
+            before = self._tails.get(channel, self._before)
+            if isinstance(result, Final) and result.language:
+                self._languages[channel] = result.language
+            rules = self.rules.spoken_in(self._languages.get(channel, self._language))
+            spoken = rules.apply(result.text, words_of(result), before=before, reach=reach)
             if isinstance(result, Final):
                 self._tails[channel] = spoken.tail
             yield spoken

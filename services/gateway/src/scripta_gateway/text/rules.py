@@ -48,9 +48,9 @@ class TextRules:
     Attributes:
         punctuated: Whether capitals and punctuation stay.
         numerals: Whether English number words become digits.
-        amounts: Whether signs of currencies and "%" stand with numbers in digits.
-        masks_profanity: Whether profane words keep their first letter only.
-        fillers: Whether "uh" and the like stay.
+        amounts: Whether, in English, signs of currencies and "%" stand with numbers in digits.
+        masks_profanity: Whether profane English words keep their first letter only.
+        fillers: Whether English "uh" and the like stay.
         replaced: Phrases and what stands in their place; an empty one takes the phrase away.
         redacted: Kinds of numbers that are hidden: ``numbers``, ``ssn``, ``pci``.
     """
@@ -62,6 +62,16 @@ class TextRules:
     fillers: bool = True
     replaced: tuple[tuple[str, str], ...] = ()
     redacted: frozenset[str] = frozenset()
+
+    def spoken_in(self, language: str | None) -> TextRules:
+        """Returns the rules for text in a language, by its BCP-47 tag; ``None``: not known.
+
+        Rules that know English words only leave text in other languages alone: German "er" is no
+        filler, French "six" is no English number. Numbers stay hidden wherever they are found.
+        """
+        if (language or "en").partition("-")[0].lower() == "en":
+            return self
+        return _without_english(self)
 
     def apply(
         self,
@@ -119,6 +129,12 @@ class TextRules:
 
 
 _NOTHING: Final = TextRules()
+
+
+@lru_cache(maxsize=256)
+def _without_english(rules: TextRules) -> TextRules:
+    """Returns rules that act on any language; the same for each result of a call."""
+    return replace(rules, numerals=False, amounts=False, masks_profanity=False, fillers=True)
 
 
 def _without_fillers(pieces: Sequence[Piece]) -> list[Piece]:

@@ -46,7 +46,7 @@ class Results:
         self.id = request_id(request)
         self._created = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
         self._query = query
-        self._texts = ChannelTexts(query.rules())
+        self._texts = ChannelTexts(query.rules(), None if query.multilingual else query.language)
         self._extra = dict(pair.partition(":")[::2] for pair in query.extra)
         self.name(query.model or "default")
 

@@ -13,6 +13,7 @@ from scripta_gateway.dialects.base import Policy
 from scripta_gateway.dialects.keyterms import unheeded
 from scripta_gateway.dialects.names import DialectName
 from scripta_gateway.dialects.native import frames
+from scripta_gateway.dialects.native.texts import Texts
 from scripta_gateway.transports.base import Close, Frame, Greeting, Refusal, Request
 
 _COMMANDS: Final[Mapping[frames.Command, Ask]] = {
@@ -32,6 +33,8 @@ class NativeCodec:
     def __init__(self, query: frames.Query) -> None:
         self._query = query
         self._client_id = 0
+        language = None if query.language == "auto" else query.language
+        self._texts = Texts(query.rules(), language, returns=query.resume is not None)
         self.options = Options(
             AudioFormat(
                 encoding=query.encoding, sample_rate=query.sample_rate, channels=query.channels
@@ -73,9 +76,9 @@ class NativeCodec:
             case told.Refused(message):
                 return (frames.refused(message),)
             case told.Decided(_, result):
-                return (frames.transcript(self._client_id, result),)
+                return (frames.transcript(self._client_id, self._texts.final(result)),)
             case told.Guess(_, result) if self._query.interim_results:
-                return (frames.interim(self._client_id, result),)
+                return (frames.interim(self._client_id, self._texts.interim(result)),)
             case told.Failed(error) if not isinstance(error, Draining):
                 return (frames.failed(error),)
         return self._event(news) if self._query.events else ()

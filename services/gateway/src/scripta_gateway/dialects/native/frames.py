@@ -30,6 +30,7 @@ from scripta_gateway.dialects.asks import Ahead
 from scripta_gateway.dialects.ignored import nameable
 from scripta_gateway.dialects.keyterms import keyterms, listed_in
 from scripta_gateway.dialects.told import Opened
+from scripta_gateway.text import TextRules
 
 _LANGUAGE = r"^(auto|[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)$"
 _LONGEST_TAG = 35
@@ -38,10 +39,16 @@ _MODEL = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 _MOST_RESULTS = 2**53 - 1
 """What the session log's scripts count to exactly."""
 _FLAG = "true or false"
+_ENGLISH = ("numerals", "profanity_filter", "redact")
+"""What knows English words only."""
 
 
 def _terms(given: object) -> object:
     return keyterms("keyterms", listed_in(given)) if isinstance(given, str) else given
+
+
+def _kinds(given: object) -> object:
+    return given.split(",") if isinstance(given, str) else given
 
 
 class Query(BaseModel):
@@ -80,6 +87,12 @@ class Query(BaseModel):
         f"{KEYTERM_CHARACTERS} characters in all",
     )
     events: bool = Field(False, description=_FLAG)
+    punctuate: bool = Field(True, description=_FLAG)
+    numerals: bool = Field(False, description=_FLAG)
+    profanity_filter: bool = Field(False, description=_FLAG)
+    redact: Annotated[frozenset[Literal["numbers", "pci", "ssn"]], BeforeValidator(_kinds)] = Field(
+        frozenset(), description="numbers, pci or ssn, or several with commas between them"
+    )
     upload: bool = Field(False, description=_FLAG)
     resume: Annotated[ResumeToken, PlainValidator(ResumeToken.parse)] | None = Field(
         None,
@@ -114,13 +127,25 @@ class Query(BaseModel):
             raise BadRequest(f"Bad value for {name}: it has to be {takes[name]}") from None
         if query.resume is not None and not query.events:
             raise BadRequest("resume needs events=true: the first frame tells what came of it")
-        query._ignored = nameable(name for name in given if name not in takes)
+        unknown = [name for name in given if name not in takes]
+        if not f"{query.language or 'auto'}-".lower().startswith(("en-", "auto-")):
+            unknown += [name for name in _ENGLISH if getattr(query, name)]
+        query._ignored = nameable(unknown)
         return query
 
     @property
     def ignored(self) -> tuple[str, ...]:
         """Names that were given and have no effect."""
         return self._ignored
+
+    def rules(self) -> TextRules:
+        """Returns what is done to the text of each result."""
+        return TextRules(
+            punctuated=self.punctuate,
+            numerals=self.numerals,
+            masks_profanity=self.profanity_filter,
+            redacted=frozenset(self.redact),
+        )
 
     def options(self) -> SessionOptions:
         """Returns what of this concerns the session."""
