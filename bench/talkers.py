@@ -238,8 +238,9 @@ class Talker(picows.WSListener):
             return
         due = telling.due
         wanted = (due.text, telling.seconds(due.start), telling.seconds(due.end), due.reason)
-        if (message.text, message.start, message.end, message.reason) != wanted:
-            self._tally.differing.append(f"{telling.piece.name}: {message.text!r}, not {wanted}")
+        heard = (message.text, message.start, message.end, message.reason)
+        if heard != wanted:
+            self._tally.differing.append(f"{telling.piece.name}: {heard}, not {wanted}")
         self._count(telling, now)
         if telling.at == len(telling.piece.dues):
             self._tally.heard[telling.piece.name] += 1
