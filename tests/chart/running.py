@@ -23,6 +23,8 @@ from .rendering import Pod
 _POLL_SECONDS = 0.05
 _PORTS = {"http": "APP_PORT", "admin": "ADMIN_PORT", "health": "HEALTH_PORT"}
 """The variable that sets a port of a container, by the port's name."""
+_MODELS = "/models"
+"""Where transcribers look for models, unless they are told another folder."""
 _LOOPBACK = {"APP_HOST": "127.0.0.1", "HEALTH_HOST": "127.0.0.1"}
 
 
@@ -67,6 +69,7 @@ class LocalPod:
                 **{name: self._local(value) for name, value in given.items()},
                 **ports,
                 **_LOOPBACK,
+                **({"MODEL_DIR": str(self._folders[_MODELS])} if _MODELS in self._folders else {}),
                 "REDIS_URL": self._redis_url,
             },
             stdin=asyncio.subprocess.DEVNULL,
