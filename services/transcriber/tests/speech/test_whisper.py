@@ -240,7 +240,7 @@ def test_text_is_as_long_as_its_limit_says(two_cities: bytes):
     short = WhisperEngine(TINY, decoding=Decoding(least_tokens=16, tokens_per_second=0.0))
     short.load()
     encoded = short._encode(segment(two_cities[: 8 * SECOND]))
-    heard = short._generate(segment(b""), encoded, short._tokenizer("en"), beams=1)
+    heard = short._generate(segment(b""), encoded, short._tokenizers.of("en"), beams=1)
     assert len(heard.tokens) == 16
 
 

@@ -25,11 +25,12 @@ from scripta_transcriber.engines import keyterms
 from scripta_transcriber.engines.alignment import Piece, words_of
 from scripta_transcriber.engines.base import Capabilities, Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.decoding import Decoding, Heard
-from scripta_transcriber.engines.languages import UNSPACED, primary, whisper_languages
+from scripta_transcriber.engines.languages import UNSPACED, whisper_languages
 from scripta_transcriber.engines.quiet import halves
 from scripta_transcriber.engines.repetition import ends_in_loop
 from scripta_transcriber.engines.samples import samples_of
 from scripta_transcriber.engines.source import Device, ModelSource
+from scripta_transcriber.engines.tokenizers import Tokenizers
 from scripta_transcriber.engines.window import WINDOW_SAMPLES, WINDOW_SECONDS, Cut
 
 SEGMENT_SECONDS = 20.0
@@ -74,7 +75,7 @@ class WhisperEngine:
         self._cut = cut if source.device is Device.CPU else None
         self._model: Any = None
         self._features: Any = None
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._tokenizers: Any = None
         label = source.label.removeprefix("whisper-")
         self.capabilities = Capabilities(
             languages=whisper_languages(source),
@@ -107,6 +108,7 @@ class WhisperEngine:
                 num_workers=self._threads,
                 local_files_only=True,
             )
+            self._tokenizers = Tokenizers(self._model)
             self._features = FeatureExtractor(feature_size=self._model.model.n_mels)
             self.transcribe(Segment(0, bytes(2 * _LEAST_SAMPLES), reason=Reason.END))
         except Exception as error:  # the libraries' exceptions share no other base
@@ -131,10 +133,10 @@ class WhisperEngine:
         if samples >= WINDOW_SAMPLES:
             return None
         encoded = self._encode(segment, samples)
-        language, probability = self._language(segment.language, encoded)
+        language, probability = self._tokenizers.language(segment.language, encoded)
         if probability < cut.sure_of_language:
             return None
-        tokenizer = self._tokenizer(language)
+        tokenizer = self._tokenizers.of(language)
         heard = self._generate(segment, encoded, tokenizer, self._decoding.beams)
         if cut.doubts(heard, segment.seconds, spaced=language not in UNSPACED):
             return None
@@ -150,8 +152,8 @@ class WhisperEngine:
                 words behind a loop are lost, and in a half they are heard.
         """
         encoded = self._encode(segment)
-        language, _ = self._language(segment.language, encoded)
-        tokenizer = self._tokenizer(language)
+        language, _ = self._tokenizers.language(segment.language, encoded)
+        tokenizer = self._tokenizers.of(language)
         limits = self._decoding
         heard = self._decode(segment, encoded, tokenizer, limits.beams)
         divide = divide and segment.seconds >= limits.divisible_seconds
@@ -186,7 +188,7 @@ class WhisperEngine:
         if not segment.pcm:
             return Draft("")
         encoded = self._encode(segment)
-        tokenizer = self._tokenizer(self._language(segment.language, encoded)[0])
+        tokenizer = self._tokenizers.of(self._tokenizers.language(segment.language, encoded)[0])
         heard = self._decode(segment, encoded, tokenizer, beams=1)
         if heard.overfull:
             heard = self._generate(segment, encoded, tokenizer, 1, self._decoding.unrepeated)
@@ -205,25 +207,6 @@ class WhisperEngine:
         samples = samples_of(segment)
         features: FloatArray = self._features(np.pad(samples, (0, window - len(samples))), 0)
         return self._model.encode(features)
-
-    def _language(self, asked: str | None, encoded: Any) -> tuple[str, float]:
-        """Returns the language that is asked for, or else is heard, and how sure that is."""
-        if not self._model.model.is_multilingual:
-            return "en", 1.0
-        if asked is not None:
-            return primary(asked), 1.0
-        token, probability = self._model.model.detect_language(encoded)[0][0]
-        return token[2:-2], probability
-
-    def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(
-                self._model.hf_tokenizer,
-                self._model.model.is_multilingual,
-                task="transcribe",
-                language=language,
-            )
-        return self._tokenizers[language]
 
     def _decode(self, segment: Segment, encoded: Any, tokenizer: Tokenizer, beams: int) -> Heard:
         heard = self._generate(segment, encoded, tokenizer, beams)
