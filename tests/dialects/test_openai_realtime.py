@@ -85,7 +85,7 @@ class Raw:
         for at in range(0, len(part), 3200):
             audio = base64.b64encode(part[at : at + 3200]).decode()
             await self.say("input_audio_buffer.append", audio=audio)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the pace of the talk, nothing is waited for
 
     async def hear(self, kind: str) -> None:
         """Waits for the next event of a kind."""

@@ -116,7 +116,7 @@ class Crowd:
     async def _speak(self, socket: Any) -> None:
         await socket.send(b"ab")
         await socket.recv()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # the pace of the client
 
     def _count(self, tenant: str, place: int, step: int) -> None:
         self.held[tenant][place] += step
@@ -168,7 +168,7 @@ async def test_never_a_fourth_and_soon_three_again_when_a_gateway_is_killed(
         await until(crowd.full, HEAL_SECONDS)
         assert crowd.longest_free() < HEAL_SECONDS
         crowd.watch()
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # in this time a seat that comes free is seen
         assert crowd.longest_free() == 0, "they have them"
         assert crowd.cut == {0: 2 * MOST - survive}, "those of the other gateway stay"
         for client in clients:

@@ -96,10 +96,10 @@ async def test_shard_that_hangs_delays_nobody_on_the_others(
     theirs = keys_of(cluster, hung, 4)
     there = Visitors(access, theirs)
     visitors = Visitors(access, here)
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # they have come and gone often
     hang(cluster, hung)
     visitors.took.clear()
-    await asyncio.sleep(2 * COMMAND_TIMEOUT + 1)
+    await asyncio.sleep(2 * COMMAND_TIMEOUT + 1)  # so long does the shard hang
     assert there.failed
     assert visitors.failed == 0
     assert visitors.slowest_but_one_in_hundred() < 0.2

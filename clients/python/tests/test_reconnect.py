@@ -282,7 +282,7 @@ async def test_server_that_only_lets_us_in_and_answers_nothing_is_given_up(gatew
 
     async def useless(peer):
         await peer.open(resumed="resume" in peer.asked)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # so long it seems to be alive
         peer.drop()
 
     with pytest.raises(ServerSilent):

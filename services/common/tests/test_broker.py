@@ -196,7 +196,7 @@ async def test_closing_lets_no_caller_wait(access: Broker, own_broker: BrokerPro
     own_broker.pause()
     count = LANES * MAX_BATCH + 50  # more than are on their way
     tasks = [asyncio.create_task(access.execute("ECHO", str(n))) for n in range(count)]
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # so that some are sent; too early would do as well
     await asyncio.wait_for(access.aclose(), 5)
     done, pending = await asyncio.wait(tasks, timeout=5)
     assert not pending

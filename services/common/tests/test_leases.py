@@ -234,7 +234,7 @@ async def test_consumers_of_the_killed_are_removed_and_no_others(
         killed = make_transcriber(f"killed-{number}")
         await killed.renew([])
         await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, f"killed-{number}")
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(1.1)  # so long are the killed silent, by the clock of the server
     living = make_transcriber("living")
     await living.renew([])
     await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, "living")
@@ -251,7 +251,7 @@ async def test_consumer_that_lives_after_all_is_made_again(
     slow = make_transcriber("slow")
     await slow.join()
     await redis.xgroup_createconsumer(keys.ASSIGN, keys.GROUP, "slow")
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # so long is it silent, by the clock of the server
     assert await slow.tidy(silent_ms=1) == 1
     assert await slow.renew([b"1-0"]) == set()
     await gateway.open(SID, SessionOptions())

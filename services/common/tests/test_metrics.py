@@ -144,7 +144,7 @@ async def test_memory_is_told_with_its_limit(
 async def test_loop_that_was_blocked_is_seen_to_be_late() -> None:
     lags: asyncio.Queue[float] = asyncio.Queue()
     watch = asyncio.create_task(watch_loop(lags.put_nowait))
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # it has begun to look; too early would do as well
     time.sleep(0.5)  # noqa: ASYNC251  # what is to be seen
     assert await asyncio.wait_for(lags.get(), 5) >= 0.25
     watch.cancel()

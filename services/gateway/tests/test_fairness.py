@@ -164,7 +164,7 @@ async def test_client_is_not_read_from_while_its_messages_are_not_answered(
             for _ in range(MAX_UNANSWERED + 50):
                 await client.send(b"ab")
             await until(lambda: MESSAGES.value == before + MAX_UNANSWERED)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # in this time one more would be read
             assert MESSAGES.value == before + MAX_UNANSWERED
         finally:
             own_broker.resume()
@@ -181,6 +181,7 @@ async def test_client_that_waits_for_the_broker_is_not_flushed(
         for turn in range(3):
             if turn == 1:
                 own_broker.pause()
+                # The outage: longer than a silent client is given.
                 resuming = asyncio.create_task(asyncio.sleep(0.9))
                 resuming.add_done_callback(lambda _: own_broker.resume())
             await client.send(bytes(3200))
@@ -207,7 +208,7 @@ async def test_client_that_is_not_read_from_is_not_flushed(
         assert json.loads(await client.recv())["status"] == "received"
         await scribe.take()
         assert scribe.claim is not None
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.8)  # several times as long as a silent client is given
         assert len(await scribe.log.read(scribe.claim.sid, 0, 10)) == 1
         room.set()
 

@@ -137,7 +137,7 @@ async def test_session_outlives_an_outage_that_is_shorter_than_its_patience(
         await append(session, SECOND, 1)
     own_broker.pause()
     writing = [asyncio.create_task(append(session, SECOND, 1)) for session in (patient, hasty)]
-    await asyncio.sleep(8)
+    await asyncio.sleep(8)  # the outage: longer than one has patience, shorter than the other
     own_broker.resume()
     await asyncio.wait(writing, timeout=20)
     assert isinstance(writing[1].exception(), BrokerUnavailable)

@@ -151,7 +151,7 @@ async def test_boundaries_that_are_not_decided_are_bounded(client: Client, until
     for _ in range(3 * MAX_BOUNDARIES):
         client.inflow.finalize(Reason.FINALIZE)
     await until(lambda: client.session.logged == MAX_BOUNDARIES)
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # in this time one more would be logged
     assert client.session.logged == MAX_BOUNDARIES
     client.session.ring(Ring("s", 0, 10, 0, ()))
     await until(lambda: client.session.logged == MAX_BOUNDARIES + 10)
@@ -171,7 +171,7 @@ async def test_answers_are_sent_before_the_end(client: Client, until: Until) -> 
     await asyncio.wait_for(finishing, 5)
     assert client.heard == ["one"]
     client.inflow.refuse("late")
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # in this time it would be sent
     assert client.heard == ["one"]
 
 

@@ -61,7 +61,7 @@ async def test_keepalives_keep_a_silent_connection_open(
         await hear(client, 2)
         for _ in range(8):
             await client.send('{"type":"keepalive"}')
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # eight pauses are twice as long as a silent client is given
         await client.send(b"ab")
         assert (await hear(client))[0]["status"] == "received"
 

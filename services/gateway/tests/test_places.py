@@ -16,7 +16,7 @@ from scripta_common import keys
 from scripta_common.broker import Broker
 from scripta_common.fleet import Member
 from scripta_common.sessionlog import Roster
-from scripta_gateway.bounds import Bound
+from scripta_gateway.bounds import SILENT_LEAST_SECONDS, Bound
 from scripta_gateway.telemetry.metrics import BOUNDS_HIT
 
 pytestmark = pytest.mark.asgi
@@ -94,7 +94,7 @@ async def test_newcomer_is_refused_as_soon_as_those_before_it_speak(
     server = await start_server(slots=1)
     async with server.connect() as talker:
         waiting = asyncio.create_task(refused(server))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # in this time it would have been refused
         assert not waiting.done()
         await speak(talker)
         assert "1 slots" in (await asyncio.wait_for(waiting, 0.8))["error"]
@@ -155,7 +155,7 @@ async def test_oldest_silent_client_makes_room_on_a_full_gateway(
     async with server.connect() as talker, server.connect() as silent:
         await speak(talker)
         await refused(server)  # nobody has been silent for long
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(SILENT_LEAST_SECONDS + 0.1)  # it has to be silent for so long
         async with server.connect() as newcomer:
             await speak(newcomer)
             frame = json.loads(await silent.recv())

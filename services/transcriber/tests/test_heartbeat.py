@@ -38,7 +38,7 @@ async def test_beats_do_not_wait_for_answers_up_to_a_bound(until: Until) -> None
     calls, over = Calls(), asyncio.Event()
     beating = asyncio.create_task(keep_beat(calls.once, 0.005, over, most=3))
     await until(lambda: calls.under_way == 3)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the time of ten beats
     assert calls.begun == 3
     calls.go.set()
     await until(lambda: calls.begun > 5)

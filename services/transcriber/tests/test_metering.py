@@ -304,7 +304,7 @@ async def test_end_waits_for_a_server_of_its_tenant_that_hangs_but_not_for_ever(
     monkeypatch.setattr(metering_module, "_RETRY_SECONDS", 0.001)
     bench.meter.away = True
     settling = asyncio.create_task(bench.metering.settle(SESSION, bench.answers))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # the time of many tries
     assert not settling.done()
     bench.now += metering_module.SETTLE_SECONDS
     await asyncio.wait_for(settling, 5)

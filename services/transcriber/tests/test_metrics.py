@@ -133,11 +133,11 @@ def test_wait_for_a_thread_is_queue_and_not_decoding() -> None:
     change = Change()
 
     def engine(_: Segment) -> Transcript:
-        time.sleep(0.06)
+        time.sleep(0.06)  # decodes for so long
         return Transcript("")
 
     call = EngineCall(engine, Segment(0, bytes(3200), Reason.ENDPOINT), Kind.INTERIM)
-    time.sleep(0.12)
+    time.sleep(0.12)  # waits for a thread for so long
     call()
     call.record()
     assert change["queue_seconds_sum/interim"] >= 0.12

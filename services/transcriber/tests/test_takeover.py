@@ -92,9 +92,9 @@ async def test_sessions_stay_where_they_are_when_the_broker_stood_still(
     other = start("other")
     await until(lambda: other.worker.ready)
     own_broker.pause()
-    await asyncio.sleep(3 * LEASE)
+    await asyncio.sleep(3 * LEASE)  # the outage: every lease looks expired
     own_broker.resume()
-    await asyncio.sleep(3 * LEASE)
+    await asyncio.sleep(3 * LEASE)  # in this time a session that is taken is seen
     assert (len(owner.held), len(other.held)) == (4, 0)
 
 
@@ -161,7 +161,7 @@ async def test_live_owners_far_away_keep_their_sessions_when_the_broker_stood_st
         await until(lambda: len(owner.held) + len(other.held) == 4, 30)
         shares = len(owner.held), len(other.held)
         own_broker.pause()
-        await asyncio.sleep(3)
+        await asyncio.sleep(3)  # the outage: every lease looks expired
         own_broker.resume()
-        await asyncio.sleep(4)
+        await asyncio.sleep(4)  # in this time a session that is taken is seen
         assert (len(owner.held), len(other.held)) == shares

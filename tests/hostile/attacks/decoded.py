@@ -151,6 +151,6 @@ async def decoders_in_a_row(target: Target) -> None:
             async with Line(target) as line:
                 if await line.shake():
                     await line.send(binary(target.prepared[:20_000]))
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # so long its decoder lives, at least
 
     await target.side_by_side(one, 8)

@@ -239,7 +239,7 @@ async def random_frames(target: Target) -> None:
     dice = random.Random(target.seed)
     while target.left:
         await _tell(target, dice.randbytes(dice.choice((2, 50, 5000, 100_000))), 1.0)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # the pace of the attack, nothing is waited for
 
 
 async def _tell(target: Target, data: bytes, seconds: float = 3.0) -> None:

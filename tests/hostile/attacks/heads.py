@@ -248,4 +248,4 @@ async def _ask(target: Target, head: bytes, *, once: bool = False) -> None:
         answers += status != 0
         if once or not answers:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the pace of the attack, nothing is waited for

@@ -206,7 +206,7 @@ async def test_who_holds_much_waits_while_all_hold_too_much(until: Any) -> None:
     assert not held.has_room(holders[0])
     assert held.has_room(holders[2])  # what a segment may need, everybody may have
     waiting = asyncio.create_task(held.wait_for_room(holders[0]))
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.15)  # it looks for room several times, and finds none
     assert not waiting.done()
     holders[1].undecided_seconds = 20.0
     await until(waiting.done)

@@ -348,7 +348,7 @@ async def test_a_pause_in_taking_slices_pauses_the_decoder(
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
 
     before, waited = cpu(), time.monotonic()
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # nobody reads; in this time a decoder that goes on is seen
     assert cpu() - before <= 1
     assert time.monotonic() - waited < 5
     rest = await joined(slices)

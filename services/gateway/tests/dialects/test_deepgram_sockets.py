@@ -150,7 +150,7 @@ async def test_silence_closes_and_signs_of_life_do_not(
         async def live() -> None:
             for _ in range(12):
                 await alive.send(KEEP)
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.25)  # the pace of the client
 
         living = asyncio.create_task(live())
         code, reason = await closed(silent)

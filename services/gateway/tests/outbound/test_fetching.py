@@ -232,7 +232,7 @@ async def test_a_long_recording_is_read_no_faster_than_it_is_transcribed(
         asking = asyncio.create_task(ask(server, host.url()))
         await until(lambda: host.sent > 32_000 * 60)
         stands = host.sent
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # in this time a fetch that is not held back is seen
         assert host.sent - stands < 4 * MIB
         assert host.sent < 16 * MIB  # the rest is in the kernel's buffers
         asking.cancel()
@@ -332,7 +332,7 @@ async def test_a_name_that_is_slow_to_resolve_costs_a_bounded_time(
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # longer than anybody waits for a name
         running -= 1
         return []
 

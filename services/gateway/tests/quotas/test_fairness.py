@@ -68,11 +68,23 @@ async def opened(hub: Hub, who: Caller, options: SessionOptions = LIVE) -> Sessi
 
 async def waiting(hub: Hub, who: Caller, count: int) -> dict[asyncio.Task[None], Session]:
     """Returns uploads that wait for a slot: the task of each ends when it has one."""
-    tasks = {}
+    tasks: dict[asyncio.Task[None], Session] = {}
     for _ in range(count):
         session = await opened(hub, who, UPLOAD)
         tasks[asyncio.create_task(session.write())] = session
+    places = hub._places._pools["default"]
+    async with asyncio.timeout(10):
+        while places.waiting < count:  # noqa: ASYNC110 - a number, and no event
+            await asyncio.sleep(0.01)
     return tasks
+
+
+async def gone(hub: Hub, session: Session) -> None:
+    """Has the connection of a session go; returns when its end is in the log."""
+    hub.held.leave(session, comes_back=False)
+    async with asyncio.timeout(10):
+        while session.sid in hub.held.by_id:  # noqa: ASYNC110 - a book, and no event
+            await asyncio.sleep(0.01)
 
 
 async def served_in_order(
@@ -104,7 +116,7 @@ async def test_one_waits_behind_nobodys_sixty(
     late = await waiting(other, one, 1)
     at |= dict.fromkeys(late.values(), other)
     tasks |= late
-    await asyncio.sleep(1.2)  # as long as a slot stays free until it is looked for, about
+    await told(first, other)
     assert await served_in_order(tasks, at, speaks, 3) == [one.tenant, "acme", "acme"]
     for task in tasks:
         task.cancel()
@@ -116,11 +128,10 @@ async def test_sixty_leave_room_to_wait(redis: Redis, make_hub: MakeHub) -> None
     speaks = await opened(hub, ACME)
     await speaks.write()
     tasks = await waiting(hub, ACME, 8)
-    await asyncio.sleep(0.1)
     with pytest.raises(NoCapacity):
         await hub.opener.open(UPLOAD, caller=ACME)
     tasks |= await waiting(hub, RIVAL, 1)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # in this time it would be refused
     assert not any(task.done() for task in tasks)
     for task in tasks:
         task.cancel()
@@ -149,8 +160,7 @@ async def test_live_callers_of_the_tenant_with_more_are_refused_first(
     with pytest.raises(NoCapacity):
         await other.opener.open(LIVE, caller=RIVAL)
     await told(first, other)
-    first.held.leave(speaking[0], comes_back=False)
-    await asyncio.sleep(0.2)
+    await gone(first, speaking[0])
     await told(first, other)
     with pytest.raises(NoCapacity, match="have fewer"):
         await first.opener.open(LIVE, caller=ACME)
@@ -169,8 +179,7 @@ async def test_share_holds_while_others_wait_and_only_then(redis: Redis, make_hu
     await told(hub)
     with pytest.raises(NoCapacity):
         await hub.opener.open(LIVE, caller=RIVAL)
-    hub.held.leave(speaking.pop(0), comes_back=False)
-    await asyncio.sleep(0.2)
+    await gone(hub, speaking.pop(0))
     await told(hub)
     with pytest.raises(OverLimit, match=r"share of this tenant is 0\.5 of the slots"):
         await hub.opener.open(LIVE, caller=half)

@@ -102,6 +102,7 @@ async def test_process_ends_well_whatever_clients_have_left_behind(
         odd = [await dial(gateway) for _ in LEFT]
         for client, left in zip(odd, LEFT, strict=True):
             await client.send(left)
+        # A client that has said half of something gets no answer that could be waited for.
         await asyncio.sleep(0.2)
         gateway.process.send_signal(signal.SIGTERM)
         assert (await live.closed())[0] == 1012
