@@ -17,6 +17,8 @@ from wer import Score
 _DRAWS = 4_000
 _OUTSIDE = 0.025
 """Share of the draws on either side of an interval."""
+_FEWEST = 5
+"""Recordings of which draws say anything; fewer have no bounds."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,7 +37,7 @@ class Interval(NamedTuple):
 
 
 def error_rate(scores: Sequence[Score]) -> Interval:
-    """Returns the rate of errors over all recordings; that of a single one has no bounds."""
+    """Returns the rate of errors over all recordings; of few it has no bounds."""
     if not any(score.words for score in scores):
         return Interval(float("nan"), float("nan"), float("nan"))
     return _interval(_errors(scores), _words(scores))
@@ -48,7 +50,7 @@ def difference(first: Sequence[Score], second: Sequence[Score]) -> Interval:
 
 def _interval(errors: FloatArray, words: FloatArray) -> Interval:
     rate = float(errors.sum() / words.sum())
-    if len(errors) < 2:
+    if len(errors) < _FEWEST:
         return Interval(rate, float("-inf"), float("inf"))
     draws = np.random.default_rng(1).integers(0, len(errors), (_DRAWS, len(errors)))
     said = words[draws].sum(axis=1)

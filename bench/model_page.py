@@ -76,7 +76,8 @@ def blocks(found: Findings) -> Iterator[Block]:
         "them) for one live session of the whole system. First words count from the message in "
         "which somebody begins to speak, finals from the message that decides the end of the "
         f"segment. Sessions a core: {SPARE:.0%} of what the processor time of continuous speech "
-        "leaves room for. In a conversation, where each side is silent half of the time, there is "
+        "leaves room for; where finals take long they wait for each other before that, which "
+        "--capacity tries. In a conversation, where each side is silent half of the time, there is "
         "room for about twice as many."
     )
     if any(live.followed for live in found.live.values()):
@@ -176,7 +177,7 @@ def _noise(level: float | None) -> str:
 def percent(rate: Interval, sign: str = "") -> str:
     """Returns a rate with its interval, in percent."""
     if rate.low == float("-inf"):
-        return f"{100 * rate.rate:{sign}.1f} (one file)"
+        return f"{100 * rate.rate:{sign}.1f} (few files)"
     low, high = 100 * rate.low, 100 * rate.high
     return f"{100 * rate.rate:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
 

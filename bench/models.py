@@ -109,7 +109,8 @@ async def live(
     print(f"{measured.name}: one live session …", file=sys.stderr)
     level = await alone(speech, arguments.seconds)
     if level.tally.differing:
-        print(f"{measured.name}: live it heard otherwise: {level.tally.differing[0]}")
+        first = level.tally.differing[0]
+        print(f"{measured.name}: behind another recording it heard otherwise: {first}")
     most: Followed | None = None
     if arguments.capacity:
         cost = measured.cost(lambda told: told.listening + told.finals + told.drafts)

@@ -119,14 +119,14 @@ def test_noise_is_as_far_below_speech_as_it_says(bench: Any, decibels: float) ->
     assert mixed.tobytes() == noise.mixed("a", speech.tobytes(), decibels)
 
 
-def test_interval_is_wide_for_few_recordings_and_none_for_one(bench: Any) -> None:
+def test_interval_is_wide_for_few_recordings_and_none_for_very_few(bench: Any) -> None:
     score, rate = bench.wer.Score, bench.intervals.error_rate
-    few = rate([score(2, 10), score(0, 10), score(1, 10)])
+    few = rate([score(2, 10), score(0, 10), score(1, 10)] * 2)
     many = rate([score(2, 10), score(0, 10), score(1, 10)] * 30)
     assert few.rate == many.rate == pytest.approx(0.1)
     assert few.low <= many.low < 0.1 < many.high <= few.high
-    assert rate([score(1, 10)]).high == float("inf")
-    assert few == rate([score(2, 10), score(0, 10), score(1, 10)])
+    assert rate([score(1, 10)] * 4).high == float("inf")
+    assert few == rate([score(2, 10), score(0, 10), score(1, 10)] * 2)
 
 
 def test_difference_is_of_pairs(bench: Any) -> None:
