@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 SERVICES: dict[str, type[CommonSettings]] = {
     "gateway": GatewaySettings,
     "transcriber": TranscriberSettings,
@@ -33,9 +34,9 @@ COMPUTED = {
 
 
 def section(heading: str) -> str:
-    """Returns the README's text under a heading, up to the next of any level."""
-    found = re.search(rf"(?ms)^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", README)
-    assert found, f"README.md has no heading {heading!r}"
+    """Returns the settings' text under a heading, up to the next of any level."""
+    found = re.search(rf"(?ms)^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", CONFIGURATION)
+    assert found, f"docs/configuration.md has no heading {heading!r}"
     return found[1]
 
 
@@ -46,7 +47,7 @@ def table(heading: str) -> list[str]:
 
 
 def default(name: str, field: FieldInfo) -> str:
-    """Returns a setting's default as the README writes it."""
+    """Returns a setting's default as docs/configuration.md writes it."""
     if field.default is None or field.default_factory is not None:
         return COMPUTED[name]
     value = field.default
@@ -76,13 +77,13 @@ def local_rows(settings: type[BaseSettings] = LocalSettings) -> Iterator[str]:
         yield f"| `{env}` | {default(env, field)} | {field.description} |"
 
 
-def test_readme_lists_every_setting_of_the_services_and_no_other() -> None:
+def test_configuration_lists_every_setting_of_the_services_and_no_other() -> None:
     """Guards a table that has grown old. The right one is in the message."""
     wanted = list(service_rows())
     assert table("Configuration") == wanted, "the table should be:\n" + "\n".join(wanted)
 
 
-def test_readme_lists_every_option_of_make_run_and_no_other() -> None:
+def test_configuration_lists_every_option_of_make_run_and_no_other() -> None:
     wanted = list(local_rows())
     assert table("Options of `make run`") == wanted, "it should be:\n" + "\n".join(wanted)
 
