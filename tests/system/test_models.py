@@ -84,6 +84,23 @@ async def test_language_that_the_first_model_does_not_speak_goes_to_one_that_doe
         assert await model_of(pool, session.sid) == "whisper-base"
 
 
+@pytest.mark.usefixtures("development_set")
+async def test_terms_of_a_session_stand_in_its_log_and_whisper_spells_them(pool: Stack) -> None:
+    """Guards terms that a transcriber which takes the session over would not know."""
+    said = shared("en_ls_84-121550-0002.wav")
+    terms = {"keyterms": "Proserpina, Valkey"}
+    whisper, moonshine = await asyncio.gather(
+        transcribe(pool.ws_url, said, model="whisper-base", **terms),
+        transcribe(pool.ws_url, said, model="moonshine", **terms),
+    )
+    assert "proserpina" in words(text_of(whisper.finals))
+    assert "valkey" not in words(text_of(whisper.finals))
+    assert "proserpina" not in words(text_of(moonshine.finals))
+    async with redis_of(pool) as redis:
+        state = await redis.hget(keys.state(whisper.sid), "options")
+    assert SessionOptions.decode(state).keyterms == ("Proserpina", "Valkey")
+
+
 @pytest.mark.parametrize(
     ("query", "error"),
     [
