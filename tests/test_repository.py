@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "scripta_common": set[str](),
     "scripta_models": set[str](),
     "scripta_gateway": {"scripta_common"},
-    "scripta_transcriber": {"scripta_common"},
+    "scripta_transcriber": {"scripta_common", "scripta_models"},
     "scripta_client": {"scripta_models"},
     # It runs the services as processes; of their code it needs none.
     "scripta_local": {"scripta_common", "scripta_client", "scripta_models"},

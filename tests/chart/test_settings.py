@@ -50,7 +50,6 @@ BY_EXTRA_ENV = {
 
 OTHER_DEFAULTS = {
     "redis_url": "a laptop's broker, and the release's",
-    "engine": "the chart puts in moonshine",
     "slots": "a pod has a fixed size, so that autoscalers know what one more brings",
     "admin_port": "a laptop has one port, and a pod one that clients do not reach",
     "threads": "one by default, whatever the size of the node",

@@ -11,6 +11,7 @@ from scripta_common.keys import DEFAULT_POOL
 from scripta_common.settings import CommonSettings
 from scripta_transcriber.cores import usable_cores
 from scripta_transcriber.engines import ON_CUDA
+from scripta_transcriber.engines.named import engines_of
 from scripta_transcriber.engines.source import Device, ModelSource
 
 
@@ -18,15 +19,16 @@ class TranscriberSettings(CommonSettings):
     """What can be set on a transcriber; the names are the environment's, in lower case."""
 
     engine: str = Field(
-        "moonshine",
+        "",
         description="What hears: moonshine, whisper or sherpa; or mock for load tests. Several, "
-        "such as moonshine,whisper,whisper, serve side by side; the first is preferred",
+        "such as moonshine,whisper,whisper, serve side by side; the first is preferred. By default "
+        "what the catalogue says of MODEL, else moonshine",
     )
     model: str = Field(
         "",
         description="Model of the engine: path of its folder, relative to MODEL_DIR, or "
         "package:path inside an installed package; moonshine brings its own. Of several engines "
-        "one each, such as ,small,large-v3",
+        "one each, such as ,small,large-v3. Without ENGINE names of the catalogue",
     )
     model_dir: Path = Field(Path("/models"), description="Where models are, such as a volume")
     device: Device = Field(Device.CPU, description="What whisper runs on: cpu or cuda")
@@ -65,7 +67,9 @@ class TranscriberSettings(CommonSettings):
     @field_validator("model")
     @classmethod
     def _one_for_each_engine(cls, model: str, info: ValidationInfo) -> str:
-        engines = len(info.data.get("engine", "").split(","))
+        if not (asked := info.data.get("engine", "").strip()):
+            return model
+        engines = len(asked.split(","))
         if model and len(model.split(",")) != engines:
             raise ValueError(
                 f"it has {len(model.split(','))} entries and ENGINE {engines}: give each engine "
@@ -76,18 +80,23 @@ class TranscriberSettings(CommonSettings):
     @property
     def engines(self) -> list[tuple[str, ModelSource]]:
         """The engines, each with where its model is."""
-        names = [name.strip().lower() for name in self.engine.split(",")]
-        models = self.model.split(",") if self.model else [""] * len(names)
+        models = [model.strip() for model in self.model.split(",")]
+        if not self.engine.strip():
+            named = engines_of(models)
+        else:
+            asked = [name.strip().lower() for name in self.engine.split(",")]
+            named = list(zip(asked, models if self.model else [""] * len(asked), strict=True))
+        names = [name for name, _ in named]
         # Beside one that can use it, the others do not mind.
         shared = any(name in ON_CUDA for name in names)
         return [
             (
                 name,
                 ModelSource(
-                    model.strip(),
+                    model,
                     self.model_dir,
                     Device.CPU if shared and name not in ON_CUDA else self.device,
                 ),
             )
-            for name, model in zip(names, models, strict=True)
+            for name, model in named
         ]
