@@ -3,112 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
-import secrets
-import time
-import wave
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jwt
 import pytest
-import pytest_asyncio
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from key_callers import (
+    ENTRIES,
+    EXPIRED,
+    GOOD,
+    MINT,
+    MODEL,
+    OTHER,
+    PAGE,
+    POSTS,
+    REFUSED,
+    SIGNING,
+    UNKNOWN,
+    USAGE,
+    WEBSOCKETS,
+    assert_own_form,
+    bearer,
+    ignore_close,
+    minted,
+    refusal_of,
+    signed,
+    status_of,
+    write,
+)
+from websockets.exceptions import InvalidStatus
 from websockets.protocol import State
 
-from scripta_gateway.access import keyring
 from scripta_gateway.access.keyfile import digest
-from scripta_gateway.access.short_tokens import KIND
 from scripta_gateway.bounds import BAD_ATTEMPTS_WAITING
 from scripta_gateway.telemetry import metrics
 
 pytestmark = pytest.mark.asgi
 
-GOOD, OTHER, EXPIRED, USAGE, MODEL, PAGE, MINT = (secrets.token_urlsafe(32) for _ in range(7))
-UNKNOWN = secrets.token_urlsafe(32)
-SIGNING = {"id": "first", "secret": secrets.token_urlsafe(32)}
-
-ENTRIES: Sequence[dict[str, Any]] = (
-    {"id": "good", "tenant": "acme", "hash": digest(GOOD)},
-    {"id": "other", "tenant": "rival", "hash": digest(OTHER)},
-    {
-        "id": "expired",
-        "tenant": "acme",
-        "hash": digest(EXPIRED),
-        "expires": "2020-01-01T00:00:00Z",
-    },
-    {"id": "usage", "tenant": "acme", "hash": digest(USAGE), "scopes": ["usage"]},
-    {
-        "id": "page",
-        "tenant": "acme",
-        "hash": digest(PAGE),
-        "origins": ["https://*.acme.example"],
-    },
-    {"id": "model", "tenant": "acme", "hash": digest(MODEL), "models": ["spare"]},
-    {"id": "mint", "tenant": "acme", "hash": digest(MINT), "scopes": ["transcribe", "tokens"]},
-)
-
-
-@pytest.fixture
-def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(keyring, "CHECK_SECONDS", 0.05)
-    path = tmp_path / "keys.json"
-    write(path, ENTRIES)
-    return path
-
-
-def write(path: Path, entries: Sequence[dict[str, Any]], **more: Any) -> None:
-    path.write_text(json.dumps({"keys": entries, "signing": [SIGNING], **more}), "utf-8")
-
 
 def spoil(path: Path) -> None:
     path.write_text("keys: [", "utf-8")
-
-
-async def ignore_close(client: Any) -> AsyncIterator[str]:
-    with suppress(ConnectionClosed):
-        while True:
-            yield await client.recv()
-
-
-@pytest_asyncio.fixture
-async def guarded(redis: object, start_server: Callable[..., Any], key_file: Path) -> Any:
-    """A gateway that asks for keys."""
-    return await start_server(
-        keys_file=str(key_file), models=("mock", "spare"), allowed_origins="*"
-    )
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-WEBSOCKETS = (
-    "/ws?model=mock",
-    "/v1/listen?model=mock",
-    "/v1/realtime?intent=transcription&model=mock",
-)
-POSTS = ("/v1/listen?model=mock", "/v1/audio/transcriptions")
-REFUSED = [
-    ("no key", None, 401),
-    ("bad key", UNKNOWN, 401),
-    ("expired", EXPIRED, 401),
-    ("wrong scope", USAGE, 403),
-    ("wrong model", MODEL, 403),
-]
-
-
-async def refusal_of(server: Any, path: str, key: str | None) -> Any:
-    headers = bearer(key) if key else {}
-    with pytest.raises(InvalidStatus) as refused:
-        await server.connect_to(path, additional_headers=headers)
-    return refused.value.response
 
 
 @pytest.mark.parametrize("path", WEBSOCKETS)
@@ -139,19 +76,6 @@ async def test_recording_is_refused_in_the_dialects_own_form(
         response = await client.post(f"http://{guarded.address}{path}", **sent)
     assert response.status_code == status
     assert_own_form(path, response.json(), status)
-
-
-def assert_own_form(path: str, body: dict[str, Any], status: int) -> None:
-    if path.startswith("/v1/listen"):
-        codes = {401: "INVALID_AUTH", 403: "INSUFFICIENT_PERMISSIONS"}
-        assert body["err_code"] == codes[status]
-        assert body["request_id"]
-    elif path.startswith("/ws"):
-        assert body["status"] == "error"
-        assert body["error"]
-    else:
-        assert body["error"]["type"] == "invalid_request_error"
-        assert body["error"]["code"] == ("invalid_api_key" if status == 401 else "forbidden")
 
 
 @pytest.mark.parametrize(("_why", "key", "status"), REFUSED[:4], ids=[w for w, *_ in REFUSED[:4]])
@@ -193,164 +117,6 @@ async def test_good_key_is_let_in_and_the_first_subprotocol_is_answered(
         assert client.subprotocol == next(iter(shown.get("subprotocols", ())), None)
         (session,) = guarded.hub.held.by_id.values()
         assert (session.options.tenant, session.options.key) == ("acme", "good")
-
-
-async def minted(server: Any, key: str = MINT, **wish: Any) -> str:
-    """Returns a short-lived token."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://{server.address}/v1/tokens"
-        answer = await client.post(url, json=wish, headers=bearer(key))
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["token"])
-
-
-def signed(secret: str = SIGNING["secret"], **changed: Any) -> str:
-    """Returns a token that no gateway has made."""
-    now = int(time.time())
-    said = {"sub": "mint", "tenant": "acme", "iat": now, "exp": now + 60, **changed}
-    return jwt.encode(said, secret, "HS256", {"typ": KIND, "kid": SIGNING["id"]})
-
-
-BAD_TOKENS = [
-    ("forged", {"secret": UNKNOWN}, 401),
-    ("expired", {"iat": 1_700_000_000, "exp": 1_700_000_060}, 401),
-    ("of no key", {"sub": "nobody"}, 401),
-    ("of an expired key", {"sub": "expired"}, 401),
-    ("of another tenant", {"tenant": "rival"}, 401),
-    ("of a key that may not", {"sub": "usage"}, 403),
-    ("wrong model", {"models": ["spare"]}, 403),
-    ("of a key for others", {"sub": "model"}, 403),
-    ("wrong origin", {"origins": ["https://acme.example"]}, 403),
-]
-each_bad_token = pytest.mark.parametrize(
-    ("changed", "status"),
-    [(changed, status) for _, changed, status in BAD_TOKENS],
-    ids=[why for why, *_ in BAD_TOKENS],
-)
-
-
-@pytest.mark.parametrize("shown", ["Bearer", "Token", "subprotocol", "query"])
-@pytest.mark.parametrize("path", WEBSOCKETS)
-async def test_token_is_let_in_instead_of_its_key(
-    guarded: Any, mock_worker: Any, path: str, shown: str
-) -> None:
-    token = await minted(guarded)
-    options: dict[str, Any] = {}
-    if shown == "query":
-        path += f"&access_token={token}"
-    elif shown == "subprotocol" and "realtime" in path:
-        options["subprotocols"] = ["realtime", f"openai-insecure-api-key.{token}"]
-    elif shown == "subprotocol":
-        options["subprotocols"] = ["bearer", token]
-    else:
-        options["additional_headers"] = {"Authorization": f"{shown} {token}"}
-    async with guarded.connect_to(path, **options) as client:
-        assert client.subprotocol == next(iter(options.get("subprotocols", ())), None)
-        (session,) = guarded.hub.held.by_id.values()
-        assert (session.options.tenant, session.options.key) == ("acme", "mint")
-
-
-@each_bad_token
-@pytest.mark.parametrize("path", WEBSOCKETS)
-async def test_bad_token_is_refused_in_the_dialects_own_form(
-    guarded: Any, mock_worker: Any, path: str, changed: dict[str, Any], status: int
-) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        await guarded.connect_to(
-            path, additional_headers=bearer(signed(**changed)), origin="https://evil.example"
-        )
-    response = refused.value.response
-    assert response.status_code == status
-    assert_own_form(path, json.loads(response.body), status)
-
-
-@pytest.mark.parametrize("where", ["header", "query"])
-@pytest.mark.parametrize("path", POSTS)
-async def test_token_posts_recordings_instead_of_its_key(
-    guarded: Any, mock_worker: Any, path: str, where: str
-) -> None:
-    token = await minted(guarded)
-    response = await post_recording(guarded, path, **{where: token})
-    assert response.status_code == 200, response.text
-
-
-@each_bad_token
-@pytest.mark.parametrize("path", POSTS)
-async def test_recording_with_a_bad_token_is_refused_in_the_dialects_own_form(
-    guarded: Any, mock_worker: Any, path: str, changed: dict[str, Any], status: int
-) -> None:
-    response = await post_recording(guarded, path, header=signed(**changed))
-    assert response.status_code == status
-    assert_own_form(path, response.json(), status)
-
-
-async def post_recording(
-    server: Any, path: str, header: str | None = None, query: str | None = None
-) -> httpx.Response:
-    """Posts a recording of a page that shows a token."""
-    recording = wave_file(1600)
-    more: dict[str, Any] = {"headers": {"Origin": "https://evil.example"}}
-    if header is not None:
-        more["headers"] |= bearer(header)
-    if query is not None:
-        more["params"] = {**httpx.QueryParams(path.partition("?")[2]), "access_token": query}
-    if path.startswith("/v1/listen"):
-        more["content"] = recording
-    else:
-        more |= {"files": {"file": ("a.wav", recording)}, "data": {"model": "mock"}}
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return await client.post(f"http://{server.address}{path}", **more)
-
-
-def wave_file(samples: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setparams((1, 2, 16_000, samples, "NONE", ""))
-        writer.writeframes(bytes(2 * samples))
-    return file.getvalue()
-
-
-async def test_token_is_for_nothing_but_transcription(guarded: Any) -> None:
-    token = await minted(guarded)
-    assert (await guarded.get("/v1/models", **bearer(token))).status_code == 200
-    assert (await guarded.get("/v1/usage", **bearer(token))).status_code == 403
-    async with httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://{guarded.address}/v1/tokens"
-        assert (await client.post(url, headers=bearer(token))).status_code == 403
-
-
-async def test_sessions_outlive_their_token_and_end_with_its_key(
-    guarded: Any, mock_worker: Any, key_file: Path
-) -> None:
-    token = await minted(guarded, ttl_seconds=1)
-    async with guarded.connect("events=true", additional_headers=bearer(token)) as client:
-        while (await status_shown(guarded, token)) != 401:  # noqa: ASYNC110 - a clock's second
-            await asyncio.sleep(0.05)
-        await client.send(b"ab")
-        statuses = [json.loads(await client.recv())["status"] for _ in range(3)]
-        assert statuses == ["session", "received", "transcript"]
-        write(key_file, ENTRIES[:-1])
-        async with asyncio.timeout(10):
-            frames = [json.loads(frame) async for frame in ignore_close(client)]
-        assert frames[-1]["code"] == "unauthorized"
-
-
-async def status_shown(server: Any, key: str) -> int:
-    return int((await server.get("/v1/models", **bearer(key))).status_code)
-
-
-async def test_tokens_of_a_tenant_are_revoked_together(
-    guarded: Any, mock_worker: Any, key_file: Path
-) -> None:
-    token = await minted(guarded)
-    later = datetime.fromtimestamp(int(time.time()) + 1, UTC).isoformat()
-    async with guarded.connect("events=true", additional_headers=bearer(token)) as client:
-        write(key_file, ENTRIES, tenants={"acme": {"tokens_not_before": later}})
-        async with asyncio.timeout(10):
-            frames = [json.loads(frame) async for frame in ignore_close(client)]
-        assert frames[-1]["code"] == "unauthorized"
-    assert await status_shown(guarded, token) == 401
-    assert await status_shown(guarded, MINT) == 200
 
 
 async def test_key_in_a_url_is_refused_with_what_to_do(guarded: Any) -> None:
@@ -499,9 +265,3 @@ async def test_wrong_keys_of_one_address_are_slowed_and_good_ones_are_not(
         assert not slowed.done()
     assert await slowed == 401
     assert asyncio.get_running_loop().time() - began > 1
-
-
-async def status_of(server: Any, key: str) -> int:
-    with pytest.raises(InvalidStatus) as refused:
-        await server.connect(additional_headers=bearer(key), open_timeout=30)
-    return int(refused.value.response.status_code)

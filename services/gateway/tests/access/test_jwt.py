@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,91 +15,21 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from json_server import serve_json
+from identity_provider import AUDIENCE, FIRST, SECOND, Place, caller_of, jwk
 from jwt.utils import base64url_encode
 from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from scripta_common.errors import ProviderUnavailable, Unauthorized
-from scripta_gateway.access import keyring, provider
+from scripta_common.errors import Unauthorized
+from scripta_gateway.access import keyring
 from scripta_gateway.access.caller import Caller, Quota, Scope
-from scripta_gateway.access.jwt import ProviderTokens, Rules
 from scripta_gateway.access.keyfile import KeyFile, Limits, TenantEntry
-from scripta_gateway.access.keyring import Keyring
-from scripta_gateway.access.provider import Provider
 from scripta_gateway.settings import GatewaySettings
-from scripta_gateway.telemetry import metrics
 
 pytestmark = pytest.mark.asgi
-
-FIRST, SECOND = (rsa.generate_private_key(65537, 2048) for _ in range(2))
-CURVE = ec.generate_private_key(ec.SECP256R1())
-AUDIENCE = "speech"
-DISCOVERY = "/.well-known/openid-configuration"
-
-
-def jwk(key: Any, kid: str, algorithm: str = "RS256") -> dict[str, Any]:
-    said = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
-    return {**said, "kid": kid, "use": "sig", "alg": algorithm, "key_ops": ["verify"]}
-
-
-class Place:
-    """An identity provider, and who trusts it."""
-
-    def __init__(self) -> None:
-        self.address = ""
-        self.keys = [jwk(FIRST, "first"), jwk(CURVE, "curve", "ES256")]
-        self.away = False
-        self.asked = 0
-        self.discovery: dict[str, Any] = {}
-        self.file = KeyFile()
-
-    def answer(self, path: str, _: object) -> Any:
-        if self.away:
-            return None
-        if path == DISCOVERY:
-            found = {"issuer": self.address, "jwks_uri": f"{self.address}/keys"}
-            return {**found, **self.discovery}
-        self.asked += path == "/keys"
-        return {"keys": self.keys} if path == "/keys" else None
-
-    def rules(self, **more: Any) -> Rules:
-        settings = {"jwt_issuer": self.address, "jwt_audience": AUDIENCE, **more}
-        return GatewaySettings(**settings).jwt_rules()
-
-    def tokens(self, source: str = "", **more: Any) -> ProviderTokens:
-        rules = self.rules(**more)
-        keys = Provider(self.address, source, rules.algorithms)
-        return ProviderTokens(rules, keys, lambda: Keyring(self.file))
-
-    def claims(self, **changed: Any) -> dict[str, Any]:
-        now = int(time.time())
-        said = {
-            "iss": self.address,
-            "aud": AUDIENCE,
-            "sub": "ann@example.com",
-            "tenant": "acme",
-            "scope": "openid scripta:transcribe scripta:usage",
-            "iat": now,
-            "exp": now + 60,
-            **changed,
-        }
-        return {name: value for name, value in said.items() if value is not None}
-
-    def sign(self, key: Any = FIRST, kid: str | None = "first", **changed: Any) -> str:
-        algorithm = "ES256" if key is CURVE else "RS256"
-        return jwt.encode(self.claims(**changed), key, algorithm, {"kid": kid} if kid else {})
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    there = Place()
-    with serve_json(there.answer) as there.address:
-        yield there
 
 
 def by_hand(head: dict[str, Any], claims: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
@@ -107,12 +37,6 @@ def by_hand(head: dict[str, Any], claims: dict[str, Any], sign: Callable[[bytes]
     parts = [base64url_encode(json.dumps(part).encode()) for part in (head, claims)]
     signed = b".".join(parts)
     return b".".join((signed, base64url_encode(sign(signed)))).decode()
-
-
-async def caller_of(tokens: ProviderTokens, token: str) -> Caller:
-    caller = await tokens.verify(token, time.time())
-    assert caller is not None
-    return caller
 
 
 async def test_token_tells_who_calls_and_what_it_may(place: Place) -> None:
@@ -239,122 +163,6 @@ async def test_tokens_of_a_tenant_are_revoked_together(place: Place) -> None:
     assert tokens.admits(caller, time.time()) is False
     with pytest.raises(Unauthorized, match="revoked"):
         await tokens.verify(place.sign(), time.time())
-
-
-async def test_new_key_is_fetched_and_unknown_ones_make_nobody_ask_in_a_loop(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Guards the provider, and us, against callers with made-up keys."""
-    tokens = place.tokens()
-    assert await caller_of(tokens, place.sign())
-    place.keys.append(jwk(SECOND, "second"))
-    unknown = [place.sign(SECOND, kid=str(number)) for number in range(50)]
-    tried = await asyncio.gather(
-        *(tokens.verify(token, 0) for token in unknown), return_exceptions=True
-    )
-    assert all(isinstance(error, Unauthorized) for error in tried)
-    assert place.asked == 1
-    tokens._provider._again_at = 0.0  # as time goes by
-    tried = await asyncio.gather(
-        *(tokens.verify(token, 0) for token in unknown), return_exceptions=True
-    )
-    assert place.asked == 2
-    assert await caller_of(tokens, place.sign(SECOND, "second"))
-    assert place.asked == 2
-
-
-async def test_client_that_leaves_does_not_stop_the_keys_of_others(place: Place) -> None:
-    tokens = place.tokens()
-    leaving = asyncio.create_task(tokens.verify(place.sign(), 0))
-    await asyncio.sleep(0)
-    staying = asyncio.create_task(tokens.verify(place.sign(), 0))
-    await asyncio.sleep(0)
-    leaving.cancel()
-    assert await staying is not None
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-
-
-async def test_former_keys_count_while_the_provider_is_away(place: Place) -> None:
-    tokens = place.tokens()
-    assert await caller_of(tokens, place.sign())
-    place.away = True
-    tokens._provider._again_at = 0.0
-    with pytest.raises(Unauthorized):
-        await tokens.verify(place.sign(kid="new"), 0)
-    assert await caller_of(tokens, place.sign())
-
-
-async def test_provider_that_is_back_is_noticed_soon(
-    place: Place, monkeypatch: pytest.MonkeyPatch, until: Any
-) -> None:
-    """Guards the alert: a fetch that fails once would count until the next, minutes later."""
-    monkeypatch.setattr(provider, "PROVIDER_AGAIN_SECONDS", 0.05)
-    tokens = place.tokens()
-    assert await caller_of(tokens, place.sign())
-    place.away = True
-    watching = asyncio.create_task(tokens._provider.watch())
-    tokens._provider._again_at = 0.0
-    await until(lambda: metrics.PROVIDER_FAILING._value.get() == 1)
-    place.away = False
-    await until(lambda: metrics.PROVIDER_FAILING._value.get() == 0)
-    watching.cancel()
-
-
-async def test_before_any_key_is_known_callers_may_come_again(place: Place) -> None:
-    place.away = True
-    tokens = place.tokens()
-    with pytest.raises(ProviderUnavailable):
-        await tokens.verify(place.sign(), 0)
-    place.away = False
-    tokens._provider._again_at = 0.0
-    assert await caller_of(tokens, place.sign())
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"issuer": "https://else.example"},
-        {"jwks_uri": None},
-        {"jwks_uri": "file:///etc/passwd"},
-        {"jwks_uri": "http://127.0.0.1:1/keys"},
-        {"padding": "x" * 300_000},
-    ],
-)
-async def test_discovery_that_can_not_be_trusted_is_not(
-    place: Place, document: dict[str, Any]
-) -> None:
-    place.discovery = document
-    with pytest.raises(ProviderUnavailable):
-        await place.tokens().verify(place.sign(), 0)
-
-
-async def test_provider_that_hangs_is_given_up(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider, "_FETCH_SECONDS", 0.2)
-    hanging = await asyncio.start_server(lambda *_: asyncio.sleep(9), "127.0.0.1", 0)
-    async with hanging:
-        port = hanging.sockets[0].getsockname()[1]
-        with pytest.raises(ProviderUnavailable):
-            await place.tokens(f"http://127.0.0.1:{port}/keys").verify(place.sign(), 0)
-
-
-async def test_keys_can_be_a_file_that_changes(place: Place, tmp_path: Path) -> None:
-    path = tmp_path / "jwks.json"
-    write(path, [jwk(FIRST, "first")])
-    tokens = place.tokens(str(path))
-    assert await caller_of(tokens, place.sign())
-    write(path, [jwk(SECOND, "second")])
-    tokens._provider._again_at = 0.0
-    assert await caller_of(tokens, place.sign(SECOND, "second"))
-    with pytest.raises(Unauthorized):
-        await tokens.verify(place.sign(), 0)
-    assert place.asked == 0
-
-
-def write(path: Path, keys: list[dict[str, Any]]) -> None:
-    path.write_text(json.dumps({"keys": keys}), "utf-8")
 
 
 @pytest.mark.parametrize(

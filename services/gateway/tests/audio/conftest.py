@@ -19,7 +19,7 @@ from joined import joined
 
 from scripta_gateway.audio.budget import StreamBudget
 from scripta_gateway.audio.decoder import AudioDecoder, AudioFormat
-from scripta_gateway.audio.processes import SHARED_PROCESSES
+from scripta_gateway.audio.processes import SHARED_PROCESSES, DecoderProcesses
 
 Samples = np.ndarray[Any, np.dtype[np.int16]]
 
@@ -273,3 +273,10 @@ def pieces() -> Callable[[bytes, int], list[bytes]]:
 @pytest.fixture
 def kinds() -> list[str]:
     return list(KINDS)
+
+
+@pytest.fixture
+def processes() -> Iterator[DecoderProcesses]:
+    own = DecoderProcesses()
+    yield own
+    own.close()

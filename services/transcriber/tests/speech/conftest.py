@@ -18,6 +18,7 @@ from scripta_transcriber.engines.moonshine import DISTRIBUTION, MoonshineEngine
 from scripta_transcriber.engines.onnx import packaged_path
 from scripta_transcriber.engines.source import ModelSource
 from scripta_transcriber.engines.whisper import WhisperEngine
+from scripta_transcriber.segmenter import cutter as cutter_module
 from scripta_transcriber.segmenter.vad import VoiceDetector
 
 _REPOSITORY = Path(__file__).resolve().parents[4]
@@ -147,3 +148,11 @@ def _read(path: Path) -> bytes:
     samples = np.frombuffer(data, dtype="<i2").astype(np.float64)
     low = np.convolve(samples, taps / taps.sum(), mode="same")[::step]
     return np.clip(np.round(low), -32768, 32767).astype("<i2").tobytes()
+
+
+@pytest.fixture(scope="module")
+def no_music() -> Iterator[None]:
+    """A level in place of speech holds its pitch, as music does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutter_module, "is_music", lambda samples, likely: False)
+        yield
