@@ -41,8 +41,7 @@ class TranscriberSettings(CommonSettings):
         None,
         ge=1,
         description="Sessions at a time; by default what the threads sustain: measured at start "
-        "with moonshine and with whisper on a CPU, else what the engine does per thread, the "
-        "least of several",
+        "with moonshine, else what the engine does per thread, the least of several",
     )
     threads: int = Field(
         default_factory=usable_cores, ge=1, le=64, description="Threads that run the engines"

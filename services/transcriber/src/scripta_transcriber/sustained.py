@@ -30,7 +30,7 @@ A pause of the machine at start must not leave a transcriber that serves nobody.
 fast as the reference other things set the limit, such as the broker and what neighbours do.
 """
 SPEECH_SECONDS = 4.0
-"""Length of the segment: with Moonshine's interims 0.13 s of work on the reference core."""
+"""Length of the segment: with its interims 0.13 s of work on the reference core."""
 MEASURE_SECONDS = 1.0
 """Time for all repetitions. The best of them counts: a neighbour disturbs some, seldom all."""
 WAITS = 2.0
@@ -115,7 +115,7 @@ def _best(engine: Engine, pcm: bytes, interval: float, until: float) -> float:
 def _hear(engine: Engine, pcm: bytes, interval: float) -> None:
     """Does what a segment of a live session costs: its interims, and the final."""
     step, memo = round(interval * SAMPLE_RATE) * BYTES_PER_SAMPLE, None
-    for end in range(step, len(pcm), step) if engine.capabilities.interims else ():
+    for end in range(step, len(pcm), step):
         memo = engine.draft(Segment(0, pcm[:end], Reason.LENGTH), memo).memo
     engine.transcribe(Segment(0, pcm, Reason.LENGTH))
 

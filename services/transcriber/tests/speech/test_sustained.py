@@ -14,8 +14,6 @@ from scripta_transcriber import sustained
 from scripta_transcriber.engines.base import Draft, EngineError, Segment, Transcript
 from scripta_transcriber.engines.mock import MockEngine
 from scripta_transcriber.engines.moonshine import MoonshineEngine
-from scripta_transcriber.engines.source import Device, ModelSource
-from scripta_transcriber.engines.whisper import WhisperEngine
 from scripta_transcriber.scheduler import Scheduler
 from scripta_transcriber.sustained import (
     LEAST,
@@ -88,25 +86,6 @@ async def test_slow_engine_gets_few_slots_and_is_heard_once(scheduler: Scheduler
     assert await slots_per_thread([slow], scheduler, 2, 0.5) == LEAST
     assert slow.finals == 2  # once a thread
     assert sorted(slow.drafts) == [at / 2 for at in range(1, 8) for _ in range(2)]
-
-
-async def test_engine_without_interims_is_measured_by_its_finals(scheduler: Scheduler) -> None:
-    """Guards: an engine that pays at start for interims that no session gets."""
-    finals_only = Slow(0.1)
-    finals_only.capabilities = replace(Slow.capabilities, interims=False)
-    assert await slots_per_thread([finals_only], scheduler, 1, 0.5) > LEAST
-    assert finals_only.drafts == []
-
-
-def test_whisper_is_measured_on_a_processor_only() -> None:
-    """Guards: a small model that serves as few sessions as the largest."""
-    on_cpu, on_gpu = (
-        WhisperEngine(ModelSource("small", device=device)).capabilities for device in Device
-    )
-    assert on_cpu.speech_cost is not None
-    assert slots_for(on_cpu, on_cpu.speech_cost / 2) == 4
-    assert slots_for(on_cpu, on_cpu.speech_cost * 5) == on_cpu.slots_per_thread == LEAST
-    assert on_gpu.speech_cost is None
 
 
 async def test_slots_are_those_of_the_slowest_engine(scheduler: Scheduler) -> None:

@@ -40,10 +40,6 @@ and words that wait for more than this become no better."""
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 _LEAST_SAMPLES = SAMPLE_RATE // 10
 
-_SPEECH_COST = 0.12
-"""Seconds of a thread for a second of speech at which two sessions a thread are right: their finals
-wait for each other, so a quarter of its time is theirs. The base model takes half as long."""
-
 _CUT = Cut()
 
 FloatArray = npt.NDArray[np.float32]
@@ -85,7 +81,6 @@ class WhisperEngine:
             segment_seconds=SEGMENT_SECONDS,
             max_segment_seconds=WINDOW_SECONDS,
             slots_per_thread=2,
-            speech_cost=_SPEECH_COST if source.device is Device.CPU else None,
             models=(label, f"whisper-{label}") if label else (),
         )
 
