@@ -149,7 +149,7 @@ async def bench(arguments: argparse.Namespace) -> int:
             seen[measured.name] = await live(measured, spoken, arguments)
     unspoken = [tag for tag, each in spoken.items() if not _speaks(models, each)]
     for tag in unspoken:
-        print(f"No model here speaks {tag}: {len(spoken.pop(tag))} recordings are left out")
+        print(f"No model here speaks {tag}; recordings that are left out: {len(spoken.pop(tag))}")
     if not spoken or not models:
         print("There is nothing to measure: no model here speaks what the recordings say")
         return 2

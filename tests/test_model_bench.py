@@ -19,7 +19,7 @@ from recordings import beckett
 pytestmark = pytest.mark.unit
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
-MODULES = ("checked_manifest", "intervals", "noise", "page", "wer")
+MODULES = ("checked_manifest", "intervals", "model_run", "noise", "page", "wer")
 SAID = "Ever tried. Ever failed. No matter."
 
 
@@ -189,3 +189,20 @@ def test_bench_measures_a_folder_of_the_users_own(tmp_path: Path) -> None:
     assert "moonshine-tiny-en: 2 of 2 heard" in done.stderr
     assert "| en       | 10 dB |" in done.stdout
     assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("files", "engine"),
+    [
+        (("model.bin", "config.json"), "whisper"),
+        (("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"), "moonshine"),
+        (("model.int8.onnx", "tokens.txt"), "sherpa"),
+        (("notes.txt",), None),
+    ],
+)
+def test_models_of_a_folder_are_known_by_their_files(
+    bench: Any, tmp_path: Path, files: tuple[str, ...], engine: str | None
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert bench.model_run.engine_of(tmp_path) == engine
