@@ -8,13 +8,16 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from certificates import self_signed
 
 from scripta_local.__main__ import Application
 from scripta_local.console import Console
@@ -82,6 +85,24 @@ async def test_run_transcribes_its_demo_and_says_where_to_go() -> None:
         assert f"http://127.0.0.1:{port}/\n" in output
         assert f"ws://127.0.0.1:{port}/ws\n" in output
         assert f"--url ws://127.0.0.1:{port}/ws" in output
+
+
+@pytest.mark.system
+async def test_run_speaks_tls_where_it_has_a_certificate(tmp_path: Path) -> None:
+    """Guards the check for readiness, the demo, and the addresses that are printed."""
+    pair, port = self_signed(), str(free_port())
+    certificate, key = pair.write(tmp_path)
+    files = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+    async with running(APP_PORT=port, **files) as process:
+        output = await read_until(process, "live view")
+        assert len(re.findall(r"Transcribed: .* \(size: \d+ bytes\)", output)) == 5
+        assert f"browser    https://127.0.0.1:{port}/\n" in output
+        assert f"--url wss://127.0.0.1:{port}/ws --ca {certificate}\n" in output
+        assert f"top https://127.0.0.1:{port} " in output
+        trusts = ssl.create_default_context(cadata=pair.certificate.decode())
+        async with httpx.AsyncClient(trust_env=False, verify=trusts) as client:
+            page = await client.get(f"https://127.0.0.1:{port}/")
+        assert page.status_code == 200
 
 
 @pytest.mark.system

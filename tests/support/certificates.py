@@ -92,6 +92,20 @@ class Authority:
         return context
 
 
+def self_signed() -> Pair:
+    """Returns a certificate for 127.0.0.1 that nobody else has signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("localhost")
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    built = (
+        _builder(name, name, key, days=1)
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(built.public_bytes(Encoding.PEM), secret, built.serial_number)
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 

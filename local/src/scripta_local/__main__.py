@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -102,7 +103,7 @@ class Application:
         """Shows the first words; a failure is told and changes nothing."""
         play = play_mock if self._serving.engine == "mock" else play_sample
         try:
-            await play(self._stack.ws_url, self._console)
+            await play(self._stack.ws_url, self._console, self._ca_file)
         except TimeoutError:
             self._console.note("The demo failed: the last words did not come. See the log above.")
         except (ScriptaError, LocalError) as error:
@@ -110,7 +111,9 @@ class Application:
 
     def _invite(self) -> None:
         stack = self._stack
-        url = "" if stack.port == 8000 else f" --url {stack.ws_url}"
+        default = stack.port == 8000 and not stack.certificate
+        trust = f" --ca {self._ca_file}" if self._ca_file else ""
+        url = "" if default else f" --url {stack.ws_url}{trust}"
         command = _shown(Path(sys.executable).with_name("scripta"))
         exporting = " ".join(
             [stack.url, *(f"127.0.0.1:{port}" for port in stack.transcriber_ports)]
@@ -121,8 +124,13 @@ class Application:
             f"  WebSocket  {stack.ws_url}\n"
             f"  a file     {command} transcribe FILE{url}\n"
             f"{self._language_hint(command, url)}"
-            f"  live view  {command} top {exporting}\n"
+            f"  live view  {command} top {exporting}{trust}\n"
         )
+
+    @property
+    def _ca_file(self) -> str | None:
+        """What has to be trusted: a certificate of one's own is its own authority."""
+        return os.environ.get("SCRIPTA_CA_FILE") or self._stack.certificate or None
 
     def _language_hint(self, command: Path, url: str) -> str:
         """Returns the line that shows how to ask for another language, if there is one."""

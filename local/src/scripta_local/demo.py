@@ -66,8 +66,13 @@ def find_sample() -> Sample:
     raise LocalError("The sample recording is not installed (package moonshine-voice).")
 
 
-async def play_sample(url: str, console: Console) -> None:
+async def play_sample(url: str, console: Console, ca_file: str | None = None) -> None:
     """Streams the sample at the pace of speech and shows words as they come.
+
+    Args:
+        url: Where the gateway is.
+        console: Where words are shown.
+        ca_file: Certificates that are trusted beside those of the system.
 
     Raises:
         ScriptaError: The session failed.
@@ -83,13 +88,19 @@ async def play_sample(url: str, console: Console) -> None:
         sample_rate=sample.sample_rate,
         channels=sample.channels,
         interim_results=True,
+        ca_file=ca_file,
     )
     async with asyncio.timeout(seconds + PATIENCE_SECONDS), opened as session:
         await _converse(session, _speak(session, sample.chunks(seconds)), console)
 
 
-async def play_mock(url: str, console: Console) -> None:
+async def play_mock(url: str, console: Console, ca_file: str | None = None) -> None:
     """Sends a few messages to the mock engine and shows what it makes of them.
+
+    Args:
+        url: Where the gateway is.
+        console: Where answers are shown.
+        ca_file: Certificates that are trusted beside those of the system.
 
     Raises:
         ScriptaError: The session failed.
@@ -97,7 +108,8 @@ async def play_mock(url: str, console: Console) -> None:
     """
     console.note(f"Sending {MOCK_MESSAGES} messages to the mock engine:")
     messages = (bytes(1024 * size) for size in range(1, MOCK_MESSAGES + 1))
-    async with asyncio.timeout(PATIENCE_SECONDS), connect(url) as session:
+    opened = connect(url, ca_file=ca_file)
+    async with asyncio.timeout(PATIENCE_SECONDS), opened as session:
         await _converse(session, _speak(session, messages), console)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 
 PROBE_SECONDS = 2.0
@@ -38,11 +39,17 @@ def reachable_host(host: str) -> str:
     return _WILDCARDS.get(host, host)
 
 
-async def probe(host: str, port: int) -> Probe:
-    """Asks ``/readyz`` once; never raises and never takes longer than ``PROBE_SECONDS``."""
+async def probe(host: str, port: int, *, secured: bool = False) -> Probe:
+    """Asks ``/readyz`` once; never raises and never takes longer than ``PROBE_SECONDS``.
+
+    Args:
+        host: Address that the service listens on.
+        port: Port.
+        secured: Whether it speaks TLS there.
+    """
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            answer = await _get(reachable_host(host), port)
+            answer = await _get(reachable_host(host), port, _trusting() if secured else None)
     except (OSError, TimeoutError):
         return Probe(0)
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -51,8 +58,16 @@ async def probe(host: str, port: int) -> Probe:
     return Probe(status, body.decode(errors="replace").strip())
 
 
-async def _get(host: str, port: int) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port)
+def _trusting() -> ssl.SSLContext:
+    """Returns how TLS is spoken with a process of our own, whatever its certificate is for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _get(host: str, port: int, tls: ssl.SSLContext | None) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
         request = f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())

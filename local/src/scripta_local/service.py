@@ -17,14 +17,21 @@ _FIX = "LOG_LEVEL=DEBUG makes it say more."
 class Service:
     """A child and where its ``/readyz`` is.
 
+    Args:
+        child: The supervised process.
+        host: Address that it listens on.
+        port: Port on which it says that it is ready.
+        secured: Whether it speaks TLS there.
+
     Attributes:
         child: The supervised process.
     """
 
-    def __init__(self, child: Child, host: str, port: int) -> None:
+    def __init__(self, child: Child, host: str, port: int, *, secured: bool = False) -> None:
         self.child = child
         self._host = host
         self._port = port
+        self._secured = secured
         self._was_ready = False
 
     async def wait_ready(self, seconds: float, *, restarts: bool) -> None:
@@ -44,7 +51,7 @@ class Service:
                     # Who dies before it was ever ready will do so again.
                     if not self.child.alive and not (restarts and self._was_ready):
                         raise self._died()
-                    last = await probe(self._host, self._port)
+                    last = await probe(self._host, self._port, secured=self._secured)
                     if not last.ready:
                         await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:

@@ -100,12 +100,21 @@ class Stack:
     @property
     def url(self) -> str:
         """The gateway's HTTP address, without a slash at the end."""
-        return f"http://{_in_url(reachable_host(self._host))}:{self._port}"
+        return f"http{self._s}://{_in_url(reachable_host(self._host))}:{self._port}"
 
     @property
     def ws_url(self) -> str:
         """The address of the native dialect."""
-        return f"ws://{_in_url(reachable_host(self._host))}:{self._port}/ws"
+        return f"ws{self._s}://{_in_url(reachable_host(self._host))}:{self._port}/ws"
+
+    @property
+    def certificate(self) -> str:
+        """File of the certificate that the gateway shows; empty: it speaks no TLS."""
+        return {**inherited_environment(), **self._env}.get("TLS_CERT_FILE", "")
+
+    @property
+    def _s(self) -> str:
+        return "s" if self.certificate else ""
 
     @property
     def gateway_ports(self) -> list[int]:
@@ -268,7 +277,15 @@ class Stack:
         self, name: str, port: int, env: Mapping[str, str] | None = None
     ) -> Service:
         own = {**(env or {}), "APP_HOST": self._host, "APP_PORT": str(port)}
-        service = Service(self._child(name, self._commands.gateway, own), self._host, port)
+        settings = {**inherited_environment(), **self._env, **own}
+        # Its own port speaks plainly, and to whoever has no certificate.
+        admin = int(settings.get("ADMIN_PORT") or 0)
+        service = Service(
+            self._child(name, self._commands.gateway, own),
+            self._host,
+            admin or port,
+            secured=bool(settings.get("TLS_CERT_FILE")) and not admin,
+        )
         self._gateways.append(service)
         self._gateway_ports.append(port)
         await service.child.start()

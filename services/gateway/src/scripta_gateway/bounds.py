@@ -24,6 +24,8 @@ class Bound(StrEnum):
 
     HEAD_BYTES = "head_bytes"
     """Bytes of a request's head: before that nobody knows who calls, or what for."""
+    TLS_HANDSHAKES = "tls_handshakes"
+    """Handshakes of TLS a second: more of them wait until they are accepted."""
     TLS_SECONDS = "tls_seconds"
     """Time in which a handshake of TLS has to be complete."""
     HEAD_SECONDS = "head_seconds"
@@ -149,6 +151,11 @@ REQUEST_BODY_BYTES: Final = 64 * KIB
 """Longest body of a request on a route that wants none: a small one is simply not read."""
 REQUEST_SECONDS: Final = 10.0
 """Time for a whole request, from the accept or its first byte: slow links need one or two."""
+TLS_HANDSHAKES_A_SECOND: Final = 200.0
+"""Handshakes of TLS that are begun in a second: each costs about 0.7 ms of the time in which those
+who speak are served, so that all together cost a seventh of a core, whoever asks for them."""
+TLS_HANDSHAKES_BURST: Final = 100.0
+"""Handshakes that may come together."""
 TLS_SECONDS: Final = 10.0
 """Time for a handshake of TLS, which comes before the request: slow links need one or two."""
 TLS_CLOSE_SECONDS: Final = 10.0

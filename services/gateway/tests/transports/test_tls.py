@@ -336,6 +336,26 @@ async def test_silent_sockets_keep_nobody_out(
         assert hits(Bound.CONNECTIONS) >= 40
 
 
+async def test_flood_of_handshakes_waits_and_who_speaks_does_not(
+    start: Any,
+    mock_worker: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    hits: Callable[[Bound], float],
+) -> None:
+    """Guards those who speak: handshakes of others are most of what a socket costs."""
+    monkeypatch.setattr(securing, "TLS_HANDSHAKES_A_SECOND", 4.0)
+    monkeypatch.setattr(securing, "TLS_HANDSHAKES_BURST", 3.0)
+    secured = await start()
+    async with secured.connect() as client:
+        began = asyncio.get_running_loop().time()
+        flood = [asyncio.create_task(secured.serial()) for _ in range(8)]
+        assert (await talk(client))["status"] == "received"
+        await asyncio.gather(*flood)
+    # Four begin at once, and the others a quarter of a second apart.
+    assert asyncio.get_running_loop().time() - began > 0.9
+    assert hits(Bound.TLS_HANDSHAKES) >= 4
+
+
 async def test_no_socket_is_counted_that_is_gone(start: Any, until: Until) -> None:
     secured = await start()
     for message in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01"):

@@ -8,11 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, cast
 
-from scripta_gateway.bounds import FAREWELL_SECONDS, TLS_CLOSE_SECONDS, TLS_SECONDS, Bound
+from scripta_gateway.bounds import (
+    FAREWELL_SECONDS,
+    TLS_CLOSE_SECONDS,
+    TLS_HANDSHAKES_A_SECOND,
+    TLS_HANDSHAKES_BURST,
+    TLS_SECONDS,
+    Bound,
+)
 from scripta_gateway.telemetry import metrics
+from scripta_gateway.transports.rate import Allowance
 from scripta_gateway.transports.sockets import Sockets
 from scripta_gateway.transports.tls import Certificates
 
@@ -50,6 +59,7 @@ class TlsServer:
         self._sockets = sockets
         self._certificates = certificates
         self._make = make
+        self._pace = Allowance(TLS_HANDSHAKES_A_SECOND, TLS_HANDSHAKES_BURST, time.monotonic())
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -78,16 +88,24 @@ class TlsServer:
         loop = asyncio.get_running_loop()
         while True:
             try:
+                await self._wait_turn()
                 accepted, _ = await loop.sock_accept(listener)  # cancelled, none is lost
             except OSError as error:
                 logger.warning("no socket accepted", extra={"error": str(error)})
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
+            self._pace.spend(1, time.monotonic())
             if self._sockets.admit(accepted):
                 handshake = self._begin(self._secure(accepted))
                 self._sockets.idle(accepted, _Evicted(handshake))
             else:
                 accepted.close()
+
+    async def _wait_turn(self) -> None:
+        """Waits as long as sockets have come too fast; the kernel holds others until then."""
+        if wait := self._pace.spend(0, time.monotonic()):
+            metrics.BOUNDS_HIT[Bound.TLS_HANDSHAKES].inc()
+            await asyncio.sleep(wait)
 
     async def _secure(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
