@@ -44,10 +44,12 @@ class Followed:
     Attributes:
         sessions: The number; 0 if not even one is.
         final: Seconds within which 95 of 100 finals were to come.
+        disturbed: Whether other work had the core meanwhile: it follows more.
     """
 
     sessions: int
     final: float
+    disturbed: bool
 
 
 async def alone(speech: Speech, seconds: float) -> Level:
@@ -68,13 +70,16 @@ async def followed(speech: Speech, start: float, late: float, seconds: float) ->
     interims = any(due.interims for piece in speech.pieces for due in piece.dues)
     bar = Bar(max(FINAL_SECONDS, PATIENCE * late), 0.9 if interims else 0.0)
     deck = cycle(speech.pieces)
+    disturbed = False
     print(LEVEL_HEAD)
     async with rig(1, engine=speech.engine, model=speech.model, language=speech.language) as system:
 
         async def measure(sessions: int) -> Level:
             level = await system.level(deck, sessions, seconds)
             print(level_row(level), flush=True)
+            nonlocal disturbed
+            disturbed |= level.disturbed
             return level
 
         found = await most_sustained(measure, bar, max(1, round(start)))
-    return Followed(found.sessions if found else 0, bar.final)
+    return Followed(found.sessions if found else 0, bar.final, disturbed)

@@ -147,7 +147,8 @@ def _followed_rows(found: Findings) -> list[Sequence[str]]:
         (
             name,
             f"{live.followed.sessions} ({live.language}, 95 of 100 finals within "
-            f"{live.followed.final:.1f} s)",
+            f"{live.followed.final:.1f} s)"
+            + (", and more where no other work has the core" if live.followed.disturbed else ""),
         )
         for name, live in found.live.items()
         if live.followed
