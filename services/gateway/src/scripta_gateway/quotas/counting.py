@@ -30,6 +30,7 @@ _LIMITS: Final = (Limit.SESSIONS, Limit.SESSIONS_A_MINUTE, Limit.AUDIO_SECONDS_A
 _ANSWER_SECONDS: Final = 1.0
 """How long a client waits for a broker that does not answer until it is refused."""
 _CALLERS: Final = 1024
+_DAY_SECONDS: Final = 86_400
 
 
 class Counting:
@@ -55,19 +56,19 @@ class Counting:
         Raises:
             BrokerUnavailable: It does not answer in time; the sessions may have their seats.
         """
-        day = keys.usage(caller.tenant, day_of(self.now))
+        counts = _day_counts(caller.tenant, caller.key, int(self.now // _DAY_SECONDS))
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 what, whose, wait_ms, *new = await self._broker.run(
                     ENTER,
-                    [*_counts(caller), day],
+                    counts,
                     self._lapse_ms,
                     _told(caller.shared, caller.own),
                     total_field(),
                     total_field(caller.key),
                     *names,
                 )
-                if not self._broker.on_one_server(day, keys.ASSIGN):
+                if not self._broker.on_one_server(counts[0], keys.ASSIGN):
                     await self._broker.ping()
         except TimeoutError:
             raise BrokerUnavailable from None
@@ -85,7 +86,7 @@ class Counting:
         """
         await self._broker.run(
             LEAVE,
-            list(_counts(caller)),
+            _counts(caller.tenant, caller.key),
             *(_text(unused * interval_ms(quota)) for quota in (caller.shared, caller.own)),
             *names,
         )
@@ -126,9 +127,14 @@ def samples_of(quota: Quota) -> float | None:
     return None if seconds is None else seconds * SAMPLE_RATE
 
 
-def _counts(caller: Caller) -> tuple[str, str, str, str]:
-    tenant, key = caller.tenant, caller.key
+def _counts(tenant: str, key: str) -> tuple[str, str, str, str]:
     return keys.seats(tenant), keys.seats(tenant, key), keys.rate(tenant), keys.rate(tenant, key)
+
+
+@lru_cache(_CALLERS)
+def _day_counts(tenant: str, key: str, day: int) -> tuple[str, ...]:
+    """Returns the keys that a caller is counted by on a day, put together once for many calls."""
+    return *_counts(tenant, key), keys.usage(tenant, day_of(day * _DAY_SECONDS))
 
 
 @lru_cache(_CALLERS)
