@@ -45,6 +45,7 @@ class ScriptedGateway:
     refusing: bool = False
     # What a plain GET at the WebSocket's address is answered.
     refusal: tuple[int, str, dict[str, str]] = (426, '{"status":"error","error":"upgrade"}', {})
+    models: list[dict[str, Any]] = field(default_factory=list)
     finals_at_end: list[dict[str, Any]] = field(default_factory=list)
     stop: Callable[[], Awaitable[None]] | None = None
     _answered: int = 0
@@ -77,6 +78,9 @@ class ScriptedGateway:
         if parts.path == "/ws":
             self.queries.append(parse_qs(parts.query))
             return _response(503, "text/plain", b"") if self.refusing else None
+        if parts.path == "/v1/models":
+            listed = json.dumps({"data": self.models}).encode()
+            return _response(200, "application/json", listed)
         asset = read_asset(parts.path)
         if asset is None:
             return _response(404, "text/plain", b"no such path")

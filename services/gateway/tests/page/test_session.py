@@ -28,7 +28,7 @@ async def test_page_talks_to_its_own_host_only(page: Page, gateway) -> None:
 async def test_every_control_has_a_name_and_is_reached_by_keyboard(page: Page) -> None:
     await page.locator("summary").click()
     unnamed = await page.evaluate(
-        """() => Array.from(document.querySelectorAll("button, input, progress"))
+        """() => Array.from(document.querySelectorAll("button, input, select, progress"))
             .filter((e) => !(e.textContent.trim() || e.labels?.length))
             .map((e) => e.outerHTML)"""
     )
@@ -55,6 +55,24 @@ async def test_options_are_sent_with_the_next_connection(page: Page, gateway) ->
     assert gateway.queries[0]["language"] == ["en"]
     assert gateway.queries[0]["endpointing"] == ["700"]
     await expect(page.get_by_label("Language")).to_be_disabled()
+
+
+async def test_models_that_serve_here_can_be_chosen(page: Page, gateway) -> None:
+    """A vendor's name that stands for one of them is no choice of its own."""
+    gateway.models = [
+        {"id": "moonshine-tiny-en", "languages": ["en"], "interims": True, "word_times": True},
+        {"id": "whisper-base", "languages": [*"abcdefg"], "interims": False, "word_times": True},
+        {"id": "whisper-1"},
+    ]
+    await page.reload()
+    await page.locator("summary").click()
+    choices = page.get_by_label("Model").locator("option")
+    await expect(choices).to_have_text(
+        ["by the language", "moonshine-tiny-en (en)", "whisper-base (7 languages, finals only)"]
+    )
+    await page.get_by_label("Model").select_option("whisper-base")
+    await connect(page)
+    assert gateway.queries[0]["model"] == ["whisper-base"]
 
 
 @pytest.mark.parametrize(("option", "value"), [("Endpointing", "50"), ("Language", "english")])

@@ -8,6 +8,7 @@
 
 import { explainClose, explainMicrophone, explainRefusal, sentence } from "./explain.js";
 import { Microphone, microphoneObstacle } from "./microphone.js";
+import { offerModels } from "./models.js";
 import { Session, SessionClosed, sessionUrl } from "./session.js";
 import { sendFile } from "./upload.js";
 import { clock, copyText, Transcript } from "./view.js";
@@ -84,7 +85,7 @@ function notify(text, { error = true, retry = false } = {}) {
 /** Opens a session; null if that failed (and was explained) or an option is not valid. */
 async function connect({ upload = false } = {}) {
   ui.notice.hidden = true;
-  const { language, endpointing } = ui;
+  const { language, model, endpointing } = ui;
   language.value = language.value.trim();
   const invalid = [language, endpointing].find((field) => !field.checkValidity());
   if (invalid !== undefined) {
@@ -92,7 +93,7 @@ async function connect({ upload = false } = {}) {
     invalid.reportValidity();
     return null;
   }
-  const options = { language: language.value, endpointing: endpointing.value };
+  const options = { language: language.value, model: model.value, endpointing: endpointing.value };
   if (upload) options.upload = "true"; // it may wait for a slot
   const opening = new Session(sessionUrl(document.baseURI, options));
   [session, link] = [opening, "connecting"];
@@ -294,3 +295,4 @@ ui.clear.onclick = () => {
 };
 ui["microphone-hint"].textContent = obstacle ?? "";
 render();
+offerModels(ui.model, document.baseURI);
