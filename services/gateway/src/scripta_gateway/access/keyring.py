@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from scripta_gateway.access.bounded_file import read_bounded
 from scripta_gateway.access.caller import Caller
 from scripta_gateway.access.keyfile import BadKeyFile, KeyFile, digest, parse
 from scripta_gateway.telemetry import metrics
@@ -82,7 +83,7 @@ class WatchedKeyring:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = _read(path)
+        self._seen = read_bounded(path, _LARGEST, BadKeyFile)
         self.now = Keyring(parse(self._seen))
         # What is wrong with the file as it is; empty: nothing.
         self._trouble = ""
@@ -102,7 +103,7 @@ class WatchedKeyring:
     def look(self) -> None:
         """Reads the file, and takes what it has if that has changed."""
         try:
-            data = _read(self._path)
+            data = read_bounded(self._path, _LARGEST, BadKeyFile)
             if data != self._seen:
                 self.now = Keyring(parse(data))
                 self._seen = data
@@ -114,14 +115,3 @@ class WatchedKeyring:
             logger.critical("key file not used", extra={"error": trouble})
         self._trouble = trouble
         metrics.KEY_FILE_FAILING.set(bool(trouble))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise BadKeyFile(f"{path} can not be read: {error.strerror}") from None
-    if len(data) > _LARGEST:
-        raise BadKeyFile(f"{path} is larger than {_LARGEST} bytes")
-    return data

@@ -17,6 +17,7 @@ import jwt
 import msgspec
 
 from scripta_common.errors import ProviderUnavailable
+from scripta_gateway.access.bounded_file import read_bounded
 from scripta_gateway.access.provider_keys import BadKeys, ProviderKeys
 from scripta_gateway.bounds import PROVIDER_AGAIN_SECONDS
 from scripta_gateway.telemetry import metrics
@@ -104,7 +105,7 @@ class Provider:
 
     async def _read(self) -> bytes:
         if self._source and not self._source.startswith(_URL):
-            return await asyncio.to_thread(_file, Path(self._source))
+            return await asyncio.to_thread(read_bounded, Path(self._source), _LARGEST, CannotRead)
         # Proxies and authorities are those of the environment. Off the loop, since all authorities
         # are read.
         client = await asyncio.to_thread(httpx.AsyncClient, timeout=_STEP_SECONDS)
@@ -139,14 +140,3 @@ async def _get(client: httpx.AsyncClient, address: str) -> bytes:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotRead(f"{address} does not answer: {type(error).__name__}") from None
     return bytes(body)
-
-
-def _file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise CannotRead(f"{path} can not be read: {error.strerror}") from None
-    if len(data) > _LARGEST:
-        raise CannotRead(f"{path} has more than {_LARGEST} bytes")
-    return data
