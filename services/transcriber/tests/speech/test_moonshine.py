@@ -305,3 +305,17 @@ class CountingSession:
     def run(self, *arguments: Any) -> Any:
         self.runs += 1
         return self._session.run(*arguments)
+
+
+def test_what_was_heard_behind_other_silence_is_heard_again(
+    engine: MoonshineEngine, two_cities: bytes
+) -> None:
+    """The silence before a segment differs as soon as its first frame of speech is another."""
+    speech = segment(two_cities[32_000:160_000])
+    close, far = (replace(speech, lead=lead) for lead in (0, 4_800))
+    after, plain = engine.draft(far, engine.draft(close).memo), engine.draft(far)
+    assert isinstance(after.memo, Memo)
+    assert isinstance(plain.memo, Memo)
+    assert after.memo.rows is not None
+    assert plain.memo.rows is not None
+    np.testing.assert_array_equal(after.memo.rows.values, plain.memo.rows.values)

@@ -213,3 +213,15 @@ def test_words_of_the_shortest_segments_end_with_them(
 ) -> None:
     heard = engine.transcribe(segment(beckett[SECOND // 2 :][: 2 * samples]))
     assert_in_order(heard.words, 0.0, samples / SAMPLE_RATE)
+
+
+def test_silence_before_a_word_moves_no_word(engine: MoonshineEngine, two_cities: bytes) -> None:
+    """Words that begin with the audio are heard behind silence, which is not on the clock."""
+    segment = Segment(16_000, two_cities[: 5 * 32_000], Reason.END)
+    known, unknown = (engine.transcribe(replace(segment, lead=lead)) for lead in (0, None))
+    assert known.text == unknown.text
+    for one, other in zip(known.words, unknown.words, strict=True):
+        assert abs(one.start - other.start) < 0.1
+        assert abs(one.end - other.end) < 0.1
+    assert known.words[0].start >= 1.0
+    assert known.words[-1].end <= 6.0

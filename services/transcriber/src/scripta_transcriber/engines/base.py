@@ -102,6 +102,7 @@ class Segment:
             engine.
         word_times: Whether the times of its words are wanted.
         keyterms: Words that are probably said in its session; for engines that can be given any.
+        lead: Samples of it before its first frame of speech; ``None`` if that is not known.
     """
 
     start: int
@@ -114,6 +115,7 @@ class Segment:
     language: str | None = None
     word_times: bool = True
     keyterms: tuple[str, ...] = ()
+    lead: int | None = None
 
     @property
     def end(self) -> int:

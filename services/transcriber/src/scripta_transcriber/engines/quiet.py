@@ -18,7 +18,8 @@ _AROUND: Final = 5
 def part(segment: Segment, start: int, end: int) -> Segment:
     """Returns what of a segment lies between two samples of the session."""
     first, last = ((sample - segment.start) * BYTES_PER_SAMPLE for sample in (start, end))
-    return replace(segment, start=start, pcm=segment.pcm[first:last])
+    lead = segment.lead if start == segment.start else None
+    return replace(segment, start=start, pcm=segment.pcm[first:last], lead=lead)
 
 
 def quietest(segment: Segment, first: int, last: int) -> int:

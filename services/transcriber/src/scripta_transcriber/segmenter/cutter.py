@@ -232,9 +232,8 @@ class SpeechCutter:
         return too_long and not speech.is_noise(self._rules)
 
     def _pass_silence(self, now: int) -> Cut | None:
-        if now - self._tape.start < self._longest_silence:
-            return None
-        return Cut(None, self._start_afresh(now - self._pre_roll))
+        passed = now - self._tape.start >= self._longest_silence
+        return Cut(None, self._start_afresh(now - self._pre_roll)) if passed else None
 
     def _end_speech(self, speech: Utterance) -> Cut | None:
         if speech.is_noise(self._rules):
@@ -263,8 +262,7 @@ class SpeechCutter:
         first = max(self._tape.start, onset - self._pre_roll)
         farthest = max(self._tape.start, onset - self._reach) + FRAME_SAMPLES
         while first >= farthest:
-            before = self._samples(first - FRAME_SAMPLES, first)
-            if before.var() <= power * self._rules.loud_share:
+            if self._samples(first - FRAME_SAMPLES, first).var() <= power * self._rules.loud_share:
                 break
             first -= FRAME_SAMPLES
         return first
@@ -291,6 +289,7 @@ class SpeechCutter:
             accepted_ms=self._tape.accepted_ms(end),
             language=self._hints.language,
             keyterms=self._hints.keyterms,
+            lead=speech.onset - speech.first,
         )
 
     def _start_afresh(

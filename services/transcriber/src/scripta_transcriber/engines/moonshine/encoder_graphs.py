@@ -20,6 +20,9 @@ STRIDES: Final = (64, 3, 2)
 WIDTHS: Final = (127, 7, 3)
 """Of the three convolutions over the samples."""
 
+ROW_SAMPLES: Final = STRIDES[0] * STRIDES[1] * STRIDES[2]
+"""From a row of what was heard to the next."""
+
 _MOST_FRAMES: Final = 8192
 """Positions: 196 s of audio."""
 

@@ -27,6 +27,7 @@ from scripta_transcriber.engines.moonshine.decoder import Decoder, Said
 from scripta_transcriber.engines.moonshine.decoder_graph import step_graph
 from scripta_transcriber.engines.moonshine.draft_encoder import DraftEncoder, Rows
 from scripta_transcriber.engines.moonshine.encoder_graphs import (
+    ROW_SAMPLES,
     draft_graph,
     final_graph,
     stem_graph,
@@ -63,6 +64,8 @@ class Decoding:
         least_tokens: Tokens that even the shortest segment may have.
         silence_after: Seconds of silence put behind the audio: the model drops or distorts a
             word that ends with it. At least 0.032, what a row of the encoder is made of.
+        silence_before: Seconds before the first frame of speech, if it is known where that is. What
+            is missing is silence: the model mishears words with which the audio begins.
         least_seconds: Shorter audio is filled up to this length; the encoder needs 0.06 s.
         divisible_seconds: A segment of at least this length is decoded in two halves where the
             decoder reaches the limit of tokens. At least 0.5: shorter audio has no halves.
@@ -72,6 +75,7 @@ class Decoding:
     tokens_per_second: float = 6.5
     least_tokens: int = 8
     silence_after: float = 0.4
+    silence_before: float = 0.3
     least_seconds: float = 1.0
     divisible_seconds: float = 1.5
     sure: Distances = field(default_factory=Distances)
@@ -84,10 +88,12 @@ class Memo:
     Attributes:
         tokens: What it said.
         rows: What it heard.
+        before: How many rows of silence came first.
     """
 
     tokens: tuple[int, ...] = ()
     rows: Rows | None = None
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,9 @@ class MoonshineEngine:
         if not segment.pcm:
             return Transcript(text="", language="en")
         model, samples = self._loaded(), samples_of(segment)
-        heard = np.pad(samples, (0, self._silence(samples)))[np.newaxis, :]
+        rows = self._rows_before(segment)
+        around = rows * ROW_SAMPLES, self._silence(samples)
+        heard = np.pad(samples, around)[np.newaxis, :]
         memory = model.encoder.run(model.decoder.memory, {"samples": heard})
         timer = model.timer if segment.word_times else None
         said = model.decoder.greedy(memory, self._limit(segment), watch=timer is not None)
@@ -176,7 +184,7 @@ class MoonshineEngine:
         words: tuple[Word, ...] = ()
         if timer is not None:
             spelt = _spoken_words(model.vocabulary.words(tokens))
-            words = timer.words(segment, spelt, said.queries, memory)
+            words = timer.words(segment, spelt, said.queries, memory, rows)
         return Transcript(text, math.exp(said.likelihood), words, language="en")
 
     def _in_halves(self, segment: Segment) -> Transcript:
@@ -201,7 +209,10 @@ class MoonshineEngine:
         if not samples.size:
             return Draft("")
         silence, names = self._silence(samples), model.decoder.memory
-        memory, rows = model.draft_encoder.hear(samples, silence, names, last.rows)
+        before = self._rows_before(segment)
+        samples = np.pad(samples, (before * ROW_SAMPLES, 0))
+        kept = last.rows if last.before == before else None
+        memory, rows = model.draft_encoder.hear(samples, silence, names, kept)
         reach = self._decoding.sure.word
         said = model.decoder.greedy(memory, self._limit(segment), last.tokens, reach)
         tokens = _without_loop(said)
@@ -213,7 +224,7 @@ class MoonshineEngine:
         # Where signs that nobody said were taken out, the words are others: none of them is sure.
         same = [word for word, _ in found] == words
         sure = tuple(one for _, one in found) if same else (False,) * len(words)
-        return Draft(text, Memo(tuple(tokens), rows), sure)
+        return Draft(text, Memo(tuple(tokens), rows, before), sure)
 
     def _loaded(self) -> _Model:
         if self._model is None:
@@ -223,6 +234,13 @@ class MoonshineEngine:
     def _limit(self, segment: Segment) -> int:
         most = math.ceil(segment.seconds * self._decoding.tokens_per_second)
         return max(self._decoding.least_tokens, most)
+
+    def _rows_before(self, segment: Segment) -> int:
+        """Returns how many rows of silence the encoder hears before a segment."""
+        if segment.lead is None:
+            return 0
+        missing = round(self._decoding.silence_before * SAMPLE_RATE) - segment.lead
+        return max(0, math.ceil(missing / ROW_SAMPLES))
 
     def _silence(self, samples: FloatArray) -> int:
         behind = round(self._decoding.silence_after * SAMPLE_RATE)

@@ -40,6 +40,7 @@ class WordTimer:
         words: Sequence[Spelt],
         queries: Sequence[FloatArray],
         memory: Sequence[FloatArray],
+        before: int = 0,
     ) -> tuple[Word, ...]:
         """Returns the words of a segment with their times.
 
@@ -48,10 +49,11 @@ class WordTimer:
             words: What was said, in order.
             queries: Of each of the layers, as the decoder kept them.
             memory: Keys and values of the audio, layer by layer.
+            before: Rows of it that lie before the segment.
         """
         feeds = {}
         for layer, query in zip(self._layers, queries, strict=True):
             feeds[f"query.{layer}"] = query
             feeds[f"memory.{layer}.key"] = memory[2 * layer]
         share, focus = self._session.run(["share", "focus"], feeds)
-        return timed(segment, words, share, focus)
+        return timed(segment, words, share[:, before:], focus[:, before:])

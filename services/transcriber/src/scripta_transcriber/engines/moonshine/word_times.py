@@ -17,15 +17,14 @@ import numpy.typing as npt
 
 from scripta_common.wire import SAMPLE_RATE, Word
 from scripta_transcriber.engines.base import Segment
-from scripta_transcriber.engines.moonshine.encoder_graphs import STRIDES, WIDTHS
+from scripta_transcriber.engines.moonshine.encoder_graphs import ROW_SAMPLES, STRIDES, WIDTHS
 from scripta_transcriber.engines.pauses import Pause, Quiet
 from scripta_transcriber.engines.tokens import Spelt
 
 FloatArray = npt.NDArray[np.float32]
 
-_SAMPLES: Final = STRIDES[0] * STRIDES[1] * STRIDES[2]
 _REACH: Final = WIDTHS[0] + STRIDES[0] * (WIDTHS[1] - 1 + STRIDES[1] * (WIDTHS[2] - 1))
-_SECONDS: Final = _SAMPLES / SAMPLE_RATE
+_SECONDS: Final = ROW_SAMPLES / SAMPLE_RATE
 """From a frame of the encoder to the next."""
 
 _MIDDLE: Final = _REACH / 2 / SAMPLE_RATE
