@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import os
 import resource
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from native import transcribe
-from recordings import beckett, text_of
+from recordings import beckett, shipped_path, text_of
 from whisper_base import join_whisper_base
 
 from scripta_local.broker import Broker
@@ -196,7 +197,34 @@ async def test_named_model_is_fetched_loaded_and_heard(
         assert "whisper-base" in {each["id"] for each in listed["data"]}
         url = f"ws://127.0.0.1:{gateway.ports['http']}/ws"
         heard = await transcribe(url, beckett(), model="whisper-base", language="en")
+        tried = await asyncio.to_thread(try_languages, volume.parent, url, "whisper-base", "de,en")
     assert beckett().error_rate(text_of(heard.finals)) < 0.2
+    assert tried == [
+        "whisper-base, de: it was heard to its end.",
+        "whisper-base, en: the words are right.",
+    ]
+
+
+def try_languages(folder: Path, url: str, model: str, languages: str) -> list[str]:
+    """Returns what the release's test writes of a model; there is no other pool to be tried."""
+    (folder / "speech.py").write_text(render().one("ConfigMap", "test")["data"]["speech.py"])
+    audio = shipped_path("two_cities.wav")
+    program = f"""
+import pathlib, speech
+audio = pathlib.Path({str(audio)!r}).read_bytes()
+spoken = speech.languages_by_model({url!r}, 30)
+for language in speech.chosen(spoken[{model!r}], {languages.split(",")!r}):
+    speech.try_language(audio, {url!r}, 60, {model!r}, language)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout.splitlines()
 
 
 async def test_transcriber_without_its_model_is_not_ready_and_says_what_is_missing(

@@ -240,3 +240,27 @@ def test_notes_say_how_a_failed_fetch_is_found() -> None:
     assert words[:3] == ["kubectl", "-n", NAMESPACE]
     assert "scripta/pool=named" in words
     assert "fetch-" not in render().notes
+
+
+@pytest.mark.parametrize(
+    ("values", "models"),
+    [
+        ({}, "moonshine-tiny-en"),
+        ({"pools": {"a": PARAKEET}}, "parakeet-tdt-0.6b-v3,moonshine-tiny-en"),
+        (
+            {"pools": {"a": {"engine": "whisper,moonshine", "model": "here:in/small,"}}},
+            "small,moonshine-tiny-en",
+        ),
+        ({"pools": {"a": {**PARAKEET, "replicas": 0, "autoscaling": {"mode": "none"}}}}, None),
+        ({"pools": {"a": {"engine": "mock"}}}, None),
+    ],
+)
+def test_helm_test_asks_for_each_model_that_is_served(values: Values, models: str | None) -> None:
+    command = render(values).pod("test").spec["containers"][0]["command"]
+    assert command[-2] == (models or "moonshine-tiny-en")
+
+
+def test_helm_test_expects_english_of_those_alone_that_speak_it() -> None:
+    for name, words in (("gigaam-v3", ""), ("parakeet-tdt-0.6b-v3", "it was the best of times")):
+        release = render({"transcriber": {"models": [{"name": name}]}})
+        assert release.pod("test").spec["containers"][0]["command"][5] == words

@@ -230,6 +230,16 @@ async def test_helm_test_hears_the_words(running: Running, tmp_path: Path) -> No
     assert fetched == (0, "")
     assert streamed[0] == 0, streamed[1]
     assert "it was the best of times" in streamed[1]
+    assert "moonshine-tiny-en, en: the words are right." in streamed[1]
+
+
+async def test_helm_test_fails_if_a_model_of_the_values_is_not_served(
+    running: Running, tmp_path: Path
+) -> None:
+    """Guards a pool that serves another model than it was asked for, or none."""
+    _, streamed = await helm_test(running, tmp_path, **{"moonshine-tiny-en": "whisper-base"})
+    assert streamed[0] != 0
+    assert "The model whisper-base is not served" in streamed[1]
 
 
 async def test_helm_test_fails_on_other_words(running: Running, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 {{/*
 The models of a pool as a JSON list, each with name, engine, source, sha256 (a list), megabytes (0 if
-nobody knows), known (whether the catalogue has it) and carried (whether the image has it, so that it is not
+nobody knows), english (whether it is known to speak that), known (whether the catalogue has it) and carried (whether the image has it, so that it is not
 fetched). Takes root, values (the pool's).
 */}}
 {{- define "scripta.models" -}}
@@ -15,6 +15,7 @@ fetched). Takes root, values (the pool's).
 {{- $model := dict "name" .name "known" (hasKey $catalogue .name) "sha256" $sums -}}
 {{- $_ := set $model "engine" (default (get $entry "engine" | default "unknown") .engine) -}}
 {{- $_ := set $model "source" (default "" .source) -}}
+{{- $_ := set $model "english" (get $entry "english" | default false) -}}
 {{- $_ := set $model "megabytes" (get $entry "megabytes" | default 0 | int64) -}}
 {{- $_ := set $model "carried" (and (not .source) (get $entry "carried" | default false)) -}}
 {{- $models = append $models $model -}}
@@ -209,4 +210,33 @@ inside of the cluster, and DNS alone knows its address; the hub is on the intern
   ports:
     - {port: 443, protocol: TCP}
 {{- end }}
+{{- end -}}
+
+{{/* What the release's test has to hear of a pool; empty where it is not English. Takes the pool's values. */}}
+{{- define "scripta.test.expected" -}}
+{{- $engine := splitList "," .engine | first -}}
+{{- if eq $engine "mock" -}}
+transcribed
+{{- else if or (not .named) (first (.named | default (list dict))).english -}}
+it was the best of times
+{{- end -}}
+{{- end -}}
+
+{{/*
+By which names clients may ask for the models of all pools, with commas between. Without those of pools
+that may have no pod now, and of the mock engine, which speaks no language. Takes the root.
+*/}}
+{{- define "scripta.test.models" -}}
+{{- $names := list -}}
+{{- range $pool := include "scripta.pools" . | fromJson -}}
+{{- $models := splitList "," $pool.model -}}
+{{- $asleep := or (and (eq $pool.autoscaling.mode "keda") (eq (int $pool.autoscaling.minReplicas) 0)) (and (eq $pool.autoscaling.mode "none") (eq (int $pool.replicas) 0)) -}}
+{{- range $place, $engine := splitList "," $pool.engine -}}
+{{- if not (or $asleep (eq $engine "mock")) -}}
+{{- $model := ternary (index $models $place) "" (ne $pool.model "") | trim | splitList ":" | last | base -}}
+{{- $names = append $names (ternary "moonshine-tiny-en" $model (eq $engine "moonshine")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $names | join "," -}}
 {{- end -}}
