@@ -229,11 +229,13 @@ that may have no pod now, and of the mock engine, which speaks no language. Take
 {{- define "scripta.test.models" -}}
 {{- $names := list -}}
 {{- range $pool := include "scripta.pools" . | fromJson -}}
-{{- $models := splitList "," $pool.model -}}
+{{- $engines := splitList "," $pool.engine -}}
+{{- /* An empty model for each engine that has none. */ -}}
+{{- $models := splitList "," (printf "%s%s" $pool.model (repeat (len $engines) ",")) -}}
 {{- $asleep := or (and (eq $pool.autoscaling.mode "keda") (eq (int $pool.autoscaling.minReplicas) 0)) (and (eq $pool.autoscaling.mode "none") (eq (int $pool.replicas) 0)) -}}
-{{- range $place, $engine := splitList "," $pool.engine -}}
+{{- range $place, $engine := $engines -}}
 {{- if not (or $asleep (eq $engine "mock")) -}}
-{{- $model := ternary (index $models $place) "" (ne $pool.model "") | trim | splitList ":" | last | base -}}
+{{- $model := index $models $place | trim | splitList ":" | last | base -}}
 {{- $names = append $names (ternary "moonshine-tiny-en" $model (eq $engine "moonshine")) -}}
 {{- end -}}
 {{- end -}}
