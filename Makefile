@@ -13,7 +13,7 @@ ARGS :=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-models bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-windows bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
+.PHONY: help run test test-quick e2e images pin-images check format manifests dashboards lock clients audit bench-acks bench-distance bench-crowd bench-accuracy bench-hearing bench-models bench-pace bench-words bench-memory bench-decoders bench-cost bench-dialects bench-access bench-uploads bench-files bench-silence bench-windows bench-stable bench-telemetry bench-metering bench-growth bench-capacity bench-latency bench-overload bench-endurance fuzz chaos hostile load load-ui clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ WORKERS := 2
 
 test: $(DEV) $(AUDIT) ## Run all tests, WORKERS=2 at a time (ARGS=… goes to pytest)
 	@$(BIN)/python -m pytest --timeout 300 -n $(WORKERS) --no-loadscope-reorder $(ARGS)
+
+test-quick: $(DEV) ## Run the tests of pure code, in a minute or two
+	@$(BIN)/python -m pytest --timeout 60 -n $(WORKERS) -m unit $(ARGS)
 
 e2e: $(DEV) ## Test a release on the cluster of the current kube context (see tests/e2e)
 	@SCRIPTA_E2E=1 $(BIN)/python -m pytest tests/e2e --timeout 1800 $(ARGS)

@@ -40,7 +40,7 @@ def test_services_reach_names_and_broker(values: Values) -> None:
     broker = peers(release).get("broker")
     external: dict[str, Any] = dict(values).get("broker", {}).get("external", {})
     for service in services(release).values():
-        assert allowed(release, service, DNS, 53, "UDP")
+        assert all(allowed(release, service, DNS, port, "UDP") for port in (53, 5353))
         assert allowed(release, service, DNS, 53)
         if broker is not None:
             assert allowed(release, service, broker, 6379)

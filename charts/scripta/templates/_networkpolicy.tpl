@@ -3,6 +3,9 @@
 - ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
+    {{- /* Where DNS pods listen there, as OpenShift's do: policies see the pod's port. */}}
+    - {port: 5353, protocol: UDP}
+    - {port: 5353, protocol: TCP}
 {{- if .Values.broker.embedded.enabled }}
 - to:
     - podSelector:
