@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gevent
 from locust.env import Environment
@@ -16,14 +16,18 @@ from scripta_load.reference import Reference
 from scripta_load.tally import Tally
 from scripta_load.verdict import Latency, problems, table
 
-if TYPE_CHECKING:
-    from scripta_load.user import Speaker
-
 logger = logging.getLogger("scripta_load")
 
 REQUEST_TYPE = "ws"
 FAILED = 1
 NOT_RUN = 2
+
+
+class Talker(Protocol):
+    """A user that holds sessions until it is asked to leave."""
+
+    def leave(self) -> None:
+        """Ends the session early, and begins no other."""
 
 
 class Kit:
@@ -40,7 +44,7 @@ class Kit:
         self.environment = environment
         self.plan: Plan | None = None
         self.reference: Reference | None = None
-        self.users: set[Speaker] = set()
+        self.users: set[Talker] = set()
         self.tally = Tally()
         self.listen()
 

@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from scripta_common.otlp import ComplainingExporter, Otlp
+from scripta_common.span_kinds import Kind
 from scripta_common.tracing import (
     NO_SPAN,
-    Kind,
     Tracing,
     read_traceparent,
     sibling,

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from scripta_common.tracing import Attributes, Kind
+from scripta_common.span_kinds import Attributes, Kind
 
 logger = logging.getLogger(__name__)
 

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+
+from scripta_common.span_kinds import Attributes, Kind
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span as Recorded
 
     from scripta_common.otlp import Otlp
-
-Value = str | int | float | bool
-Attributes = Mapping[str, Value]
 
 FLUSH_SECONDS: Final = 2.0
 """How long a process that ends may take to send its last spans."""
@@ -30,17 +28,6 @@ _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
 _MOST_TRACEPARENT: Final = 256
-
-
-class Kind(StrEnum):
-    """What a span is to those before and behind it."""
-
-    SERVER = "server"
-    """Work that a client asked for."""
-    CONSUMER = "consumer"
-    """Work on what came by the log."""
-    INTERNAL = "internal"
-    """A part of either."""
 
 
 class Span:

@@ -14,7 +14,8 @@ from typing import Final
 
 from scripta_common import keys
 from scripta_common.sessionlog import Claim
-from scripta_common.tracing import NO_SPAN, Kind, Span, Tracing, sibling
+from scripta_common.span_kinds import Kind
+from scripta_common.tracing import NO_SPAN, Span, Tracing, sibling
 from scripta_common.wire import SAMPLE_RATE, Entry, Reason, Recorded
 from scripta_common.wire import Final as FinalResult
 from scripta_transcriber.engine_call import EngineCall

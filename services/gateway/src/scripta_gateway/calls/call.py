@@ -101,14 +101,9 @@ class Call:
             self._tell,
             self._add_voices,
         )
+        opener = tools.hub.opener
         self._renewal = Renewal(
-            codec.options,
-            self._channels,
-            self._intake,
-            policy,
-            tools.hub.opener,
-            self._end,
-            self._go_on,
+            codec.options, self._channels, self._intake, policy, opener, self._end, self._go_on
         )
         # Held while a message, or silence, is dealt with: the decoder takes one thing at a time.
         self._handling = asyncio.Lock()

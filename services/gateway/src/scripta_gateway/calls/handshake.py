@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 import time
 
-from scripta_common.tracing import NO_SPAN, Kind, Span, Tracing, read_traceparent, trace_of
+from scripta_common.span_kinds import Kind
+from scripta_common.tracing import NO_SPAN, Span, Tracing, read_traceparent, trace_of
 from scripta_gateway.dialects.names import DialectName
 
 
