@@ -132,7 +132,7 @@ def test_doubted_words_are_heard_in_one_whole_window(
     windows = watched(whisper_tiny, monkeypatch)
     monkeypatch.setattr(whisper_tiny, "_cut", None)
     whole = whisper_tiny.transcribe(part)
-    monkeypatch.setattr(whisper_tiny, "_cut", Cut(unlikely=0.0))
+    monkeypatch.setattr(whisper_tiny, "_cut", Cut(unlikely_untold=0.0))
     assert whisper_tiny.transcribe(part) == whole
     assert windows == [30.0, 11.0, 30.0]
 

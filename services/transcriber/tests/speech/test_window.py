@@ -17,6 +17,7 @@ CUT = Cut(
     silence_seconds=2.0,
     least_seconds=6.0,
     unlikely=-0.7,
+    unlikely_untold=-0.4,
     no_speech=0.5,
     words_per_second=5.0,
 )
@@ -72,9 +73,16 @@ def test_text_that_says_a_phrase_twice_is_found(text: str, again: bool) -> None:
     ],
 )
 def test_odd_words_are_doubted(said: Heard, doubted: bool) -> None:
-    assert CUT.doubts(said, 2.0, spaced=True) is doubted
+    assert CUT.doubts(said, 2.0, told=True, spaced=True) is doubted
+
+
+def test_words_of_a_language_that_was_only_heard_have_to_be_likelier() -> None:
+    """Guards Spanish that is written down as Catalan."""
+    said = heard("one two three", likelihood=-0.5)
+    assert not CUT.doubts(said, 2.0, told=True, spaced=True)
+    assert CUT.doubts(said, 2.0, told=False, spaced=True)
 
 
 def test_scripts_without_spaces_may_double_a_letter() -> None:
-    assert not CUT.doubts(heard("谢谢大家"), 1.0, spaced=False)
-    assert CUT.doubts(heard("今天天气今天天气"), 1.0, spaced=False)
+    assert not CUT.doubts(heard("谢谢大家"), 1.0, told=True, spaced=False)
+    assert CUT.doubts(heard("今天天气今天天气"), 1.0, told=True, spaced=False)

@@ -133,7 +133,8 @@ class WhisperEngine:
             return None
         tokenizer = self._tokenizers.of(language)
         heard = self._generate(segment, encoded, tokenizer, self._decoding.beams)
-        if cut.doubts(heard, segment.seconds, spaced=language not in UNSPACED):
+        told = segment.language is not None
+        if cut.doubts(heard, segment.seconds, told=told, spaced=language not in UNSPACED):
             return None
         return encoded, tokenizer, heard
 

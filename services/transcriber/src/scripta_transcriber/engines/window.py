@@ -37,7 +37,9 @@ class Cut:
             around it, and of one or two alone it is hardly ever right in a cut one.
         silence_seconds: Silence behind the speech.
         least_seconds: Length of the shortest window.
-        unlikely: Words of a lower mean log probability are not believed.
+        unlikely: Words of a lower mean log probability are not believed …
+        unlikely_untold: … nor of a lower one than this, where the language was not told: words in
+            a wrong language are seldom likely.
         no_speech: Nor are they if nobody speaks with a higher probability.
         words_per_second: More words in a second of audio were not said.
         sure_of_language: A language that is heard with a lower probability is not believed.
@@ -46,7 +48,8 @@ class Cut:
     shortest_seconds: float = 1.3
     silence_seconds: float = 2.0
     least_seconds: float = 10.0
-    unlikely: float = -0.5
+    unlikely: float = -0.6
+    unlikely_untold: float = -0.5
     no_speech: float = 0.5
     words_per_second: float = 5.0
     sure_of_language: float = 0.5
@@ -61,12 +64,13 @@ class Cut:
         whole_steps = -(-max(least, speech + silence) // _STEP_SAMPLES) * _STEP_SAMPLES
         return min(WINDOW_SAMPLES, whole_steps)
 
-    def doubts(self, heard: Heard, seconds: float, *, spaced: bool) -> bool:
+    def doubts(self, heard: Heard, seconds: float, *, told: bool, spaced: bool) -> bool:
         """Returns true if the words of a cut window are not to be believed.
 
         Args:
             heard: What the model says.
             seconds: Length of the audio that it is in.
+            told: Whether the session says its language.
             spaced: Whether the script has spaces between words.
         """
         said = words_in(heard.text) if spaced else [*filter(str.isalnum, heard.text)]
@@ -76,7 +80,7 @@ class Cut:
             or heard.overfull
             or not said
             or crowded
-            or heard.likelihood < self.unlikely
+            or heard.likelihood < (self.unlikely if told else self.unlikely_untold)
             or heard.no_speech > self.no_speech
             or says_again(said, 1 if spaced else _LEAST_LETTERS)
         )
