@@ -92,7 +92,8 @@ class Talk:
             if pace is not None:
                 due += CHUNK_SECONDS / pace
                 await asyncio.sleep(due - clock())
-            await self.until(lambda n=number: n - (len(self.acknowledged) - before) <= window)
+            sent = before + number - window
+            await self.until(lambda sent=sent: len(self.acknowledged) >= sent)  # type: ignore[misc]
             await self.send(recording.pcm[start : start + size])
             self.chunk_times.append(clock())
 
@@ -153,8 +154,8 @@ async def transcribe(
     url: str, recording: Recording, *, pace: float | None = None, **query: object
 ) -> Talk:
     """Streams a recording as raw audio to its end; returns all that came."""
-    query = {"encoding": "linear16", "sample_rate": recording.rate, **query}
-    async with talk(url, **query) as session:
+    asked: dict[str, Any] = {"encoding": "linear16", "sample_rate": recording.rate, **query}
+    async with talk(url, **asked) as session:
         await session.speak(recording, pace=pace)
         await session.end()
     assert session.close_code == 1000, (session.close_code, session.errors)

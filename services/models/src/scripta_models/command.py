@@ -85,9 +85,12 @@ def _fail(given: argparse.Namespace, program: str, words: str, code: int) -> int
     print(f"{program}: {words}", file=sys.stderr)
     path: Path | None = getattr(given, "message_to", None)
     if path is not None:
-        # The error itself is what counts; this is one more way for it to be seen.
+        # Seen alone it has to name the model. A failure to write it must not hide the error.
+        named = (
+            words if not given.name or words.startswith(given.name) else f"{given.name}: {words}"
+        )
         with suppress(OSError):
-            path.write_text(f"{words}\n")
+            path.write_text(f"{named}\n")
     return code
 
 

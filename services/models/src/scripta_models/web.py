@@ -148,7 +148,8 @@ class Web:
 
 def _check(response: httpx.Response, place: Place, advice: str) -> None:
     status = response.status_code
-    where = f"{place} ({shown(str(response.url))})"
+    asked, place_text = shown(str(response.url)), str(place)
+    where = place_text if place_text == asked else f"{place_text} ({asked})"
     if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
         return
     if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
