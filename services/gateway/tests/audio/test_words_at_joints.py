@@ -36,6 +36,8 @@ STREAMS = [
     *("webm", "webm_live", "webm_stereo_live", "ogg_opus", "ogg_opus_live", "flac"),
     *("mp3_16k_live", "mp3", "aac", "mp2", "ac3", "loas", "ts_aac", "ts_mp3", "m2ts_ac3"),
 ]
+FRAGMENTED = "m4a_fragmented"
+"""Can not be heard from the middle on."""
 
 
 class Ear(NamedTuple):
@@ -145,7 +147,7 @@ def joined_streams(made: Streams) -> Iterator[tuple[str, list[bytes]]]:
     yield "another's middle", [made.first, made.second[made.middle :]]
 
 
-@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("kind", [*STREAMS, FRAGMENTED])
 async def test_what_is_lost_in_a_pause_costs_no_word_and_makes_none(
     kind: str, streams: Callable[[str], Streams], decode: Any, ear: Ear
 ) -> None:
@@ -153,7 +155,7 @@ async def test_what_is_lost_in_a_pause_costs_no_word_and_makes_none(
         assert ear.words_in((await decode(messages)).all) == BOTH, name
 
 
-@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("kind", [*STREAMS, FRAGMENTED])
 async def test_streams_that_follow_each_other_keep_their_words(
     kind: str, streams: Callable[[str], Streams], decode: Any, ear: Ear
 ) -> None:

@@ -18,6 +18,7 @@ from scripta_gateway.audio.extent import CafExtent, Mp4Extent
 from scripta_gateway.audio.flacframes import read_flac_header
 from scripta_gateway.audio.inlet import Inlet
 from scripta_gateway.audio.layouts import check_layout
+from scripta_gateway.audio.mp4mend import FragmentMender
 from scripta_gateway.audio.oggjoin import join_ogg
 from scripta_gateway.audio.packets import PacketDecoder
 from scripta_gateway.audio.webmjoin import join_webm
@@ -177,18 +178,23 @@ def demux_ogg(inlet: Inlet) -> None:
     _demux_stream(inlet, "ogg", *_joined(inlet, b"OggS\0\2", join_ogg))
 
 
-def demux_webm(inlet: Inlet) -> None:
-    """Pump for WebM and Matroska, from the start or from a later block on."""
-    prefix, timed = _joined(inlet, b"\x1a\x45\xdf\xa3", join_webm)
-    mender = WebmMender(inlet.name)
+def _mended(inlet: Inlet, mend: Callable[[bytes], bytes]) -> Callable[[int], bytes]:
+    """Returns what reads the inlet's bytes as they are once they are mended."""
 
     def read(size: int) -> bytes:
         mended = b""
-        while not mended and (part := inlet.read(_BUFFER_BYTES)):
-            mended = mender.push(part)
+        while not mended and (part := inlet.read(size)):
+            mended = mend(part)
         return mended
 
-    demux(inlet, "matroska", mender.push(prefix), timed=timed, read=read)
+    return read
+
+
+def demux_webm(inlet: Inlet) -> None:
+    """Pump for WebM and Matroska, from the start or from a later block on."""
+    prefix, timed = _joined(inlet, b"\x1a\x45\xdf\xa3", join_webm)
+    mend = WebmMender(inlet.name).push
+    demux(inlet, "matroska", mend(prefix), timed=timed, read=_mended(inlet, mend))
     if not inlet.ended:
         raise AudioError(f"the {inlet.name} data is damaged")
 
@@ -241,7 +247,8 @@ def demux_mp4(inlet: Inlet) -> None:
         _demux_whole(inlet, bytes(head), "mov", "with its index at the end ", _FASTSTART)
     else:
         inlet.excused = False
-        demux(inlet, "mov", bytes(head))
+        mend = FragmentMender(inlet.name).push
+        demux(inlet, "mov", mend(bytes(head)), read=_mended(inlet, mend))
     if not inlet.ended:
         raise AudioError("the mp4 data is damaged")
 
