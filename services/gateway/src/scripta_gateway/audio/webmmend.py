@@ -55,6 +55,7 @@ class WebmMender:
         # Bytes to come of an element that is left out.
         self._skip = 0
         self._most_block = _MOST_GIVEN
+        self._tracks = False
         self._damaged = False
 
     def push(self, data: bytes) -> bytes:
@@ -78,7 +79,9 @@ class WebmMender:
                     break
             at += step
         del self._held[:at]
-        if self._damaged and len(self._held) > MAX_DAMAGED_BYTES:
+        # Without tracks nothing that follows can be decoded.
+        most = MAX_DAMAGED_BYTES if self._tracks else 0
+        if self._damaged and len(self._held) > most:
             raise AudioError(f"the {self._name} data is damaged")
         return bytes(given)
 
@@ -109,6 +112,7 @@ class WebmMender:
             return 0
         element = self._held[at:end]
         if name == _TRACKS:
+            self._tracks = True
             self._most_block = _most_block(element)
         given += element
         return head + size
