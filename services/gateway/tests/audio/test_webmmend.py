@@ -68,3 +68,9 @@ def test_blocks_with_pictures_may_be_large(encoded: Callable[..., Any]) -> None:
     assert tracks != data[:at]
     film = tracks + data[at:] + picture + data[at:]
     assert len(mended(film, lambda: 65_536)) > len(picture) + 1.9 * len(data[at:])
+
+
+def test_a_damaged_head_is_refused_at_once() -> None:
+    """Guards against silence for a stream of which nothing can ever be heard."""
+    with pytest.raises(AudioError, match="damaged"):
+        WebmMender("webm").push(b"\x1aE\xdf\xa3" + b"\xff" * 400)
