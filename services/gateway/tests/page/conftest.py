@@ -40,12 +40,14 @@ class ScriptedGateway:
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     audio: list[bytes] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    models: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"id": "small", "languages": ["de", "en"]}, {"id": "other"}]
+    )
     connection: ServerConnection | None = None
     hold: bool = False
     refusing: bool = False
     # What a plain GET at the WebSocket's address is answered.
     refusal: tuple[int, str, dict[str, str]] = (426, '{"status":"error","error":"upgrade"}', {})
-    models: list[dict[str, Any]] = field(default_factory=list)
     finals_at_end: list[dict[str, Any]] = field(default_factory=list)
     stop: Callable[[], Awaitable[None]] | None = None
     _answered: int = 0
@@ -199,6 +201,7 @@ async def page(browser: Browser, gateway: ScriptedGateway) -> AsyncIterator[Page
         lambda message: faults.append(message.text) if "Security Policy" in message.text else None,
     )
     await page.goto(gateway.url)
+    await page.locator("summary").click()
     yield page
     await context.close()
     assert faults == []

@@ -12,11 +12,11 @@ MESSAGE = 3200
 
 
 async def start(page: Page) -> None:
-    await page.get_by_role("button", name="Start microphone").click()
+    await page.get_by_role("button", name="Start speaking").click()
 
 
 async def stop(page: Page) -> None:
-    await page.get_by_role("button", name="Stop microphone").click()
+    await page.get_by_role("button", name="Stop speaking").click()
 
 
 def samples(messages: list[bytes]) -> np.ndarray:
@@ -118,7 +118,7 @@ async def test_ending_while_speaking_sends_the_last_sound_first(page, gateway, u
 
     await expect(page.locator("#state")).to_have_text("Session ended, 0:12.3 of audio")
     assert gateway.commands == ["finalize", "end"]
-    await expect(page.get_by_role("button", name="Start microphone")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
 
 
 async def test_close_while_speaking_is_shown_and_reconnect_speaks_on(page, gateway, until) -> None:
@@ -126,7 +126,7 @@ async def test_close_while_speaking_is_shown_and_reconnect_speaks_on(page, gatew
     await until(lambda: len(gateway.audio) >= 2)
     await gateway.close(1012)
     await expect(page.get_by_role("alert")).to_contain_text("is restarting")
-    await expect(page.get_by_role("button", name="Start microphone")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
 
     before = len(gateway.audio)
     await page.get_by_role("button", name="Reconnect").click()
@@ -174,7 +174,7 @@ async def test_missing_microphone_is_explained(page, gateway, name: str, words: 
     await start(page)
 
     await expect(page.get_by_role("alert")).to_contain_text(words)
-    await expect(page.get_by_role("button", name="Start microphone")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
     assert gateway.queries == []
 
 
@@ -196,8 +196,9 @@ async def test_microphone_that_is_unplugged_is_said(page, gateway, until) -> Non
 
 async def test_address_without_a_microphone_says_so(page, gateway) -> None:
     await page.goto(f"http://elsewhere.test:{gateway.port}/")
+    await page.locator("summary").click()
 
-    await expect(page.get_by_role("button", name="Start microphone")).to_be_disabled()
+    await expect(page.get_by_role("button", name="Start speaking")).to_be_disabled()
     await expect(page.locator("#microphone-hint")).to_contain_text(
         f"http://localhost:{gateway.port}/"
     )

@@ -19,6 +19,7 @@ async def test_page_talks_to_its_own_host_only(page: Page, gateway) -> None:
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     await page.reload()
+    await page.locator("summary").click()
     await connect(page)
 
     assert hosts == {f"127.0.0.1:{gateway.port}"}
@@ -26,7 +27,6 @@ async def test_page_talks_to_its_own_host_only(page: Page, gateway) -> None:
 
 
 async def test_every_control_has_a_name_and_is_reached_by_keyboard(page: Page) -> None:
-    await page.locator("summary").click()
     unnamed = await page.evaluate(
         """() => Array.from(document.querySelectorAll("button, input, select, progress"))
             .filter((e) => !(e.textContent.trim() || e.labels?.length))
@@ -47,8 +47,7 @@ async def test_connection_asks_for_interims_and_events_and_no_more(page: Page, g
 
 
 async def test_options_are_sent_with_the_next_connection(page: Page, gateway) -> None:
-    await page.locator("summary").click()
-    await page.get_by_label("Language").fill(" en ")
+    await page.get_by_label("Language").select_option("en")
     await page.get_by_label("Endpointing").fill("700")
     await connect(page)
 
@@ -75,16 +74,11 @@ async def test_models_that_serve_here_can_be_chosen(page: Page, gateway) -> None
     assert gateway.queries[0]["model"] == ["whisper-base"]
 
 
-@pytest.mark.parametrize(("option", "value"), [("Endpointing", "50"), ("Language", "english")])
-async def test_option_that_the_gateway_would_refuse_is_not_sent(
-    page: Page, gateway, option: str, value: str
-) -> None:
-    await page.locator("summary").click()
-    await page.get_by_label(option).fill(value)
-    await page.locator("summary").click()
+async def test_option_that_the_gateway_would_refuse_is_not_sent(page: Page, gateway) -> None:
+    await page.get_by_label("Endpointing").fill("50")
     await page.locator("#connect").click()
 
-    await expect(page.get_by_label(option)).to_be_focused()
+    await expect(page.get_by_label("Endpointing")).to_be_focused()
     assert gateway.queries == []
 
 

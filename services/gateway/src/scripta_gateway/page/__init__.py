@@ -21,6 +21,8 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "/page/icon.svg": "image/svg+xml",
         "/page/page.js": _JAVASCRIPT,
         "/page/view.js": _JAVASCRIPT,
+        "/page/focus.js": _JAVASCRIPT,
+        "/page/download.js": _JAVASCRIPT,
         "/page/models.js": _JAVASCRIPT,
         "/page/session.js": _JAVASCRIPT,
         "/page/upload.js": _JAVASCRIPT,

@@ -8,6 +8,9 @@
 const ANSWER_TIMEOUT_MS = 5000;
 const WOULD_BE_ACCEPTED = 426;
 const TRY_LATER = [429, 503];
+export const NEEDS_KEY = 401;
+export const OUT_OF_REACH =
+  "The gateway cannot be reached. Check that it runs and that the network is up, then reconnect.";
 
 /** What a close code means, and whether connecting again may help. */
 const CLOSES = new Map([
@@ -43,27 +46,36 @@ export function explainClose({ code, reason }, failure) {
   return { text: `${words}${quoted} (Close code ${code}.)`, retry };
 }
 
-/** Explains a connection that never opened. `url` is the WebSocket's address. */
-export async function explainRefusal(url) {
+/**
+ * Explains a connection that never opened: `{text, status}`; the status is null without an answer.
+ *
+ * @param {string} url The WebSocket's address.
+ * @param {Record<string, string>} headers With the key, where access needs one.
+ */
+export async function explainRefusal(url, headers = {}) {
   const asked = new URL(url);
   asked.protocol = asked.protocol === "wss:" ? "https:" : "http:";
   let response;
   let said;
   try {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    response = await fetch(asked, { cache: "no-store", signal });
+    response = await fetch(asked, { cache: "no-store", headers, signal });
     said = spoken(await response.text());
   } catch {
-    return (
-      "The gateway cannot be reached. Check that it runs and that the network is up, then " +
-      "reconnect."
-    );
+    return { text: OUT_OF_REACH, status: null };
   }
+  return { text: refused(response, said), status: response.status };
+}
+
+function refused(response, said) {
   if (response.status === WOULD_BE_ACCEPTED) {
     return (
       "The connection could not be opened, though the gateway would accept it now. Reconnect; if " +
       "that fails again, check whether a proxy in between lets WebSockets through."
     );
+  }
+  if (response.status === NEEDS_KEY) {
+    return `This gateway asks for a key. Give one under Options, then connect. It says: ${said}`;
   }
   if (!TRY_LATER.includes(response.status)) {
     return `The gateway refused this session (${response.status}): ${said}`;

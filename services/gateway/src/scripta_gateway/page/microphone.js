@@ -7,6 +7,30 @@
 
 const FLUSH_TIMEOUT_MS = 1000;
 
+/** The gateway did not deliver the code that runs on the audio thread. */
+export class CodeMissing extends Error {}
+
+/**
+ * The page's audio context with the code in it; null before the first use.
+ *
+ * It is made once: the code of a new one would come from the gateway again, which may be away
+ * just when a session is taken up.
+ */
+let prepared = null;
+
+async function context() {
+  if (prepared !== null) return prepared;
+  const made = new AudioContext();
+  try {
+    await made.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
+  } catch {
+    await made.close();
+    throw new CodeMissing();
+  }
+  prepared = made;
+  return prepared;
+}
+
 /** Why there can be no microphone here, or null. */
 export function microphoneObstacle() {
   if (!window.isSecureContext) {
@@ -29,6 +53,7 @@ export class Microphone {
 
   #stream;
   #context;
+  #source;
   #node;
   #flushed;
   #onchunk = null;
@@ -55,7 +80,8 @@ export class Microphone {
   /** Starts to deliver; `onchunk` gets an ArrayBuffer of 3200 bytes, the last one fewer. */
   start(onchunk) {
     this.#onchunk = onchunk;
-    this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
+    this.#source = this.#context.createMediaStreamSource(this.#stream);
+    this.#source.connect(this.#node);
   }
 
   /** Delivers what is left, then gives the microphone back. */
@@ -68,12 +94,12 @@ export class Microphone {
       await Promise.race([this.#flushed, late]);
       this.#onchunk = null;
     }
-    await this.#context?.close();
+    this.#source?.disconnect();
+    this.#node?.disconnect();
   }
 
   async #prepare() {
-    this.#context = new AudioContext();
-    await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
+    this.#context = await context();
     await this.#context.resume();
     this.#node = new AudioWorkletNode(this.#context, "capture", { channelCountMode: "max" });
     // A node is run only on the way to an output; this one outputs silence.

@@ -6,9 +6,18 @@
  * needs a new session ends the old one first, with all its words.
  */
 
-import { explainClose, explainMicrophone, explainRefusal, sentence } from "./explain.js";
-import { Microphone, microphoneObstacle } from "./microphone.js";
-import { offerModels } from "./models.js";
+import { download } from "./download.js";
+import {
+  explainClose,
+  explainMicrophone,
+  explainRefusal,
+  NEEDS_KEY,
+  OUT_OF_REACH,
+  sentence,
+} from "./explain.js";
+import { keepFocus } from "./focus.js";
+import { fillPickers } from "./models.js";
+import { CodeMissing, Microphone, microphoneObstacle } from "./microphone.js";
 import { Session, SessionClosed, sessionUrl } from "./session.js";
 import { sendFile } from "./upload.js";
 import { clock, copyText, Transcript } from "./view.js";
@@ -35,6 +44,14 @@ let failure = null;
 let farewell = null;
 /** What Reconnect does. */
 let resume = connect;
+/** Seconds of audio of the session that ended in order; null before. */
+let duration = null;
+/** Whether the session has brought a word. */
+let worded = false;
+/** What the gateway thinks of the audio of the file, or "". */
+let doubt = "";
+/** Seconds of speech since the microphone was started. */
+let spoken = 0;
 
 /** The gateway refused a message of the file. */
 class Refused extends Error {}
@@ -49,11 +66,27 @@ function render() {
   ui.end.disabled = link !== "open" || !(idle || microphone?.live);
   ui.disconnect.disabled = link === "closed";
   ui.options.disabled = link !== "closed";
-  ui.microphone.disabled = obstacle !== null || link === "ending" || !(idle || microphone?.live);
-  ui.microphone.textContent = sender === "microphone" ? "Stop microphone" : "Start microphone";
-  ui.file.disabled = !idle;
-  ui["send-file"].disabled = !idle || link === "ending" || ui.file.files.length === 0;
+  renderMicrophone(idle);
+  ui.file.disabled = !idle || link === "ending";
   ui["stop-file"].disabled = upload === null;
+  keepFocus();
+}
+
+function renderMicrophone(idle) {
+  // Not `disabled`, which would take the focus from whoever starts and stops by keyboard.
+  const usable = obstacle === null && link !== "ending" && (idle || microphone?.live);
+  ui.microphone.ariaDisabled = String(!usable);
+  ui.microphone.textContent = sender === "microphone" ? "Stop speaking" : "Start speaking";
+  ui.microphone.classList.toggle("live", sender === "microphone");
+  ui.timer.hidden = sender !== "microphone";
+  if (sender !== "microphone") ui.level.style.setProperty("--level", 0);
+}
+
+function renderTranscript() {
+  const some = transcript.finals.length > 0;
+  ui.keep.hidden = !some;
+  ui.empty.hidden = some || ui.interim.textContent !== "";
+  keepFocus();
 }
 
 function renderCounts() {
@@ -65,10 +98,11 @@ function renderCounts() {
 }
 
 function showProgress(bytes) {
-  const size = ui.file.files[0].size;
+  const { size } = upload.file;
   ui.progress.max = size;
   ui.progress.value = bytes;
-  ui["progress-text"].textContent = `${Math.floor((100 * bytes) / size)} %`;
+  const doing = bytes < size ? "Uploading" : "Transcribing";
+  ui["progress-text"].textContent = `${doing}, ${Math.floor((100 * bytes) / size)} %`;
 }
 
 function say(text) {
@@ -82,22 +116,31 @@ function notify(text, { error = true, retry = false } = {}) {
   ui.notice.hidden = false;
 }
 
+/** The key as a header of a plain request. */
+function keyHeaders() {
+  const key = ui.key.value.trim();
+  return key === "" ? {} : { Authorization: `Bearer ${key}` };
+}
+
 /** Opens a session; null if that failed (and was explained) or an option is not valid. */
 async function connect({ upload = false } = {}) {
   ui.notice.hidden = true;
-  const { language, model, endpointing } = ui;
-  language.value = language.value.trim();
-  const invalid = [language, endpointing].find((field) => !field.checkValidity());
-  if (invalid !== undefined) {
-    invalid.closest("details").open = true;
-    invalid.reportValidity();
+  const { model, language, endpointing } = ui;
+  if (!endpointing.checkValidity()) {
+    ui.settings.open = true;
+    endpointing.reportValidity();
     return null;
   }
-  const options = { language: language.value, model: model.value, endpointing: endpointing.value };
-  if (upload) options.upload = "true"; // it may wait for a slot
-  const opening = new Session(sessionUrl(document.baseURI, options));
+  const options = {
+    model: model.value,
+    language: language.value,
+    endpointing: endpointing.value,
+    upload: upload ? "true" : "", // it may wait for a slot
+  };
+  const opening = new Session(sessionUrl(document.baseURI, options), ui.key.value.trim());
   [session, link] = [opening, "connecting"];
-  [carried, failure, farewell] = [null, null, null];
+  [carried, failure, farewell, duration] = [null, null, null, null];
+  [worded, doubt] = [false, ""];
   listen(opening);
   say("Connecting…");
   render();
@@ -120,7 +163,11 @@ function listen(opening) {
     transcript.begin(message.session);
   });
   on("traffic", renderCounts);
-  on("interim", (message) => transcript.interim(message));
+  on("interim", (message) => {
+    transcript.interim(message);
+    renderTranscript();
+  });
+  on("warning", onWarning);
   on("final", onFinal);
   on("refused", onRefused);
   on("failed", (message) => {
@@ -130,6 +177,7 @@ function listen(opening) {
     notify("The gateway is about to restart and will close this session soon.", { error: false });
   });
   on("ended", (message) => {
+    duration = message.duration;
     farewell = `Session ended, ${clock(message.duration)} of audio`;
   });
   on("closed", onClosed);
@@ -137,11 +185,16 @@ function listen(opening) {
 
 function onFinal(message) {
   if (transcript.final(message)) {
-    ui.copy.disabled = false;
-    ui.clear.disabled = false;
+    worded = true;
+    renderTranscript();
   } else {
     say(`Connected; no more speech up to ${clock(message.end)}`);
   }
+}
+
+function onWarning({ warning }) {
+  doubt = sentence(warning);
+  notify(`The gateway says: ${doubt}`, { error: false });
 }
 
 function onRefused({ error }) {
@@ -153,14 +206,17 @@ async function onClosed(closed) {
   const last = link;
   resume = sender === "microphone" ? startMicrophone : connect;
   [session, link] = [null, "closed"];
+  transcript.interrupt();
+  renderTranscript();
   render();
   stopMicrophone();
   if (closed.asked) {
     say("Disconnected");
   } else if (!closed.opened) {
     say("Not connected");
-    const why = await explainRefusal(closed.url);
-    if (session === null) notify(why, { retry: true });
+    const { text, status } = await explainRefusal(closed.url, keyHeaders());
+    if (session === null) notify(text, { retry: true });
+    if (status === NEEDS_KEY) askForKey();
   } else if (last === "ending" && closed.code === 1000) {
     say(farewell ?? "Session ended");
   } else {
@@ -170,9 +226,19 @@ async function onClosed(closed) {
   }
 }
 
+function askForKey() {
+  ui.settings.open = true;
+  ui["key-row"].hidden = false;
+  ui.key.focus();
+}
+
+async function endByHand() {
+  await stopMicrophone();
+  await endSession();
+}
+
 /** Ends the session and resolves when it is closed, the last words having come. */
 async function endSession() {
-  await stopMicrophone();
   if (session === null) return;
   const ending = session;
   const closed = new Promise((resolve) => ending.addEventListener("closed", resolve));
@@ -194,21 +260,20 @@ async function sessionFor(source) {
 
 async function startMicrophone() {
   sender = "microphone";
+  spoken = 0;
+  ui.timer.textContent = clock(0).slice(0, -2);
   ui.notice.hidden = true;
   render();
-  try {
-    microphone = await Microphone.request();
-  } catch (error) {
+  const ready = await requestMicrophone();
+  // The microphone is this page's only from here on: what ends an older session leaves it alone.
+  const target = ready === null ? null : await sessionFor("microphone");
+  if (target === null || !target.open) {
+    await ready?.stop();
     sender = null;
-    notify(explainMicrophone(error));
     render();
     return;
   }
-  const target = await sessionFor("microphone");
-  if (target === null || !target.open) {
-    await stopMicrophone();
-    return;
-  }
+  microphone = ready;
   microphone.onlost = () => {
     notify("The microphone went away. Plug it in or allow it again, then start it.");
     stopMicrophone();
@@ -217,7 +282,28 @@ async function startMicrophone() {
   render();
 }
 
+async function requestMicrophone() {
+  try {
+    return await Microphone.request();
+  } catch (error) {
+    resume = startMicrophone;
+    if (error instanceof CodeMissing) notify(OUT_OF_REACH, { retry: true });
+    else notify(explainMicrophone(error));
+    return null;
+  }
+}
+
+function showLevel(chunk) {
+  const samples = new Int16Array(chunk);
+  const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / (samples.length || 1);
+  const decibels = 10 * Math.log10(power / 32768 ** 2 + 1e-9);
+  ui.level.style.setProperty("--level", Math.max(0, Math.min(1, 1 + decibels / 60)).toFixed(2));
+  spoken += samples.length / 16_000;
+  ui.timer.textContent = clock(spoken).slice(0, -2);
+}
+
 function onChunk(target, chunk) {
+  showLevel(chunk);
   if (target.send(chunk) || !target.open || microphone === null) return;
   notify(
     "The microphone was stopped: more than half a minute of your speech waits for the gateway " +
@@ -237,41 +323,64 @@ async function stopMicrophone() {
   render();
 }
 
-async function sendChosenFile() {
-  const [file] = ui.file.files;
+/** Transcribes files one after another, each in a session of its own. */
+async function sendFiles(files) {
+  if (sender !== null || link === "ending" || files.length === 0) return;
+  sender = "file";
   ui.notice.hidden = true;
+  ui["file-row"].hidden = false;
+  for (const file of files) {
+    if (!(await transcribeFile(file))) break;
+  }
+  [sender, upload] = [null, null];
+  render();
+}
+
+/** Returns false if it was stopped, refused or failed; that was explained. */
+async function transcribeFile(file) {
+  ui["progress-label"].textContent = file.name;
   if (file.size === 0) {
     notify(`${file.name} is empty or no longer there. Choose a file again.`);
-    return;
+    return false;
   }
-  sender = "file";
+  const began = performance.now();
   upload = new AbortController();
-  const { signal } = upload;
+  upload.file = file;
   showProgress(0);
   render();
   const target = await sessionFor("file");
+  if (target === null) return false;
   try {
-    if (target !== null) await sendFile(target, file, signal);
+    await sendFile(target, file, upload.signal);
   } catch (error) {
-    onUploadError(error, target);
-  } finally {
-    [sender, upload] = [null, null];
-    render();
+    await onUploadError(error, target);
+    return false;
   }
+  showProgress(file.size);
+  await endSession();
+  if (duration === null) return false;
+  tellDone(file, (performance.now() - began) / 1000);
+  return worded;
 }
 
-function onUploadError(error, target) {
+function tellDone(file, seconds) {
+  const speed = (duration / seconds).toFixed(1);
+  ui["progress-text"].textContent = `Done, ${clock(duration)} of audio at ${speed} × its pace`;
+  if (!worded) notify(`No words were heard in ${file.name}. ${doubt}`);
+}
+
+async function onUploadError(error, target) {
+  ui["progress-text"].textContent = "Stopped";
   if (error instanceof SessionClosed) return;
-  target.finalize();
-  if (error instanceof Stopped) return;
   if (error instanceof Refused) {
     notify(
       `The gateway refused the file: ${sentence(error.message)} ` +
       "Send wav, flac, mp3, ogg, webm or m4a.",
     );
-  } else {
+  } else if (!(error instanceof Stopped)) {
     notify(`The file cannot be read: ${sentence(error.message)} Choose it again.`);
   }
+  if (target.open) await endSession();
 }
 
 async function copyTranscript() {
@@ -279,20 +388,42 @@ async function copyTranscript() {
   ui.copied.textContent = copied ? "Copied" : "Select the text and copy it with the keyboard";
 }
 
+function onDrop(event) {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  sendFiles(Array.from(event.dataTransfer.files));
+}
+
 ui.connect.onclick = () => connect();
 ui.reconnect.onclick = () => resume();
-ui.end.onclick = () => endSession();
+ui.end.onclick = () => endByHand();
 ui.disconnect.onclick = () => session?.disconnect();
-ui.microphone.onclick = () => (sender === null ? startMicrophone() : stopMicrophone());
-ui.file.onchange = render;
-ui["send-file"].onclick = () => sendChosenFile();
+ui.microphone.onclick = () => {
+  if (ui.microphone.ariaDisabled === "true") return;
+  if (sender === null) startMicrophone();
+  else stopMicrophone();
+};
+ui.file.onchange = () => {
+  const files = Array.from(ui.file.files);
+  ui.file.value = ""; // the same file may be chosen again
+  sendFiles(files);
+};
 ui["stop-file"].onclick = () => upload?.abort(new Stopped());
 ui.copy.onclick = () => copyTranscript();
 ui.clear.onclick = () => {
   transcript.clear();
-  ui.copy.disabled = true;
-  ui.clear.disabled = true;
+  renderTranscript();
 };
+for (const button of document.querySelectorAll("[data-format]")) {
+  button.onclick = () => download(button.dataset.format, transcript.finals);
+}
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+document.addEventListener("drop", onDrop);
+ui.key.onchange = () => fillPickers(keyHeaders());
 ui["microphone-hint"].textContent = obstacle ?? "";
 render();
-offerModels(ui.model, document.baseURI);
+fillPickers({});

@@ -5,8 +5,8 @@
  * order, so what is unanswered is known exactly and is bounded: a sender waits for `answered()`,
  * or is told by `send()` that there is no room. After `closed` nothing else is dispatched.
  *
- * Events: `open`, `session`, `interim`, `final`, `refused`, `failed`, `going_away`, `ended` (with
- * the gateway's message as detail), `traffic` (a count changed) and `closed` (`{url, code,
+ * Events: `open`, `session`, `interim`, `final`, `refused`, `failed`, `going_away`, `warning`, `ended`
+ * (with the gateway's message as detail), `traffic` (a count changed) and `closed` (`{url, code,
  * reason, opened, asked}`; `asked` when this side closed).
  */
 
@@ -42,9 +42,14 @@ export class Session extends EventTarget {
   #opened = false;
   #closed = false;
 
-  constructor(url) {
+  /**
+   * @param {URL} url
+   * @param {string} key What access needs, or "".
+   */
+  constructor(url, key = "") {
     super();
-    this.#socket = new WebSocket(url);
+    // A browser lets no page set a header here, so a key goes as a subprotocol.
+    this.#socket = new WebSocket(url, key === "" ? [] : ["bearer", key]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#onOpen();
     this.#socket.onmessage = (event) => this.#onMessage(event.data);
@@ -145,6 +150,7 @@ export class Session extends EventTarget {
       case "session":
       case "interim":
       case "going_away":
+      case "warning":
       case "ended":
         this.#emit(message.status, message);
         break;

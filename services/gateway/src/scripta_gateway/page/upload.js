@@ -11,7 +11,7 @@ export const MESSAGE_BYTES = 16 * 1024;
 export const WINDOW = 4;
 
 /**
- * Sends all of the file, asks for the final, and resolves when all of it is acknowledged.
+ * Sends all of the file and resolves when all of it is acknowledged.
  *
  * Rejects with `SessionClosed`, with the signal's reason, or with what reading the file raised
  * (it was moved or changed meanwhile).
@@ -22,6 +22,5 @@ export async function sendFile(session, file, signal) {
     await session.answered(WINDOW - 1, signal);
     session.send(bytes);
   }
-  session.finalize();
   await session.answered(0, signal);
 }

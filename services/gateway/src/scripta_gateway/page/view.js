@@ -16,11 +16,16 @@ export class Transcript {
   #stable = element("stable");
   #unstable = element("unstable");
   #heardUntil = 0;
+  #open = { text: "", start: 0, end: 0 };
+  #kept = [];
+  /** Where the session's audio begins behind that of the sessions before, in seconds. */
+  #offset = 0;
 
   /** Starts a session: its audio clock is at 0, and nothing of the last one is revisable. */
   begin(session) {
+    this.interrupt();
     this.#heardUntil = 0;
-    this.#setInterim("", "");
+    this.#offset = this.#kept.at(-1)?.end ?? 0;
     if (this.#finals.children.length === 0) return;
     const line = document.createElement("li");
     line.className = "session";
@@ -29,34 +34,69 @@ export class Transcript {
   }
 
   /** Shows the interim; one that a final has overtaken is ignored. */
-  interim({ text = "", stable = "", end }) {
+  interim({ text = "", stable = "", start, end }) {
     if (end <= this.#heardUntil) return;
     const kept = text.startsWith(stable) ? stable : "";
-    this.#setInterim(kept, text.slice(kept.length));
+    // An engine ends each guess like a sentence; as long as that may change, it is no news.
+    const unstable = text.slice(kept.length).replace(/[.。]$/, "");
+    this.#open = { text: kept + unstable, start, end };
+    this.#setInterim(kept, unstable);
   }
 
   /** Adds a line for the final; returns false if nothing was said. */
-  final({ text, start, end }) {
+  final({ text, start, end, words = [] }) {
     this.#heardUntil = end ?? this.#heardUntil;
-    this.#setInterim("", "");
+    this.#forgetOpen();
     if (text === "") return false;
-    const line = document.createElement("li");
-    const time = document.createElement("time");
-    time.textContent = clock(start);
-    const words = document.createElement("p");
-    words.textContent = text;
-    line.append(time, words);
-    this.#append(line);
+    this.#keep({ text, start, end, words }, "");
     return true;
   }
 
-  /** All finals, one a line. */
+  /** Keeps the open words, marked: the session is over, and no final of them comes. */
+  interrupt() {
+    const { text, start, end } = this.#open;
+    this.#forgetOpen();
+    if (text !== "") this.#keep({ text, start, end, words: [] }, "cut off");
+  }
+
+  /** All finals, and what was cut off, with times that grow from session to session. */
+  get finals() {
+    return this.#kept;
+  }
+
+  /** The same as text, one a line. */
   text() {
-    return Array.from(this.#finals.querySelectorAll("p"), (words) => words.textContent).join("\n");
+    return this.#kept.map(({ text }) => text).join("\n");
   }
 
   clear() {
     this.#finals.replaceChildren();
+    this.#kept = [];
+    this.#offset = 0;
+    this.#forgetOpen();
+  }
+
+  #forgetOpen() {
+    this.#open = { text: "", start: 0, end: 0 };
+    this.#setInterim("", "");
+  }
+
+  #keep({ text, start, end, words }, mark) {
+    const moved = (part) => ({ ...part, start: part.start + this.#offset, end: part.end + this.#offset });
+    this.#kept.push({ ...moved({ text, start, end }), words: words.map(moved) });
+    const line = document.createElement("li");
+    const time = document.createElement("time");
+    time.textContent = clock(start);
+    const said = document.createElement("p");
+    said.textContent = text;
+    line.append(time, said);
+    if (mark !== "") {
+      line.className = "open";
+      const small = document.createElement("small");
+      small.textContent = mark;
+      line.append(small);
+    }
+    this.#append(line);
   }
 
   #setInterim(stable, unstable) {
