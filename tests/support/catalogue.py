@@ -99,7 +99,7 @@ GATEWAY: Final = (
                 "head_bytes tls_seconds head_seconds body_bytes body_seconds fetch_seconds "
                 "redirects callback_bytes bad_attempts requests connections silent_connections "
                 "frame_bytes text_bytes frames unfinished_bytes refusals answer_words unread "
-                "decoders decoder_memory decoder_seconds gap_seconds held_audio"
+                "decoders decoder_memory decoder_seconds gap_seconds held_audio tls_handshakes"
             )
         },
     ),

@@ -158,6 +158,7 @@ async def test_who_knows_only_the_id_can_neither_read_nor_end_nor_find_the_sessi
                 assert ResumeToken.parse(frame.pop("token")).sid != sid
                 assert frame.pop("client_id") != victim.response.headers["scripta-client-id"]
                 assert frame.pop("reason", None) == ("unknown" if "resume" in query else None)
+                assert frame.pop("ignored", None) == (None if "resume" in query else ["session"])
                 assert frame == {
                     "status": "session",
                     "resumed": False,

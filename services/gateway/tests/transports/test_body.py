@@ -131,7 +131,7 @@ async def test_bytes_that_are_no_audio_are_an_error_in_the_dialects_form(server:
 
 async def test_path_is_only_for_posting(server: Any) -> None:
     async with httpx.AsyncClient() as client:
-        answer = await client.get(address(server, PATH))
+        answer = await client.get(address(server, "/v1/audio/transcriptions"))
     assert answer.status_code == 405
     assert "POST" in answer.text
 

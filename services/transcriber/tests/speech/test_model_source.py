@@ -31,7 +31,10 @@ def test_model_is_found_inside_a_package():
     ("model", "message"),
     [
         ("", r"set MODEL to the path of one, or to its name in /models \(MODEL_DIR\)"),
-        ("small", "no folder /models/small with a model: mount the volume"),
+        (
+            "small",
+            "no folder /models/small with a model: fetch it",
+        ),
         ("/nowhere/small", "no folder /nowhere/small"),
         ("no_such_package:model", "pip install 'no_such_package'"),
         ("moonshine_voice:assets/large", "assets/large is missing"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -79,12 +80,14 @@ class Places:
             Forbidden, UnknownModel, UnsupportedLanguage, NoCapacity: As ``routing.route``.
             BrokerUnavailable: The fleet can not be seen.
         """
-        try:
-            return route(self._fleet.known, model, language, caller)
-        except NoCapacity:
-            # What it went by may be a second old: transcribers may have come.
-            await self._fleet.look_anew(monotonic())
-            return route(self._fleet.known, model, language, caller)
+        with suppress(NoCapacity):
+            found = route(self._fleet.known, model, language, caller)
+            if found.model is not None:
+                return found
+        # What this went by may be a second old: transcribers may have come. A session without a
+        # model of its own would get another one when another transcriber takes it over.
+        await self._fleet.look_anew(monotonic())
+        return route(self._fleet.known, model, language, caller)
 
     def heeds_keyterms(self, pool: str, model: str | None) -> bool:
         """Returns whether a pool's model can be given keyterms, as far as is known."""
