@@ -19,6 +19,9 @@ from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parent
 HOME = LOCKS.parents[1] / ".venv" / "clients"
+OURS = {"javascript": LOCKS.parents[1] / "clients" / "javascript"}
+"""Packages of ours for Node: what their tests need is installed in the same way."""
+
 SECONDS = 280
 """What an installation may take: less than a test may."""
 
@@ -30,7 +33,7 @@ class NotInstalled(Exception):
 def names() -> list[str]:
     """Returns all clients: those with a lock for Python, and those with a package for Node."""
     python = [path.stem for path in LOCKS.glob("*.in")]
-    return sorted([*python, *(path.parent.name for path in LOCKS.glob("*/package.json"))])
+    return sorted([*python, *OURS, *(path.parent.name for path in LOCKS.glob("*/package.json"))])
 
 
 def install(name: str) -> Path:
@@ -47,8 +50,8 @@ def install(name: str) -> Path:
             return home
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        if (LOCKS / name).is_dir():
-            _install_node(name, home)
+        if _folder(name).is_dir():
+            _install_node(_folder(name), home)
         else:
             _install_python(name, home)
         marker.write_text(digest)
@@ -57,9 +60,14 @@ def install(name: str) -> Path:
 
 def _digest(name: str) -> str:
     locks = [LOCKS / f"{name}.txt"]
-    if (LOCKS / name).is_dir():
-        locks = [LOCKS / name / "package.json", LOCKS / name / "package-lock.json"]
+    if _folder(name).is_dir():
+        locks = [_folder(name) / "package.json", _folder(name) / "package-lock.json"]
     return hashlib.sha256(b"\n".join(path.read_bytes() for path in locks)).hexdigest()
+
+
+def _folder(name: str) -> Path:
+    """Returns where a package for Node and its lock are, if it is one."""
+    return OURS.get(name, LOCKS / name)
 
 
 def _install_python(name: str, home: Path) -> None:
@@ -71,12 +79,12 @@ def _install_python(name: str, home: Path) -> None:
     )  # fmt: skip
 
 
-def _install_node(name: str, home: Path) -> None:
+def _install_node(folder: Path, home: Path) -> None:
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             raise NotInstalled(f"there is no {tool} on the PATH")
     for file in ("package.json", "package-lock.json"):
-        shutil.copy(LOCKS / name / file, home / file)
+        shutil.copy(folder / file, home / file)
     _do(
         ["npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund",
          "--no-update-notifier", "--fetch-retries=1", "--prefix", home]
