@@ -69,6 +69,10 @@ check: $(DEV) ## Check lint, format and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(BIN)/python requirements/clients/install.py javascript >/dev/null && \
+		$(VENV)/clients/javascript/node_modules/.bin/tsc --noEmit -p clients/javascript; \
+	else echo "no node or npm here: the types of clients/javascript are not checked"; fi
 
 format: $(DEV) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix --exit-zero
@@ -220,7 +224,7 @@ lock: $(DEV) ## Lock the dependencies again after a change to a pyproject.toml (
 		$(COMPILE) --override requirements/clients/overrides.txt \
 			requirements/clients/$$name.in -o requirements/clients/$$name.txt || exit 1; \
 	done
-	@for package in requirements/clients/*/package.json; do \
+	@for package in requirements/clients/*/package.json clients/javascript/package.json; do \
 		npm install --prefix $$(dirname $$package) --package-lock-only --omit-lockfile-registry-resolved \
 			--ignore-scripts --no-audit --no-fund || exit 1; \
 	done

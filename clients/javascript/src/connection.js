@@ -32,6 +32,9 @@ export class Connection {
   /** Resolves to true when it is open, to false if it closed before. @type {Promise<boolean>} */
   opened;
 
+  /** What the platform says about a failure; may be empty. */
+  problem = "";
+
   #socket;
   /** @type {Array<Message | Close>} */
   #arrived = [];
@@ -58,7 +61,10 @@ export class Connection {
       };
     });
     socket.onmessage = (/** @type {Message} */ { data }) => this.#arrive({ data });
-    socket.onerror = () => {}; // the close follows
+    // The close follows. Only the package `ws` says more than that something failed.
+    socket.onerror = (/** @type {{ message?: string }} */ { message }) => {
+      this.problem = message ?? "";
+    };
   }
 
   /** @param {Uint8Array<ArrayBuffer> | string} frame */

@@ -10,9 +10,6 @@ import { parse } from "./wire.js";
 /** @import { Place, SpeechOptions } from "./options.js" */
 /** @import { Opened } from "./wire.js" */
 
-/** How long the gateway may take to say why it refused. */
-const REFUSAL_MS = 5000;
-
 export class Dialer {
   /**
    * @param {string | URL} url Address of the gateway.
@@ -79,8 +76,7 @@ export class Dialer {
     if (open === null) {
       throw new CannotConnect(new URL(url).host, `no answer within ${this.timeout} s`);
     }
-    const why = refusal(url, key, AbortSignal.timeout(REFUSAL_MS));
-    throw await unlessAborted(why, signal);
+    throw await unlessAborted(refusal(url, key, connection.problem), signal);
   }
 
   /**

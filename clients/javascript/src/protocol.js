@@ -11,7 +11,6 @@ import { END, Outbox } from "./outbox.js";
 import { parse } from "./wire.js";
 
 /** @import { Ended, Resumed, Restarted, SessionEvent } from "./events.js" */
-/** @import { Place } from "./options.js" */
 /** @import { Failure, Opened } from "./wire.js" */
 
 const STREAM_HAS_ENDED = "The stream has ended";
@@ -47,11 +46,11 @@ export class Protocol {
 
   /** Whether the server owes an answer: an acknowledgement, the end or a close. */
   get owed() {
-    const closing = this.#failure !== null || this.lapsed !== "";
-    return this.outbox.pending > 0 || this.state === "ending" || closing;
+    if (this.#failure !== null || this.lapsed !== "") return true;
+    return this.outbox.pending > 0 || this.state === "ending";
   }
 
-  /** @returns {Place | null} Where to come back to; null asks for a new session. */
+  /** Where to come back to; null asks for a new session. */
   get place() {
     return this.lapsed === "" ? this.identity.place(this.#results.sessionIndex) : null;
   }
@@ -80,9 +79,8 @@ export class Protocol {
   }
 
   end() {
-    if (this.state !== "open") return;
-    this.state = "ending";
-    this.outbox.add(END);
+    this.control(END);
+    if (this.state === "open") this.state = "ending";
   }
 
   /**
@@ -99,7 +97,6 @@ export class Protocol {
    * Takes the first frame of a further connection; all that is left goes again.
    * @param {Opened} frame
    * @param {number} seconds Time without a connection.
-   * @returns {Resumed | Restarted}
    */
   reopened(frame, seconds) {
     const event = frame.resumed ? this.#takeUp(frame, seconds) : this.#startOver(frame, seconds);
@@ -118,7 +115,8 @@ export class Protocol {
    */
   receive(data) {
     const frame = parse(data);
-    switch (frame?.type) {
+    if (frame === null) return null;
+    switch (frame.type) {
       case "received":
         if (this.outbox.acknowledge(frame.size)) return null;
         throw new ProtocolViolation(`it acknowledged ${frame.size} bytes out of turn`);
@@ -140,7 +138,7 @@ export class Protocol {
         this.goingAway = true;
         return frame;
       default:
-        return frame ?? null;
+        return frame;
     }
   }
 
@@ -162,7 +160,7 @@ export class Protocol {
   }
 
   get #acceptedSeconds() {
-    // Of what is in a container nothing was accepted when a new session may begin.
+    // Of what is in a container, nothing was accepted if a new session may go on.
     return this.#bytesPerSecond === null ? 0 : this.outbox.acceptedBytes / this.#bytesPerSecond;
   }
 
@@ -197,7 +195,6 @@ export class Protocol {
   /**
    * Returns the seconds that a new session would lack; throws if that is not borne.
    * @param {string} reason
-   * @param {string} said What the server says.
    */
   #bearable(reason, said = "") {
     const lost = this.secondsLost;

@@ -10,41 +10,63 @@ import { CannotConnect, Refused } from "./errors.js";
 /** @import { ConnectError } from "./errors.js" */
 
 const WOULD_BE_ACCEPTED = 426;
+const ANSWER_MS = 5000;
+/** What sockets say that have an HTTP answer which they do not show. */
+const ANSWERED = /^Unexpected server response|non-101 status|^$/;
 
 /**
  * Returns what is the matter with an address whose WebSocket did not open.
  * @param {string} url The WebSocket's address.
  * @param {string | null} key
- * @param {AbortSignal} signal
+ * @param {string} problem What the socket said; may be empty.
  * @returns {Promise<ConnectError>}
  */
-export async function refusal(url, key, signal) {
+export async function refusal(url, key, problem) {
   const { host } = new URL(url);
-  /** @type {Response} */
-  let response;
-  let body;
+  if (!ANSWERED.test(problem)) {
+    return new CannotConnect(host, `nobody answers there (${problem}); ${CHECK}`);
+  }
+  const answer = await asked(url.replace(/^ws/, "http"), key);
+  if (answer === null) return new CannotConnect(host, `nobody answers there; ${CHECK}`);
+  const { status, headers, body } = answer;
+  if (status === WOULD_BE_ACCEPTED) return new CannotConnect(host, ACCEPTED_NOW);
+  if (status < 400) return new CannotConnect(host, NO_GATEWAY);
+  return refused(status, body, headers.get("Retry-After"), Date.now() / 1000);
+}
+
+const CHECK = "check the address, that the gateway runs, and that it allows this page";
+const NO_GATEWAY = "what listens there is not a gateway; check host, port and path";
+const ACCEPTED_NOW =
+  "the gateway would accept the session now; if that comes again, check whether a proxy lets " +
+  "WebSockets through";
+
+/**
+ * Returns the answer to a plain GET, null if there is none in time.
+ * @param {string} url
+ * @param {string | null} key
+ */
+async function asked(url, key) {
+  const late = new AbortController();
+  // The timer of AbortSignal.timeout would not keep a program in Node from ending meanwhile.
+  const timer = setTimeout(() => late.abort(), ANSWER_MS);
   try {
-    response = await fetch(url.replace(/^ws/, "http"), {
-      cache: "no-store",
-      redirect: "manual",
-      headers: key === null ? {} : { Authorization: `Bearer ${key}` },
-      signal,
-    });
-    body = await response.text();
+    return await fetched(url, key, late.signal);
   } catch {
-    return new CannotConnect(
-      host,
-      "nobody answers there; check the address, that the gateway runs, and that it allows this page",
-    );
+    return null;
+  } finally {
+    clearTimeout(timer);
   }
-  if (response.status === WOULD_BE_ACCEPTED) {
-    const hint = "the gateway would accept the session now; if that comes again, check whether a proxy lets WebSockets through";
-    return new CannotConnect(host, hint);
-  }
-  if (response.status < 400) {
-    return new CannotConnect(host, "what listens there is not a gateway; check host, port and path");
-  }
-  return refused(response.status, body, response.headers.get("Retry-After"), Date.now() / 1000);
+}
+
+/**
+ * @param {string} url
+ * @param {string | null} key
+ * @param {AbortSignal} signal
+ */
+async function fetched(url, key, signal) {
+  const headers = new Headers(key === null ? {} : { Authorization: `Bearer ${key}` });
+  const response = await fetch(url, { cache: "no-store", redirect: "manual", headers, signal });
+  return { status: response.status, headers: response.headers, body: await response.text() };
 }
 
 /**
