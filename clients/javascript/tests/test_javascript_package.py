@@ -82,6 +82,12 @@ def test_types_hold_for_a_program_outside(
 
 
 @pytest.mark.unit
+def test_what_tsc_does_not_see_can_be_read_by_node(workspace: Path) -> None:
+    for file in ("src/browser/capture-worklet.js", "examples/use-scripta.js"):
+        do("node", "--check", workspace / file, at=workspace)
+
+
+@pytest.mark.unit
 def test_modules_are_small() -> None:
     long = {
         path.name: lines
