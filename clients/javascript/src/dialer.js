@@ -4,6 +4,7 @@ import { Connection } from "./connection.js";
 import { CannotConnect, ConnectionLost, ProtocolViolation, TokenFailed } from "./errors.js";
 import { address } from "./options.js";
 import { refusal } from "./refusal.js";
+import { unlessAborted, within } from "./waiting.js";
 import { parse } from "./wire.js";
 
 /** @import { SocketClass } from "./connection.js" */
@@ -65,13 +66,7 @@ export class Dialer {
    * @param {AbortSignal} signal
    */
   async #handshake(connection, url, key, signal) {
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
-    const late = new Promise((/** @type {(open: null) => void} */ resolve) => {
-      timer = setTimeout(() => resolve(null), this.timeout * 1000);
-    });
-    const open = await unlessAborted(Promise.race([connection.opened, late]), signal);
-    clearTimeout(timer);
+    const open = await within(connection.opened, this.timeout, signal);
     if (open === true) return;
     if (open === null) {
       throw new CannotConnect(new URL(url).host, `no answer within ${this.timeout} s`);
@@ -91,27 +86,5 @@ export class Dialer {
     const frame = parse(arrived.data);
     if (frame?.type === "session") return frame;
     throw new ProtocolViolation("it did not name the session first");
-  }
-}
-
-/**
- * Returns what a promise brings; throws the signal's reason if that is aborted before.
- * @template T
- * @param {Promise<T>} promise
- * @param {AbortSignal} signal
- * @returns {Promise<T>}
- */
-export async function unlessAborted(promise, signal) {
-  signal.throwIfAborted();
-  /** @type {() => void} */
-  let stop = () => {};
-  const aborted = new Promise((/** @type {(_: never) => void} */ _, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

@@ -1,8 +1,8 @@
 /** Brings a session back onto a connection after the last one broke. */
 
 import { DEFAULT_WINDOW, mayPass, Outage } from "./backoff.js";
-import { unlessAborted } from "./dialer.js";
 import { ConnectionLost, ReconnectFailed, Refused, ServerSilent } from "./errors.js";
+import { sleep } from "./waiting.js";
 
 /** @import { Backoff } from "./backoff.js" */
 /** @import { Dialer } from "./dialer.js" */
@@ -63,7 +63,7 @@ export class Reconnector {
     for (;;) {
       const delay = this.#nextDelay(outage, now(), error);
       tell({ type: "reconnecting", attempt: outage.attempt, delay, why: error.message });
-      await unlessAborted(sleep(delay), signal);
+      await sleep(delay, signal);
       try {
         const { connection, opened } = await this.#dialer.open(this.#protocol.place, signal);
         outage.connected(now());
@@ -130,11 +130,4 @@ export class Reconnector {
 /** Seconds on a clock that is never set. */
 function now() {
   return performance.now() / 1000;
-}
-
-/** @param {number} seconds */
-function sleep(seconds) {
-  return new Promise((/** @type {(_: void) => void} */ resolve) => {
-    setTimeout(resolve, seconds * 1000);
-  });
 }

@@ -6,11 +6,11 @@
  * their audio fits among what is unacknowledged.
  */
 
-import { unlessAborted } from "./dialer.js";
 import { ConnectionLost, ServerSilent } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import { FINALIZE, KEEPALIVE } from "./outbox.js";
 import { copyOf } from "./samples.js";
+import { unlessAborted } from "./waiting.js";
 
 /** @import { Close, Connection, Message } from "./connection.js" */
 /** @import { SessionEvent } from "./events.js" */

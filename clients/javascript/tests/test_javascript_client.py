@@ -5,6 +5,7 @@ The mock engine says the size of each message, and each message of a talk has an
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -147,6 +148,21 @@ async def test_session_is_aborted_at_once(stack: Stack, talk: Start) -> None:
     assert told.of("not sent")[0]["said"] == "enough"
     assert told.of("failed")[0]["message"] == "enough"
     assert told.of("ended") == []
+
+
+async def test_abort_while_the_gateway_is_away_leaves_no_timer(
+    stack: Stack, forwarder: Forwarder, talk: Start
+) -> None:
+    """A timer that is left behind keeps a program in Node from ending."""
+    backoff = {"first": 1000, "longest": 1000}
+    async with talk(
+        url=forwarder.ws_url, options={"backoff": backoff}, abortOn="reconnecting", **TALK
+    ) as program:
+        await program.until("final", 5)
+        forwarder.cut()
+        async with asyncio.timeout(5):
+            told = await program.done()
+    assert told.of("failed")[0]["message"] == "enough"
 
 
 async def test_refusal_is_told_with_what_the_gateway_says(stack: Stack, talk: Start) -> None:

@@ -65,7 +65,10 @@ async function main() {
   });
   tell({ type: "connected", id: session.id, ignored: session.ignored });
   const speaking = speak(session).catch((error) => tell({ type: "not sent", said: error.message }));
-  for await (const event of session) tell(event);
+  for await (const event of session) {
+    tell(event);
+    if (event.type === plan.abortOn) aborting.abort(new Error("enough"));
+  }
   await speaking;
 }
 
