@@ -69,10 +69,9 @@ check: $(DEV) ## Check lint, format and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@if command -v node >/dev/null && command -v npm >/dev/null; then \
-		$(BIN)/python requirements/clients/install.py javascript >/dev/null && \
+	@if $(BIN)/python requirements/clients/install.py javascript >/dev/null 2>&1; then \
 		$(VENV)/clients/javascript/node_modules/.bin/tsc --noEmit -p clients/javascript; \
-	else echo "no node or npm here: the types of clients/javascript are not checked"; fi
+	else echo "Node's packages can not be installed: types of clients/javascript are not checked"; fi
 
 format: $(DEV) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix --exit-zero
