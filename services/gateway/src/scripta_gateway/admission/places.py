@@ -82,12 +82,16 @@ class Places:
         """
         with suppress(NoCapacity):
             found = route(self._fleet.known, model, language, caller)
-            if found.model is not None:
+            if found.model is not None or self._has_slots(found.pool):
                 return found
         # What this went by may be a second old: transcribers may have come. A session without a
         # model of its own would get another one when another transcriber takes it over.
         await self._fleet.look_anew(monotonic())
         return route(self._fleet.known, model, language, caller)
+
+    def _has_slots(self, pool: str) -> bool:
+        known = self._fleet.known.pools.get(pool)
+        return known is not None and known.slots > 0
 
     def heeds_keyterms(self, pool: str, model: str | None) -> bool:
         """Returns whether a pool's model can be given keyterms, as far as is known."""
