@@ -71,12 +71,12 @@ def listed_in(text: str) -> Sequence[str]:
 
 
 def unheeded(opened: Opened, query: object, *names: str) -> tuple[str, ...]:
-    """Returns the options that were given, of those that give keyterms, if no model takes any.
+    """Returns which of the options for keyterms were given, if the session's model takes none.
 
     Args:
-        opened: Says whether the session's model does.
-        query: Has the values of the options.
-        names: The options.
+        opened: How the session was opened; ``opened.keyterms`` is true if its model takes keyterms.
+        query: The query parameters, with one attribute for each option.
+        names: Names of the options that give keyterms.
     """
     return () if opened.keyterms else tuple(name for name in names if getattr(query, name))
 
